@@ -1,0 +1,126 @@
+"""The typed config that every run shares; an experiment adds its own dataclass under `exp`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Rejected
+
+# One pool: a rule or slice as text ("177:188", "byte_unused", "exposures:0:1"), or the ids themselves.
+PoolSpec = str | tuple[int, ...]
+
+
+class DType(Enum):
+    """Floating-point type a model computes in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class TrackerKind(Enum):
+    """Where metrics and figures are logged besides the run folder."""
+
+    WANDB = "wandb"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model, and how it is booted."""
+
+    name: str = "pocket"
+    """`pocket`, a hub name, or a local folder of weights."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub model."""
+    dtype: DType = DType.FLOAT32
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    device_map: str | None = None
+    """Spread over several devices (`auto`, `balanced`); contradicts `device`."""
+    n_ctx: int | None = None
+    """Use at most this much of the context window."""
+    compatibility_mode: bool = False
+    """TransformerLens' folded weights (LayerNorm folded, writing weights centred) instead of the raw ones."""
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise Rejected.key("model.name", self.name, "a hub name or a local folder")
+        if self.n_ctx is not None and self.n_ctx < 2:
+            raise Rejected.key("model.n_ctx", self.n_ctx, "2 or more")
+        if self.device_map is not None and self.device != "auto":
+            raise Rejected(
+                f"model.device={self.device} and model.device_map={self.device_map} contradict each other: give one of them"
+            )
+        known = ("auto", "cpu", "cuda", "mps")
+        if self.device not in known and not (self.device.startswith("cuda:") and self.device[5:].isdigit()):
+            raise Rejected.key("model.device", self.device, "auto, cpu, cuda, cuda:<number>, mps")
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Which tokenizer, where it is not the model's own."""
+
+    name: str | None = None
+    """A hub name or local folder; default: the model's own."""
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """The opt-in store of activations on disk."""
+
+    store: bool = False
+    max_gb: float = 10.0
+    """Beyond this size nothing more is stored, and the run says so."""
+    folder: Path | None = None
+    """Default: `<results_dir>/activations`."""
+
+    def __post_init__(self) -> None:
+        if not self.max_gb > 0:
+            raise Rejected.key("cache.max_gb", self.max_gb, "a size above 0")
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Experiment tracking."""
+
+    kind: TrackerKind = TrackerKind.WANDB
+    project: str = "glitch-harness"
+    entity: str | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Published figures for the pools of a run, shown beside the measured ones."""
+
+    source: str
+    """Where they were published."""
+    condition: str
+    """Model, lengths, seeds they were measured with."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Flat, keyed as in metrics.json: `<pool>/<name>`."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything one run was asked to do."""
+
+    exp_name: str
+    exp: Any
+    """The experiment's own frozen dataclass."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    pools: Mapping[str, PoolSpec] = field(default_factory=dict)
+    reference: Reference | None = None
+    seed: int = 0
+    """Varies which tokens are drawn; the model and its weights do not depend on it."""
+    force: bool = False
+    """Compute again although a complete run with the same id exists."""
+    results_dir: Path = Path("results")
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    sweep_id: str | None = None
+    """Set by a sweep; never changes the answer."""
