@@ -1,0 +1,1 @@
+"""Runs on disk: loading, listing, comparing."""

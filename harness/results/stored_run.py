@@ -1,0 +1,161 @@
+"""A run read back from its folder, with no model loaded."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class FigureFile:
+    """A stored picture; shows itself in a notebook."""
+
+    name: str
+    png: Path
+    pdf: Path
+
+    def _repr_png_(self) -> bytes:
+        return self.png.read_bytes()
+
+
+class StoredRun:
+    """What one run left on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "manifest.json").is_file():
+            raise HarnessError(f"{self.folder} is no run folder: it has no manifest.json")
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        if not path.is_file():
+            return {}
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise HarnessError(f"{path} is not readable JSON: {error}") from error
+        return dict(value)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """manifest.json: status, versions, model, seed, notes."""
+        return self._json("manifest.json")
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json, flat."""
+        return self._json("metrics.json")
+
+    @cached_property
+    def details(self) -> dict[str, Any]:
+        """details.json: token strings, pool ids, labels."""
+        return self._json("details.json")
+
+    @cached_property
+    def timings(self) -> dict[str, Any]:
+        """timings.json: where the time went, in seconds."""
+        return self._json("timings.json")
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config as plain values."""
+        from omegaconf import OmegaConf
+
+        path = self.folder / "config.yaml"
+        if not path.is_file():
+            return {}
+        loaded = OmegaConf.to_container(OmegaConf.load(path))
+        return {str(key): value for key, value in loaded.items()} if isinstance(loaded, dict) else {}
+
+    @cached_property
+    def records(self) -> "pd.DataFrame":
+        """records.jsonl as a data frame, one row per item measured."""
+        import pandas as pd
+
+        path = self.folder / "records.jsonl"
+        if not path.is_file():
+            return pd.DataFrame()
+        rows = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break  # the torn last line of a run that is still going or was killed
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def arrays(self) -> "dict[str, np.ndarray]":
+        """arrays.safetensors."""
+        from safetensors.numpy import load_file
+
+        path = self.folder / "arrays.safetensors"
+        return load_file(path) if path.is_file() else {}
+
+    @property
+    def figures(self) -> dict[str, FigureFile]:
+        """The stored pictures by name."""
+        found = sorted((self.folder / "figures").glob("*.png"))
+        return {path.stem: FigureFile(path.stem, path, path.with_suffix(".pdf")) for path in found}
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return str(self.manifest.get("experiment", self.folder.parent.name))
+
+    @property
+    def run_id(self) -> str:
+        """Model and hash of everything that changes the answer."""
+        return str(self.manifest.get("run_id", self.folder.name))
+
+    @property
+    def status(self) -> str:
+        """`running`, `complete` or `failed`."""
+        return str(self.manifest.get("status", "unknown"))
+
+    @property
+    def model(self) -> str:
+        """Short name of the model; empty where the experiment has none."""
+        return str((self.manifest.get("model") or {}).get("label", ""))
+
+    @property
+    def schema_version(self) -> int:
+        """Version of the run folder's layout; runs of different ones are not mixed."""
+        return int(self.manifest.get("schema_version", 0))
+
+    @property
+    def notes(self) -> list[str]:
+        """Plain sentences a reader must know."""
+        return [str(note) for note in self.manifest.get("notes", [])]
+
+    def __repr__(self) -> str:
+        return f"StoredRun({self.experiment}/{self.run_id}, {self.status}, {len(self.metrics)} metrics)"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>" for key, value in self.metrics.items()
+        )
+        return f"<b>{escape(self.experiment)}/{escape(self.run_id)}</b> ({escape(self.status)})<table>{rows}</table>"
+
+
+def load_run(folder: Path | str) -> StoredRun:
+    """The run stored in `folder`. Raises `HarnessError` where there is none."""
+    return StoredRun(Path(folder))
+
+
+def find_runs(results_dir: Path | str, experiment: str | None = None, status: str | None = None) -> Iterator[StoredRun]:
+    """Runs below `results_dir` in a stable order, of one experiment and status where asked."""
+    pattern = f"{experiment or '*'}/*/manifest.json"
+    for path in sorted(Path(results_dir).glob(pattern)):
+        run = StoredRun(path.parent)
+        if status is None or run.status == status:
+            yield run

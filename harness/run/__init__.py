@@ -1,0 +1,1 @@
+"""One run's life: identity, folder, lock, resume, records, manifest."""

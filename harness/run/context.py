@@ -1,0 +1,161 @@
+"""What an experiment is given and what it gives back."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config.schema import RunConfig
+from harness.run.folder import RecordLog, RunFolder, ShardStore
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.activations.store import ActivationStore
+    from harness.models.facts import VocabFacts
+    from harness.models.identity import ModelIdentity
+    from harness.models.loaded import LoadedModel
+    from harness.models.tokenizers import Tokenizer
+    from harness.pocket.organism import Organism
+    from harness.tokens.pools import Pool
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What is known before any weights are loaded: enough to refuse what cannot work."""
+
+    config: RunConfig
+    exp: Any
+    facts: "VocabFacts | None"
+    pools: "Mapping[str, Pool]"
+    tokenizer: "Tokenizer | None"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer of an experiment."""
+
+    metrics: Mapping[str, float | int | str | None]
+    """Flat, `<pool>/<name>`; becomes metrics.json."""
+    arrays: "Mapping[str, np.ndarray]" = field(default_factory=dict)
+    """Becomes arrays.safetensors."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Everything else a figure or a reader needs, as JSON: token strings, pool ids, labels."""
+    exit_code: int = 0
+    """Not 0 where the answer itself is a refusal (a gate that was exceeded)."""
+
+
+class Run:
+    """One run in progress: its config, its instruments, and where its work is kept."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        identity: "ModelIdentity | None",
+        facts: "VocabFacts | None",
+        pools: "Mapping[str, Pool]",
+        tokenizer: "Tokenizer | None",
+    ) -> None:
+        self.config = config
+        self.identity = identity
+        self.facts = facts
+        self.pools = pools
+        self.tokenizer = tokenizer
+        self.records = RecordLog(folder.path / "records.jsonl")
+        self.shards = ShardStore(folder)
+        self.timings: dict[str, float] = {}
+        self.notes: list[str] = []
+        self._folder = folder
+
+    @property
+    def exp(self) -> Any:
+        """The experiment's own parameters."""
+        return self.config.exp
+
+    @property
+    def seed(self) -> int:
+        """What the draw of tokens and every resampling start from."""
+        return self.config.seed
+
+    @cached_property
+    def model(self) -> "LoadedModel":
+        """The model, booted on first use."""
+        from harness.models.bridge import boot
+
+        if self.identity is None or self.facts is None:
+            raise RuntimeError("this experiment did not ask for a model (needs=Needs.MODEL)")
+        with self.timer("boot_model"):
+            return boot(self.identity, self.config.model, self.facts)
+
+    @property
+    def model_is_booted(self) -> bool:
+        """Whether the weights were loaded (a run whose activations all lie in the store never loads them)."""
+        return "model" in self.__dict__
+
+    @cached_property
+    def organism(self) -> "Organism | None":
+        """Training counts and planted tokens, where the model's own folder ships them."""
+        from harness.pocket.organism import load_organism
+
+        path = self.identity.path if self.identity else None
+        return load_organism(path) if path else None
+
+    @cached_property
+    def store(self) -> "ActivationStore | None":
+        """The activation store, where `cache.store=true`."""
+        from harness.activations.store import ActivationStore
+
+        cache = self.config.cache
+        if not cache.store:
+            return None
+        return ActivationStore(cache.folder or self.config.results_dir / "activations", cache.max_gb)
+
+    @property
+    def work_folder(self) -> Path:
+        """A folder for files that only resuming needs (training checkpoints); removed when the run is complete."""
+        path = self._folder.path / "work"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def artifact_folder(self) -> Path:
+        """A folder for whole directories an experiment produces (a trained model), kept with the run."""
+        path = self._folder.path / "artifacts"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @contextmanager
+    def progress(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        """A progress bar with an estimate of what is left; yields the function that moves it."""
+        from harness.console import progress_bar
+
+        with progress_bar(total, label) as advance:
+            yield advance
+
+    @contextmanager
+    def timer(self, label: str) -> Iterator[None]:
+        """Add the seconds inside to timings.json under `label`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[label] = self.timings.get(label, 0.0) + time.perf_counter() - started
+
+    def note(self, text: str) -> None:
+        """A plain sentence a reader of the result must know; shown at the end, in the report and in the manifest."""
+        if text not in self.notes:
+            self.notes.append(text)
+            log.info(text)
+
+    def close(self) -> None:
+        """Let go of the model so that the next run in this process starts with the same memory."""
+        if self.model_is_booted:
+            self.model.close()
+            del self.__dict__["model"]

@@ -1,0 +1,201 @@
+"""The only writer into a run folder: every file whole or not at all, records line by line."""
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RunFailed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+SCHEMA_VERSION = 1
+
+
+def to_json(value: Any) -> str:
+    """JSON with sorted keys, one shape for equal values; NaN and infinities become null (JSON has no word for them)."""
+    return json.dumps(_finite(value), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy scalars and small arrays
+        return _finite(value.tolist())
+    return value
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` so that a reader sees the old file or the new one, never a part. Raises `RunFailed` when it cannot."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            # mkstemp is private to its owner; results are shared like any other file.
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RunFailed(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class RunFolder:
+    """`results/<experiment>/<run id>/` and everything that is written there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self) -> None:
+        """Make the folder; raises `RunFailed` where the results folder cannot be written."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFailed(f"results_dir: cannot create {self.path}: {error.strerror or error}") from error
+
+    def write_json(self, name: str, value: Any) -> None:
+        """One JSON file, whole."""
+        write_whole(self.path / name, to_json(value).encode())
+
+    def write_text(self, name: str, text: str) -> None:
+        """One text file, whole; half characters of broken vocabularies are kept as escapes."""
+        write_whole(self.path / name, text.encode("utf-8", errors="backslashreplace"))
+
+    def write_arrays(self, name: str, arrays: "Mapping[str, np.ndarray]") -> None:
+        """One safetensors file of named arrays, whole."""
+        import numpy as np
+        from safetensors.numpy import save
+
+        write_whole(self.path / name, save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
+
+    def read_arrays(self, name: str) -> "dict[str, np.ndarray]":
+        """The arrays of one safetensors file."""
+        from safetensors.numpy import load
+
+        return load((self.path / name).read_bytes())
+
+    def write_figure(self, name: str, figure: "Figure") -> None:
+        """A picture as figures/<name>.pdf and .png, byte-stable for equal pictures."""
+        import io
+
+        for suffix, metadata in (("pdf", {"CreationDate": None, "Producer": None}), ("png", {"Software": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix, metadata=metadata)
+            write_whole(self.path / "figures" / f"{name}.{suffix}", buffer.getvalue())
+
+    def clear(self) -> None:
+        """Forget everything computed before (`force=true`)."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
+
+    def remove_if_empty_handed(self) -> None:
+        """Drop a folder in which nothing was computed, so that nothing is left that looks like a run."""
+        has_work = any((self.path / name).exists() for name in ("records.jsonl", "shards", "metrics.json", "work"))
+        if self.path.exists() and not has_work:
+            shutil.rmtree(self.path)
+
+
+class RecordLog:
+    """records.jsonl: one line per item measured, appended as work proceeds; a torn last line is dropped on opening."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._items: set[str] = set()
+        self._repair()
+
+    def _repair(self) -> None:
+        if not self._path.exists():
+            return
+        data = self._path.read_bytes()
+        kept = 0
+        for line in data.splitlines(keepends=True):
+            try:
+                if not line.endswith(b"\n"):
+                    break
+                self._items.add(str(json.loads(line)["item"]))
+            except (ValueError, KeyError, TypeError):
+                break
+            kept += len(line)
+        if kept != len(data):
+            write_whole(self._path, data[:kept])
+
+    def __contains__(self, item: str) -> bool:
+        return item in self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows whose `item` is not there yet, one flush for all of them. Raises `RunFailed` when the disk refuses."""
+        lines = []
+        for row in rows:
+            item = str(row["item"])
+            if item in self._items:
+                continue
+            self._items.add(item)
+            lines.append(json.dumps(_finite(dict(row)), ensure_ascii=False, sort_keys=False))
+        if not lines:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as stream:
+                stream.write(("\n".join(lines) + "\n").encode("utf-8", errors="backslashreplace"))
+                stream.flush()
+        except OSError as error:
+            raise RunFailed(f"cannot write {self._path}: {error.strerror or error}") from error
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Everything recorded so far, in the order of the file."""
+        if not self._path.exists():
+            return []
+        return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
+
+
+class ShardStore:
+    """Work done so far as one safetensors file per batch: what an interrupted run continues from."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def _name(self, key: str) -> str:
+        return f"shards/{key}.safetensors"
+
+    def read(self, key: str) -> "dict[str, np.ndarray] | None":
+        """The arrays of a finished batch, or None; an unreadable shard is work not done."""
+        from safetensors import SafetensorError
+
+        if not (self._folder.path / self._name(key)).exists():
+            return None
+        try:
+            return self._folder.read_arrays(self._name(key))
+        except (SafetensorError, OSError):
+            return None
+
+    def write(self, key: str, arrays: "Mapping[str, np.ndarray]") -> None:
+        """Keep a finished batch."""
+        self._folder.write_arrays(self._name(key), arrays)
+
+    def clear(self) -> None:
+        """Drop the shards of a run that is complete: its arrays and records hold the answer."""
+        shutil.rmtree(self._folder.path / "shards", ignore_errors=True)
