@@ -100,6 +100,8 @@ class Reference:
     """Where they were published."""
     condition: str
     """Model, lengths, seeds they were measured with."""
+    pools: Mapping[str, PoolSpec] = field(default_factory=dict)
+    """The pools they were measured on: a run with another spec under the same name does not show them."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Flat, keyed as in metrics.json: `<pool>/<name>`."""
 

@@ -1,0 +1,202 @@
+"""The command line: what is asked for, one run or a sweep, and the last lines a person sees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness import console
+from harness.errors import HarnessError, Rejected
+
+if TYPE_CHECKING:
+    from harness.results.stored_run import StoredRun
+
+HELP = """Experiments on tokens that training hardly ever showed: config in, measured, stored and drawn answer out.
+
+usage: python -m harness exp=NAME [model=...] [pools=...] [key=value ...]
+       python -m harness -m exp=NAME model=a,b seed=0,1,2      a sweep: every combination
+       python -m harness sweep=NAME                            a prepared sweep
+
+experiments (exp=):
+{experiments}
+
+choices
+  model=      {models}
+              any other: model.name=<hub name or local folder>; model.dtype=float32|bfloat16|float16, model.device=,
+              model.revision=, model.n_ctx=, model.device_map=, model.compatibility_mode=, model.trust_remote_code=
+  pools=      {pools}
+              pools.NAME=SPEC for one of them, +pools.NAME=SPEC for one more; SPEC is a half-open slice 177:188, a list
+              [5,7,9], or byte_unused, exposures:LO:HI, early_merges, all
+  tracker=    {trackers}
+  sweep=      {sweeps}
+
+common keys
+  seed=0  force=true  results_dir=results  tokenizer.name=  cache.store=true  cache.max_gb=  cache.folder=
+  exp.KEY=VALUE for a parameter of the experiment (exp=NAME --cfg job lists them with their values)
+
+options
+  -m, --multirun     run every combination of comma-separated values; launchers: hydra/launcher=basic, joblib,
+                     submitit_local, slurm
+  --cfg job          print the resolved config and stop (also: --cfg hydra, --cfg all)
+  --config-dir DIR   also look for experiments in DIR (DIR/conf/exp/NAME.yaml and DIR/experiments/NAME.py)
+  -h, --help         this page
+  --version          the version
+
+more commands
+  python -m harness.results    list the runs on disk, compare two
+  python -m harness.figures    draw the paper's figures and tables from all runs on disk
+
+exit codes: 0 done, 1 failed while computing, 2 refused before computing, 3 a gate of the experiment was exceeded
+"""
+
+
+@dataclass
+class _Command:
+    overrides: list[str] = field(default_factory=list)
+    multirun: bool = False
+    show_config: str | None = None
+    help: bool = False
+    version: bool = False
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """Do what `argv` asks; returns the exit code. Every refusal is one line on stderr."""
+    console.configure_logging()
+    try:
+        command = _parse(argv)
+        return _dispatch(command)
+    except HarnessError as error:
+        console.fail(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.fail("interrupted; the same command continues where it stopped")
+        return 130
+
+
+def _dispatch(command: _Command) -> int:
+    from harness.config import overrides
+
+    if command.help:
+        console.show(help_text())
+        return 0
+    if command.version:
+        from harness import __version__
+
+        console.show(__version__)
+        return 0
+    if command.show_config:
+        return _show_config(command)
+    if command.multirun or overrides.asks_for_sweep_group(command.overrides):
+        from harness.sweep import run_sweep
+
+        return run_sweep(command.overrides)
+    return _run_one(command.overrides)
+
+
+def _parse(argv: Sequence[str]) -> _Command:
+    command = _Command()
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if word in ("-h", "--help"):
+            command.help = True
+        elif word == "--version":
+            command.version = True
+        elif word in ("-m", "--multirun"):
+            command.multirun = True
+        elif word in ("--cfg", "-c", "--config-dir", "-cd") or word.startswith(("--cfg=", "--config-dir=")):
+            option, value = _option_value(word, words)
+            if option in ("--cfg", "-c"):
+                command.show_config = value
+            else:
+                _add_search_folder(value)
+        elif word.startswith("-"):
+            raise Rejected(f"{word}: no such option; python -m harness --help lists them")
+        else:
+            command.overrides.append(word)
+    if not argv:
+        command.help = True
+    return command
+
+
+def _option_value(word: str, words: list[str]) -> tuple[str, str]:
+    option, equals, value = word.partition("=")
+    if equals:
+        return option, value
+    if not words:
+        raise Rejected(f"{word}: needs a value")
+    return word, words.pop(0)
+
+
+def _add_search_folder(folder: str) -> None:
+    import os
+    from pathlib import Path
+
+    path = Path(folder).expanduser().absolute()
+    if not (path / "conf").is_dir():
+        raise Rejected.key("--config-dir", folder, "a folder that has conf/exp/NAME.yaml and experiments/NAME.py")
+    # The environment, so that sweep jobs in other processes look there too.
+    os.environ["HARNESS_PATH"] = os.pathsep.join([str(path), *filter(None, [os.environ.get("HARNESS_PATH")])])
+
+
+def help_text() -> str:
+    """The page `--help` prints; reads conf/ only."""
+    from harness import registry
+
+    def options(group: str) -> str:
+        found = {path.stem for folder in registry.search_folders() for path in (folder / "conf" / group).glob("*.yaml")}
+        return ", ".join(sorted(found)) or "none"
+
+    known = registry.names()
+    width = max((len(name) for name in known), default=0)
+    experiments = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in sorted(known.items()))
+    return HELP.format(
+        experiments=experiments,
+        models=_wrapped(options("model")),
+        pools=options("pools"),
+        trackers=options("tracker"),
+        sweeps=options("sweep"),
+    ).rstrip()
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, width=106, subsequent_indent=" " * 14, break_on_hyphens=False)
+
+
+def _show_config(command: _Command) -> int:
+    from omegaconf import OmegaConf
+
+    from harness.config.compose import compose_hydra, compose_run
+    from harness.run.lifecycle import config_yaml
+
+    if command.show_config == "job":
+        console.show(config_yaml(compose_run(command.overrides)).rstrip())
+        return 0
+    if command.show_config not in ("hydra", "all"):
+        raise Rejected.key("--cfg", command.show_config, "job, hydra, all")
+    composed = compose_hydra(command.overrides, return_hydra_config=True)
+    shown = {"hydra": composed.hydra} if command.show_config == "hydra" else composed
+    console.show(OmegaConf.to_yaml(shown).rstrip())
+    return 0
+
+
+def _run_one(overrides: Sequence[str]) -> int:
+    from harness.config.compose import compose_run
+    from harness.run.lifecycle import execute
+
+    stored = execute(compose_run(overrides))
+    return show_run(stored)
+
+
+def show_run(stored: "StoredRun") -> int:
+    """The last lines of a run: headline numbers, notes, and where the folder is; returns the run's exit code."""
+    from harness import registry
+
+    rows = registry.load(stored.experiment).headline(stored)
+    console.headline([(row.label, row.values) for row in rows], f"{stored.experiment} on {stored.model or 'no model'}")
+    for note in stored.notes:
+        console.show(f"note: {note}")
+    console.show(f"report: {stored.folder / 'report.html'}")
+    console.show(f"results: {stored.folder}")
+    return int(stored.manifest.get("exit_code", 0))

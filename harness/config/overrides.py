@@ -1,0 +1,68 @@
+"""What a person types after `python -m harness`, checked and made ready for Hydra."""
+
+import re
+from collections.abc import Sequence
+
+from harness.errors import Rejected, nearest
+
+GROUPS = ("exp", "model", "pools", "sweep", "tracker")
+# Known keys of the common config; an experiment's own lie below `exp.`, which is checked once its dataclass is known.
+TOP_LEVEL = ("exp", "model", "pools", "tokenizer", "tracker", "cache", "seed", "force", "results_dir", "reference")
+
+
+def normalise(overrides: Sequence[str]) -> list[str]:
+    """Overrides in the form Hydra takes: a value may be given for any key of the typed schema, without a plus sign.
+
+    conf/ holds no defaults that a dataclass states, so Hydra does not know `exp.seq_len` and would ask for `+`. Keys below
+    `pools.` keep Hydra's rule: one more pool needs a plus, so that a mistyped name does not add a pool by accident.
+    Raises `Rejected` for what cannot be parsed.
+    """
+    return [_normalise_one(text) for text in overrides]
+
+
+def _normalise_one(text: str) -> str:
+    key, plus = _key_of(text)
+    if plus or key in GROUPS or key.startswith(("hydra", "pools.")) or text.startswith("~") or "@" in key or "/" in key:
+        return text
+    top = key.split(".")[0]
+    if top not in TOP_LEVEL:
+        near = nearest(top, TOP_LEVEL)
+        hint = f"; did you mean {near}?" if near else ""
+        raise Rejected(f"{key}: no such key, allowed: {', '.join(TOP_LEVEL)}{hint}")
+    return "++" + text
+
+
+def _key_of(text: str) -> tuple[str, bool]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import OverrideType
+    from hydra.errors import HydraException
+
+    if "=" not in text and not text.startswith("~"):
+        raise Rejected(f"{text!r}: expected key=value, e.g. exp=repeat_tokens or seed=1")
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        reason = re.sub(r"\s+", " ", str(error).split("\nSee ")[0]).strip()
+        raise Rejected(
+            f"{text!r} cannot be parsed: {reason}; quote a value with special characters, e.g. 'key=\"a=b\"'"
+        ) from None
+    return override.key_or_group, override.type in (OverrideType.ADD, OverrideType.FORCE_ADD)
+
+
+def is_sweep(text: str) -> bool:
+    """Whether one override asks for several values (`seed=0,1,2`)."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return bool(OverridesParser.create().parse_override(text).is_sweep_override())
+
+
+def asks_for_sweep_group(overrides: Sequence[str]) -> bool:
+    """Whether a `sweep=NAME` is among the overrides."""
+    return any(text.startswith("sweep=") and text != "sweep=null" for text in overrides)
+
+
+def refuse_stray_sweeps(overrides: Sequence[str]) -> None:
+    """Without -m, several values for one key are a mistake that must not run as one job."""
+    for text in overrides:
+        if is_sweep(text):
+            raise Rejected(f"{text.lstrip('+')}: several values make a sweep; add -m (python -m harness -m ...)")

@@ -1,0 +1,57 @@
+"""Plain values to frozen dataclasses, with mistakes answered in one line that names the key."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from harness.errors import Rejected, nearest
+
+T = TypeVar("T")
+
+
+def to_dataclass(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
+    """An instance of the dataclass `cls`; raises `Rejected` naming the key, what it got and what it may be."""
+    from pydantic import TypeAdapter, ValidationError
+
+    _refuse_unknown_keys(cls, values, prefix)
+    try:
+        return TypeAdapter(cls).validate_python(dict(values))
+    except ValidationError as error:
+        raise _one_line(error, prefix) from None
+
+
+def _refuse_unknown_keys(cls: type, values: Mapping[str, Any], prefix: str) -> None:
+    hints = typing.get_type_hints(cls)
+    known = [field.name for field in dataclasses.fields(cls) if field.init]
+    for key, value in values.items():
+        if key not in known:
+            near = nearest(str(key), known)
+            hint = f"; did you mean {near}?" if near else ""
+            raise Rejected(f"{prefix}{key}: no such key, allowed: {', '.join(prefix + name for name in known)}{hint}")
+        nested = _dataclass_in(hints[key])
+        if nested is not None and isinstance(value, Mapping):
+            _refuse_unknown_keys(nested, value, f"{prefix}{key}.")
+
+
+def _dataclass_in(hint: Any) -> type | None:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return hint
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next((found for arg in typing.get_args(hint) if (found := _dataclass_in(arg))), None)
+    return None
+
+
+def _one_line(error: Any, prefix: str) -> Rejected:
+    problems = error.errors()
+    first = problems[0]
+    # A union reports one problem per member, each with the member's name at the end of its place.
+    place = [str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()]
+    if len(problems) > 1 and len(place) > 1:
+        place = place[:-1]
+    message = str(first["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return Rejected(f"{prefix}{'.'.join(place)}: missing, and there is no default")
+    got = first["input"]
+    return Rejected.key(prefix + ".".join(place), got, message)

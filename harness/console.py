@@ -1,0 +1,85 @@
+"""The one place that speaks to the person at the terminal."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+_LEVEL_FORMAT = "%(levelname)s: %(message)s"
+
+
+class _OwnWarnings(logging.Handler):
+    """Warnings of our own packages, one line each, on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{record.levelname.lower()}: {record.getMessage()}\n")
+        except Exception:
+            self.handleError(record)
+
+
+def configure_logging() -> None:
+    """Show warnings of `harness` and `experiments`; keep third-party chatter off the screen."""
+    for name in ("harness", "experiments"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        if not any(isinstance(handler, _OwnWarnings) for handler in logger.handlers):
+            handler = _OwnWarnings(level=logging.WARNING)
+            logger.addHandler(handler)
+
+
+def show(text: str = "") -> None:
+    """One piece of text on stdout; what the terminal cannot encode is shown as an escape, never an error."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, errors="backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"warning: {text}\n")
+
+
+def fail(text: str) -> None:
+    """The one line that says why a command stopped."""
+    encoding = sys.stderr.encoding or "utf-8"
+    line = " ".join(text.split("\n"))
+    sys.stderr.write(f"error: {line}\n".encode(encoding, errors="backslashreplace").decode(encoding))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """A small table on stdout; the first column is text, the others are aligned to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for position, column in enumerate(columns):
+        drawn.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
+    for row in rows:
+        # Text, not str: a token such as "[/red]" is data, never markup.
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console(file=sys.stdout, highlight=False, soft_wrap=False).print(drawn)
+
+
+def headline(rows: Sequence[tuple[str, Mapping[str, str]]], title: str = "") -> None:
+    """The headline numbers a run ends with: one row per label, one column per value name."""
+    columns: dict[str, None] = {}
+    for _, values in rows:
+        columns.update(dict.fromkeys(values))
+    table(["", *columns], [[label, *(values.get(name, "") for name in columns)] for label, values in rows], title)
+
+
+@contextmanager
+def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A bar with an estimate of the time left, on stderr; silent where stderr is not a terminal."""
+    from tqdm import tqdm
+
+    # disable=None: tqdm's own test for a terminal. delay: nothing flashes up for work of a moment.
+    with tqdm(total=total, desc=label, disable=None, delay=1.0, leave=False, dynamic_ncols=True) as bar:
+
+        def advance(n: int = 1) -> None:
+            bar.update(n)
+
+        yield advance

@@ -1,0 +1,63 @@
+"""The run id: everything that changes the answer, and nothing else."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config.schema import RunConfig
+from harness.registry import Experiment, Needs
+
+if TYPE_CHECKING:
+    from harness.models.identity import ModelIdentity
+
+
+def answer_key(config: RunConfig, experiment: Experiment, identity: "ModelIdentity | None") -> dict[str, Any]:
+    """What the answer depends on, as plain values: the experiment's version, not the git commit; weights, not a path."""
+    key: dict[str, Any] = {
+        "experiment": experiment.name,
+        "version": experiment.version,
+        "exp": plain(config.exp),
+        "seed": config.seed,
+    }
+    if Needs.MODEL in experiment.needs and identity is not None:
+        model = config.model
+        key["model"] = {
+            "weights": identity.weights_sha256 or f"{identity.name}@{identity.revision}",
+            "dtype": model.dtype.value,
+            "n_ctx": model.n_ctx,
+            "compatibility_mode": model.compatibility_mode,
+        }
+    if Needs.MODEL in experiment.needs or Needs.TOKENIZER in experiment.needs:
+        key["tokenizer"] = config.tokenizer.name
+    if Needs.POOLS in experiment.needs:
+        key["pools"] = plain(config.pools)
+    return key
+
+
+def config_hash(key: Mapping[str, Any]) -> str:
+    """sha256 of the answer key in one fixed spelling."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def run_id(label: str, digest: str) -> str:
+    """`<model>-<8 hex digits>`, or only the digits of an experiment without a model."""
+    return f"{label}-{digest[:8]}" if label else digest[:8]
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, enums, paths and tuples as the plain values JSON and YAML know."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value

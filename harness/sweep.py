@@ -1,0 +1,144 @@
+"""Sweeps: Hydra's launchers run the jobs, every job is checked before the first one starts."""
+
+import hashlib
+import itertools
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import console
+from harness.config import overrides as typed_overrides
+from harness.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
+from harness.errors import HarnessError, Rejected
+from harness.run.folder import write_whole
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How one job of a sweep ended."""
+
+    number: int
+    overrides: str
+    exit_code: int
+    folder: str
+    error: str
+
+
+def run_sweep(overrides: Sequence[str]) -> int:
+    """Run every combination; returns 0 when all jobs did, 1 when one failed, after the others were done."""
+    normalised = typed_overrides.normalise(overrides)
+    jobs = list(expand(normalised))
+    for job in jobs:
+        compose_run(job)  # refuses a mistake in any job before the first one computes
+    results_dir = compose_run(jobs[0]).results_dir
+    sweep_id = sweep_identity(jobs)
+    folder = results_dir / "sweeps" / sweep_id
+    for old in folder.glob("job-*.json"):
+        old.unlink()
+    console.show(f"sweep {sweep_id}: {len(jobs)} runs")
+    _launch([*normalised, f"++sweep_id={sweep_id}", f"hydra.sweep.dir={_quoted(folder)}"])
+    return _summary(folder, jobs)
+
+
+def expand(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """Every job's overrides: the product of what was typed and of the sweep file's parameters; typed ones win."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    single = [text for text in overrides if not typed_overrides.is_sweep(text)]
+    composed = compose_hydra(single, return_hydra_config=True)
+    params = composed.hydra.sweeper.get("params") or {}
+    typed_keys = {OverridesParser.create().parse_override(text).key_or_group for text in overrides}
+    from_file = [f"{key}={value}" for key, value in params.items() if key not in typed_keys]
+    texts = [*typed_overrides.normalise(from_file), *overrides]
+    choices = [_choices(text) for text in texts]
+    for combination in itertools.product(*choices):
+        yield list(combination)
+
+
+def _choices(text: str) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    override = OverridesParser.create().parse_override(text)
+    if not override.is_sweep_override():
+        return [text]
+    key = override.get_key_element()
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def sweep_identity(jobs: Sequence[Sequence[str]]) -> str:
+    """A name that the same sweep has again: where its results are looked for, and its group in the tracker."""
+    spelling = json.dumps([sorted(job) for job in jobs])
+    return hashlib.sha256(spelling.encode()).hexdigest()[:8]
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "\\'") + "'"
+
+
+def _launch(overrides: Sequence[str]) -> None:
+    import hydra
+
+    argv = sys.argv
+    sys.argv = ["harness", "--multirun", *search_path_override(), *overrides]
+    try:
+        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)()
+    finally:
+        sys.argv = argv
+
+
+def run_job(composed: "DictConfig") -> None:
+    """One job, in this process or a launcher's; how it ended is a file, since a launcher may be another machine."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from harness.run.lifecycle import execute, prepare
+
+    console.configure_logging()
+    hydra_config = HydraConfig.get()
+    number, typed = int(hydra_config.job.num), ", ".join(hydra_config.overrides.task)
+    folder, code, problem = "", 0, ""
+    try:
+        config = to_run_config(composed)
+        folder = str(prepare(config).folder)
+        code = int(execute(config).manifest.get("exit_code", 0))
+    except HarnessError as error:
+        code, problem = error.exit_code, str(error)
+        console.fail(f"job {number} ({_short(typed)}): {problem}")
+    _write_result(Path(hydra_config.sweep.dir), JobResult(number, typed, code, folder, problem))
+
+
+def _write_result(folder: Path, result: JobResult) -> None:
+    write_whole(folder / f"job-{result.number}.json", json.dumps(asdict(result), indent=2).encode())
+
+
+def _short(typed: str) -> str:
+    kept = [part.lstrip("+") for part in typed.split(", ") if not part.startswith(("++sweep_id", "hydra"))]
+    return " ".join(kept)
+
+
+def _summary(folder: Path, jobs: Sequence[Any]) -> int:
+    found = {}
+    for path in folder.glob("job-*.json"):
+        result = JobResult(**json.loads(path.read_text()))
+        found[result.number] = result
+    rows = []
+    failed = 0
+    for number in range(len(jobs)):
+        result = found.get(number)
+        if result is None:
+            failed += 1
+            rows.append([str(number), " ".join(jobs[number]), "no answer: its process ended early"])
+        else:
+            # A gate that was exceeded (exit code 3) is an answer, not a failure of the job.
+            failed += result.exit_code in (1, 2)
+            rows.append([str(number), _short(result.overrides), result.error or result.folder])
+    console.table(["job", "overrides", "results"], rows)
+    console.show(f"{len(jobs) - failed} of {len(jobs)} runs are complete; draw them: python -m harness.figures {folder.parent.parent}")
+    return 1 if failed else 0
+
+
