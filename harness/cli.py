@@ -143,8 +143,7 @@ def help_text() -> str:
     from harness import registry
 
     def options(group: str) -> str:
-        found = {path.stem for folder in registry.search_folders() for path in (folder / "conf" / group).glob("*.yaml")}
-        return ", ".join(sorted(found)) or "none"
+        return ", ".join(registry.options(group)) or "none"
 
     known = registry.names()
     width = max((len(name) for name in known), default=0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import Rejected, nearest
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.run.context import CheckContext, Outcome, Run
     from harness.results.stored_run import StoredRun
+    from harness.run.context import CheckContext, Outcome, Run
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -72,7 +72,7 @@ class PaperTable:
 
 @dataclass(frozen=True)
 class AttentionPanel:
-    """Attention patterns to look at by hand: `patterns` is [head, query, key], one label per head, one string per token."""
+    """Attention patterns to look at by hand: `patterns` is [head, query, key]; a label per head, a string per token."""
 
     title: str
     tokens: tuple[str, ...]
@@ -120,7 +120,7 @@ class Experiment:
 
 
 def search_folders() -> list[Path]:
-    """Folders laid out like the project (`conf/exp/NAME.yaml`, `experiments/NAME.py`): the project, $HARNESS_PATH, here."""
+    """Where `conf/exp/NAME.yaml` and `experiments/NAME.py` are looked for: the project, $HARNESS_PATH, the current folder."""
     named = [Path(entry) for entry in os.environ.get("HARNESS_PATH", "").split(os.pathsep) if entry]
     folders = [PROJECT, *named, Path.cwd()]
     unique: dict[Path, None] = {}
@@ -128,6 +128,11 @@ def search_folders() -> list[Path]:
         if (folder / "conf").is_dir():
             unique[folder.resolve()] = None
     return list(unique)
+
+
+def options(group: str) -> list[str]:
+    """What may be chosen in a config group: the names of its files."""
+    return sorted({path.stem for folder in search_folders() for path in (folder / "conf" / group).glob("*.yaml")})
 
 
 def _exp_files() -> Iterator[tuple[str, Path]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness import console
 from harness.config import overrides as typed_overrides
 from harness.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
-from harness.errors import HarnessError, Rejected
+from harness.errors import HarnessError
 from harness.run.folder import write_whole
 
 if TYPE_CHECKING:
@@ -138,7 +138,6 @@ def _summary(folder: Path, jobs: Sequence[Any]) -> int:
             failed += result.exit_code in (1, 2)
             rows.append([str(number), _short(result.overrides), result.error or result.folder])
     console.table(["job", "overrides", "results"], rows)
-    console.show(f"{len(jobs) - failed} of {len(jobs)} runs are complete; draw them: python -m harness.figures {folder.parent.parent}")
+    console.show(f"{len(jobs) - failed} of {len(jobs)} runs are complete")
+    console.show(f"draw them: python -m harness.figures {folder.parent.parent}")
     return 1 if failed else 0
-
-

@@ -73,7 +73,7 @@ def _replace(config: RunConfig, **changes: Any) -> RunConfig:
 
 
 def _refuse_odd_pools(pools: Any) -> None:
-    allowed = "a slice such as '177:188', ids such as [5,7,9], or a rule such as byte_unused, exposures:0:1, early_merges, all"
+    allowed = "a slice '177:188', ids [5,7,9], or a rule: byte_unused, exposures:0:1, early_merges, all"
     if not isinstance(pools, Mapping):
         raise Rejected.key("pools", pools, f"named pools, each {allowed}")
     for name, spec in pools.items():
@@ -111,7 +111,7 @@ def _one_line(error: Exception) -> Rejected:
 def _unknown_option(group: str, got: str) -> Rejected:
     if group == "exp":
         return registry.unknown(got)
-    options = sorted({path.stem for folder in registry.search_folders() for path in (folder / "conf" / group).glob("*.yaml")})
+    options = registry.options(group)
     near = nearest(got, options)
     more = "; any other: model.name=<hub name or local folder>" if group == "model" else ""
     hint = f"; did you mean {near}?" if near else ""

@@ -13,8 +13,8 @@ TOP_LEVEL = ("exp", "model", "pools", "tokenizer", "tracker", "cache", "seed", "
 def normalise(overrides: Sequence[str]) -> list[str]:
     """Overrides in the form Hydra takes: a value may be given for any key of the typed schema, without a plus sign.
 
-    conf/ holds no defaults that a dataclass states, so Hydra does not know `exp.seq_len` and would ask for `+`. Keys below
-    `pools.` keep Hydra's rule: one more pool needs a plus, so that a mistyped name does not add a pool by accident.
+    conf/ holds no defaults that a dataclass states, so Hydra does not know `exp.seq_len` and would ask for `+`. Keys
+    below `pools.` keep Hydra's rule: one more pool needs a plus, so that a mistyped name adds no pool by accident.
     Raises `Rejected` for what cannot be parsed.
     """
     return [_normalise_one(text) for text in overrides]

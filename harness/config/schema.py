@@ -52,9 +52,8 @@ class ModelConfig:
         if self.n_ctx is not None and self.n_ctx < 2:
             raise Rejected.key("model.n_ctx", self.n_ctx, "2 or more")
         if self.device_map is not None and self.device != "auto":
-            raise Rejected(
-                f"model.device={self.device} and model.device_map={self.device_map} contradict each other: give one of them"
-            )
+            both = f"model.device={self.device} and model.device_map={self.device_map}"
+            raise Rejected(f"{both} contradict each other: give one of them")
         known = ("auto", "cpu", "cuda", "mps")
         if self.device not in known and not (self.device.startswith("cuda:") and self.device[5:].isdigit()):
             raise Rejected.key("model.device", self.device, "auto, cpu, cuda, cuda:<number>, mps")

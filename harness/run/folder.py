@@ -36,7 +36,7 @@ def _finite(value: Any) -> Any:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader sees the old file or the new one, never a part. Raises `RunFailed` when it cannot."""
+    """Write `data` so that a reader sees the old file or the new one, never a part. Raises `RunFailed`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -147,7 +147,7 @@ class RecordLog:
         return len(self._items)
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows whose `item` is not there yet, one flush for all of them. Raises `RunFailed` when the disk refuses."""
+        """Add rows whose `item` is not there yet, one flush for all. Raises `RunFailed` when the disk refuses."""
         lines = []
         for row in rows:
             item = str(row["item"])

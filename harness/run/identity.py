@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def answer_key(config: RunConfig, experiment: Experiment, identity: "ModelIdentity | None") -> dict[str, Any]:
-    """What the answer depends on, as plain values: the experiment's version, not the git commit; weights, not a path."""
+    """What the answer depends on: the experiment's version, not the git commit; the weights, not their path."""
     key: dict[str, Any] = {
         "experiment": experiment.name,
         "version": experiment.version,

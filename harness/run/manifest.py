@@ -123,8 +123,8 @@ def git_state() -> dict[str, Any] | None:
         return None
 
     def git(*words: str) -> str:
-        result = subprocess.run(["git", "-C", str(PROJECT), *words], capture_output=True, text=True, timeout=10, check=True)
-        return result.stdout.strip()
+        command = ["git", "-C", str(PROJECT), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     try:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
