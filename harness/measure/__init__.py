@@ -1,0 +1,1 @@
+"""Numbers taken from a model's outputs, and how sure they are."""

@@ -1,0 +1,113 @@
+"""The difference between two pools, with an interval and a test.
+
+Two claims, two ways to resample. `difference` and `permutation_p_value` speak of these very tokens in new random
+sequences. `difference_by_token` speaks of tokens like these: its interval says how much the difference would move with
+another sample of tokens of the same two kinds.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from harness.measure.intervals import CONFIDENCE, Interval, Method, t_quantile
+from harness.measure.resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
+
+N_PERMUTATIONS = 9_999
+
+
+def difference(a: Float[np.ndarray, " sample_a"], b: Float[np.ndarray, " sample_b"]) -> Interval:
+    """Mean of `a` minus mean of `b` with Welch's t interval; `n` is the smaller sample's size.
+
+    No interval where either holds a single value. Raises `ValueError` for an empty sample.
+    """
+    if min(len(a), len(b)) == 0:
+        raise ValueError("a difference of means needs values on both sides")
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    mean, n = float(a.mean() - b.mean()), min(len(a), len(b))
+    if n == 1:
+        return Interval(mean, None, None, 1, Method.NONE)
+    part_a, part_b = float(a.var(ddof=1)) / len(a), float(b.var(ddof=1)) / len(b)
+    if part_a + part_b == 0:
+        return Interval(mean, mean, mean, n, Method.WELCH_T)
+    df = (part_a + part_b) ** 2 / (part_a**2 / (len(a) - 1) + part_b**2 / (len(b) - 1))
+    half_width = t_quantile(df) * math.sqrt(part_a + part_b)
+    return Interval(mean, mean - half_width, mean + half_width, n, Method.WELCH_T)
+
+
+def proportion_difference(a: Interval, b: Interval) -> Interval:
+    """Difference of two proportions from their Wilson intervals (Newcombe 1998, method 10).
+
+    Unlike Welch's interval it does not shrink to a point where every sequence of one pool is right and none of the
+    other's. No interval where either side has none.
+    """
+    mean, n = a.mean - b.mean, min(a.n, b.n)
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return Interval(mean, None, None, n, Method.NONE)
+    low = mean - math.hypot(a.mean - a.low, b.high - b.mean)
+    high = mean + math.hypot(a.high - a.mean, b.mean - b.low)
+    return Interval(mean, low, high, n, Method.NEWCOMBE)
+
+
+def permutation_p_value(
+    a: Float[np.ndarray, " sample_a"],
+    b: Float[np.ndarray, " sample_b"],
+    seed: int,
+    n_permutations: int = N_PERMUTATIONS,
+) -> float | None:
+    """Two-sided p-value for equal means: how often relabelled sequences differ as much as these do.
+
+    The statistic is Welch's t, which keeps the test honest where the pools differ in spread but not in mean. The
+    smallest possible value is 1 / (n_permutations + 1). None where either side holds a single value.
+    """
+    if min(len(a), len(b)) < 2:
+        return None
+    pooled = np.concatenate([a, b]).astype(np.float64)
+    observed = _welch_statistic(pooled[None], len(a))[0]
+    rng = np.random.default_rng(seed)
+    as_extreme, done = 0, 0
+    block = max(1, 2_000_000 // len(pooled))
+    while done < n_permutations:
+        size = min(block, n_permutations - done)
+        shuffled = rng.permuted(np.broadcast_to(pooled, (size, len(pooled))), axis=1)
+        # The margin keeps relabellings that give the same split from being lost to the order of summation.
+        as_extreme += int((_welch_statistic(shuffled, len(a)) >= observed * (1 - 1e-9)).sum())
+        done += size
+    return (as_extreme + 1) / (n_permutations + 1)
+
+
+def _welch_statistic(rows: Float[np.ndarray, "row sample"], n_a: int) -> Float[np.ndarray, " row"]:
+    """|t| of every row split after `n_a` values; of two constant parts, infinite where they differ and 0 where not."""
+    a, b = rows[:, :n_a], rows[:, n_a:]
+    gap = np.abs(a.mean(axis=1) - b.mean(axis=1))
+    error = np.sqrt(a.var(axis=1, ddof=1) / a.shape[1] + b.var(axis=1, ddof=1) / b.shape[1])
+    # A constant part can leave rounding noise instead of zero.
+    scale = np.abs(rows).max(axis=1)
+    gap = np.where(gap <= 1e-12 * scale, 0.0, gap)
+    certain = error <= 1e-12 * scale
+    return np.where(certain, np.where(gap == 0, 0.0, np.inf), gap / np.where(certain, 1.0, error))
+
+
+def difference_by_token(
+    values_a: Float[np.ndarray, " item_a"],
+    tokens_a: Int[np.ndarray, " item_a"],
+    values_b: Float[np.ndarray, " item_b"],
+    tokens_b: Int[np.ndarray, " item_b"],
+    seed: int,
+    n_resamples: int = N_RESAMPLES,
+) -> Interval:
+    """Mean over items of `a` minus that of `b`, with an interval that resamples the tokens of both.
+
+    `n` is the smaller number of distinct tokens; no interval where one side has a single token.
+    """
+    sums_a, counts_a = totals_by_token(values_a, tokens_a)
+    sums_b, counts_b = totals_by_token(values_b, tokens_b)
+    mean = float(sums_a.sum() / counts_a.sum() - sums_b.sum() / counts_b.sum())
+    n = min(len(sums_a), len(sums_b))
+    if n == 1:
+        return Interval(mean, None, None, 1, Method.NONE)
+    rng = np.random.default_rng(seed)
+    means_a = resampled_means(values_a, tokens_a, rng, n_resamples)
+    means_b = resampled_means(values_b, tokens_b, rng, n_resamples)
+    low, high = percentile_ends(means_a - means_b, CONFIDENCE)
+    return Interval(mean, low, high, n, Method.BOOTSTRAP_BY_TOKEN)

@@ -1,0 +1,135 @@
+"""A mean with its 95 % interval, what it is over, and how it was made."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from harness.measure.resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
+
+CONFIDENCE = 0.95
+
+
+class Method(Enum):
+    """How an interval was made."""
+
+    STUDENT_T = "Student t"
+    WELCH_T = "Welch t"
+    WILSON = "Wilson"
+    WILSON_CLUSTERED = "Wilson with the effective number of trials of clustered data"
+    NEWCOMBE = "Newcombe's combination of two Wilson intervals"
+    BOOTSTRAP_BY_TOKEN = "bootstrap that resamples tokens"
+    NONE = "none: n = 1"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval; `low` and `high` are None where one observation allows none."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+    """Independent units the interval is over: sequences, proportions' trials, or distinct tokens."""
+    method: Method
+
+    def metrics(self, name: str) -> dict[str, float | None]:
+        """The three numbers under their names in metrics.json."""
+        return {name: self.mean, f"{name}/ci_low": self.low, f"{name}/ci_high": self.high}
+
+
+def t_quantile(df: float | int) -> float:
+    """Half-width, in standard errors, of a two-sided Student t interval with `df` degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, 0.5 + CONFIDENCE / 2))
+
+
+def student_t(values: Float[np.ndarray, " sample"]) -> Interval:
+    """Mean of independent values with a Student t interval. Raises `ValueError` for no values."""
+    means, lows, highs = student_t_columns(np.asarray(values, dtype=np.float64)[:, None])
+    if len(values) == 1:
+        return Interval(float(means[0]), None, None, 1, Method.NONE)
+    return Interval(float(means[0]), float(lows[0]), float(highs[0]), len(values), Method.STUDENT_T)
+
+
+def student_t_columns(
+    values: Float[np.ndarray, "sample column"],
+) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, " column"], Float[np.ndarray, " column"]]:
+    """Means, lower and upper ends of every column; the ends are NaN with one sample."""
+    n = len(values)
+    if n == 0:
+        raise ValueError("a mean needs at least one value")
+    values = values.astype(np.float64)
+    mean = values.mean(axis=0)
+    if n == 1:
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    half_width = t_quantile(n - 1) * values.std(axis=0, ddof=1) / math.sqrt(n)
+    return mean, mean - half_width, mean + half_width
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """A proportion of independent trials with Wilson's score interval. Raises `ValueError` for no trials."""
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes in {trials} trials")
+    proportion = successes / trials
+    if trials == 1:
+        return Interval(proportion, None, None, 1, Method.NONE)
+    from scipy.special import ndtri
+
+    low, high = _score_interval(proportion, float(trials), float(ndtri(0.5 + CONFIDENCE / 2)))
+    return Interval(proportion, low, high, trials, Method.WILSON)
+
+
+def wilson_clustered(proportions: Float[np.ndarray, " cluster"], cluster_size: int) -> Interval:
+    """A proportion over clusters (sequences) of `cluster_size` trials (positions) each.
+
+    Trials of one sequence hang together, so counting each as independent makes the interval too short, and a Student t
+    interval over sequences shrinks to a point when all sequences score 0 or all score 1. This is Wilson's interval with
+    the number of independent trials that would give the variance seen between clusters (at most the number of trials),
+    and Student's quantile for that variance's own uncertainty. Where the clusters do not differ at all, how strongly
+    their trials hang together cannot be seen, and each cluster counts as one trial. Raises `ValueError` for no
+    clusters.
+    """
+    n = len(proportions)
+    if n == 0 or cluster_size < 1:
+        raise ValueError(f"{n} clusters of {cluster_size} trials")
+    values = np.asarray(proportions, dtype=np.float64)
+    mean = float(values.mean())
+    if n == 1:
+        return Interval(mean, None, None, 1, Method.NONE)
+    variance_of_mean = float(values.var(ddof=1)) / n
+    if mean in (0.0, 1.0) or variance_of_mean == 0:
+        effective = float(n)
+    else:
+        effective = min(mean * (1 - mean) / variance_of_mean, float(n * cluster_size))
+    low, high = _score_interval(mean, effective, t_quantile(n - 1))
+    return Interval(mean, low, high, n, Method.WILSON_CLUSTERED)
+
+
+def _score_interval(proportion: float, trials: float, quantile: float) -> tuple[float, float]:
+    shrink = 1 + quantile**2 / trials
+    centre = (proportion + quantile**2 / (2 * trials)) / shrink
+    spread = quantile / shrink * math.sqrt(proportion * (1 - proportion) / trials + quantile**2 / (4 * trials**2))
+    # At the ends the formula gives 0 and 1 up to rounding.
+    low = 0.0 if proportion == 0 else max(0.0, centre - spread)
+    high = 1.0 if proportion == 1 else min(1.0, centre + spread)
+    return low, high
+
+
+def bootstrap_by_token(
+    values: Float[np.ndarray, " item"], tokens: Int[np.ndarray, " item"], seed: int, n_resamples: int = N_RESAMPLES
+) -> Interval:
+    """Mean over items with a percentile bootstrap that resamples whole tokens, each with all its items.
+
+    For claims about the kind of token the pool is a sample of; with few distinct tokens it is too short, and a pool
+    that is the whole kind has nothing to generalise to. Raises `ValueError` where lengths differ or nothing is given.
+    """
+    sums, counts = totals_by_token(values, tokens)
+    mean = float(sums.sum() / counts.sum())
+    if len(sums) == 1:
+        return Interval(mean, None, None, 1, Method.NONE)
+    low, high = percentile_ends(resampled_means(values, tokens, np.random.default_rng(seed), n_resamples), CONFIDENCE)
+    return Interval(mean, low, high, len(sums), Method.BOOTSTRAP_BY_TOKEN)
