@@ -120,7 +120,7 @@ class Experiment:
 
 
 def search_folders() -> list[Path]:
-    """Where `conf/exp/NAME.yaml` and `experiments/NAME.py` are looked for: the project, $HARNESS_PATH, the current folder."""
+    """Where `conf/exp/NAME.yaml` and `experiments/NAME.py` may lie: the project, $HARNESS_PATH, the current folder."""
     named = [Path(entry) for entry in os.environ.get("HARNESS_PATH", "").split(os.pathsep) if entry]
     folders = [PROJECT, *named, Path.cwd()]
     unique: dict[Path, None] = {}

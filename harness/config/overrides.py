@@ -17,6 +17,12 @@ def normalise(overrides: Sequence[str]) -> list[str]:
     below `pools.` keep Hydra's rule: one more pool needs a plus, so that a mistyped name adds no pool by accident.
     Raises `Rejected` for what cannot be parsed.
     """
+    seen: dict[str, str] = {}
+    for text in overrides:
+        key = _key_of(text)[0]
+        if seen.get(key, text) != text:
+            raise Rejected(f"{seen[key]} and {text} contradict each other: give one of them")
+        seen[key] = text
     return [_normalise_one(text) for text in overrides]
 
 

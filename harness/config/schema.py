@@ -125,3 +125,7 @@ class RunConfig:
     cache: CacheConfig = field(default_factory=CacheConfig)
     sweep_id: str | None = None
     """Set by a sweep; never changes the answer."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise Rejected.key("seed", self.seed, "0 or a positive integer")

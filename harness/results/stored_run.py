@@ -84,7 +84,7 @@ class StoredRun:
         if not path.is_file():
             return pd.DataFrame()
         rows = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
             try:
                 rows.append(json.loads(line))
             except ValueError:

@@ -169,7 +169,12 @@ class RecordLog:
         """Everything recorded so far, in the order of the file."""
         if not self._path.exists():
             return []
-        return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in _lines(self._path)]
+
+
+def _lines(path: Path) -> list[str]:
+    # Not splitlines(): it also cuts at U+0085 and U+2028, which stand unescaped in JSON strings.
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
 
 
 class ShardStore:
