@@ -1,0 +1,29 @@
+"""The experiment shown in docs/ is complete, short, and runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "writing_an_experiment.md"
+
+
+def test_the_documented_experiment_runs_as_it_stands(tmp_path, monkeypatch):
+    import harness
+
+    text = DOCUMENT.read_text()
+    yaml = re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1)
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
+    assert len(code.splitlines()) < 40
+    for path, content in (("conf/exp/embedding_norms.yaml", yaml), ("experiments/embedding_norms.py", code)):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    stored = harness.run("embedding_norms", "tracker=none")
+    assert stored.status == "complete"
+    assert stored.folder.is_relative_to(tmp_path / "results")
+    assert stored.metrics["unused/norm_mean"] > 0
+    assert set(stored.figures) == {"norms"}
+    assert len(stored.records) == sum(len(row) for row in stored.arrays.values())
