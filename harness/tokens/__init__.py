@@ -1,0 +1,1 @@
+"""Which tokens are under study, and the prompts made of their ids."""
