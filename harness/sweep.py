@@ -122,10 +122,8 @@ def _short(typed: str) -> str:
 
 
 def _summary(folder: Path, jobs: Sequence[Any]) -> int:
-    found = {}
-    for path in folder.glob("job-*.json"):
-        result = JobResult(**json.loads(path.read_text()))
-        found[result.number] = result
+    results = [JobResult(**json.loads(path.read_text())) for path in folder.glob("job-*.json")]
+    found = {result.number: result for result in results}
     rows = []
     failed = 0
     for number in range(len(jobs)):

@@ -61,7 +61,7 @@ def to_run_config(composed: "DictConfig") -> RunConfig:
         raise Rejected(f"exp: missing; choose one with exp=NAME: {', '.join(registry.names())}")
     experiment = registry.load(str(exp["name"]))
     parameters = {key: value for key, value in exp.items() if key != "name"}
-    typed_exp = to_dataclass(experiment.config, parameters, "exp.")
+    typed_exp: Any = to_dataclass(experiment.config, parameters, "exp.")
     plain["results_dir"] = str(Path(str(plain.get("results_dir", "results"))).expanduser().absolute())
     _refuse_odd_pools(plain.get("pools"))
     common = to_dataclass(RunConfig, {**plain, "exp_name": experiment.name, "exp": typed_exp})

@@ -86,18 +86,12 @@ class Run:
 
     @cached_property
     def model(self) -> "LoadedModel":
-        """The model, booted on first use."""
-        from harness.models.bridge import boot
+        """The model; its weights are loaded when it first runs, and never where the store answers everything."""
+        from harness.models.lazy import lazy_model
 
-        if self.identity is None or self.facts is None:
+        if self.identity is None:
             raise RuntimeError("this experiment did not ask for a model (needs=Needs.MODEL)")
-        with self.timer("boot_model"):
-            return boot(self.identity, self.config.model, self.facts)
-
-    @property
-    def model_is_booted(self) -> bool:
-        """Whether the weights were loaded (a run whose activations all lie in the store never loads them)."""
-        return "model" in self.__dict__
+        return lazy_model(self.identity, self.config.model, self.store)
 
     @cached_property
     def organism(self) -> "Organism | None":
@@ -156,6 +150,5 @@ class Run:
 
     def close(self) -> None:
         """Let go of the model so that the next run in this process starts with the same memory."""
-        if self.model_is_booted:
-            self.model.close()
-            del self.__dict__["model"]
+        if "model" in self.__dict__:
+            self.__dict__.pop("model").close()

@@ -26,7 +26,8 @@ def answer_key(config: RunConfig, experiment: Experiment, identity: "ModelIdenti
     if Needs.MODEL in experiment.needs and identity is not None:
         model = config.model
         key["model"] = {
-            "weights": identity.weights_sha256 or f"{identity.name}@{identity.revision}",
+            "weights": identity.fingerprint,
+            "vocabulary": _vocabulary_sha256(identity.path),
             "dtype": model.dtype.value,
             "n_ctx": model.n_ctx,
             "compatibility_mode": model.compatibility_mode,
@@ -36,6 +37,17 @@ def answer_key(config: RunConfig, experiment: Experiment, identity: "ModelIdenti
     if Needs.POOLS in experiment.needs:
         key["pools"] = plain(config.pools)
     return key
+
+
+def _vocabulary_sha256(folder: Path | None) -> str | None:
+    """Hash of the small files beside local weights (tokenizer, training counts); a hub commit already covers them."""
+    if folder is None:
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(("tokenizer", "vocab", "merges", "special_tokens", "spiece", "exposures")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def config_hash(key: Mapping[str, Any]) -> str:

@@ -110,14 +110,12 @@ def _inputs(prepared: Prepared) -> "tuple[VocabFacts | None, Tokenizer | None, M
     facts: VocabFacts | None = None
     tokenizer: Tokenizer | None = None
     pools: Mapping[str, Pool] = {}
-    if Needs.MODEL in needs or Needs.TOKENIZER in needs:
+    if prepared.identity is not None:
+        from harness.models.facts import load_facts
         from harness.models.tokenizers import load_tokenizer
 
-        tokenizer = load_tokenizer(prepared.identity, config.tokenizer, config.model)
-    if Needs.MODEL in needs and prepared.identity is not None:
-        from harness.models.facts import load_facts
-
-        facts = load_facts(prepared.identity, config.model, tokenizer)
+        tokenizer = load_tokenizer(prepared.identity, config.model, config.tokenizer)
+        facts = load_facts(prepared.identity, config.model, config.tokenizer, tokenizer)
     if Needs.POOLS in needs and facts is not None:
         from harness.tokens.pools import resolve_pools
 
