@@ -1,0 +1,270 @@
+"""Boots models through TransformerLens' bridge: the one module that imports transformer_lens.
+
+Hugging Face weights run unchanged unless `model.compatibility_mode` asks for TransformerLens' folded ones.
+"""
+
+import gc
+import hashlib
+import inspect
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from harness.config.schema import ModelConfig
+from harness.errors import HarnessError, Rejected, RunFailed, nearest
+from harness.models.config_file import load_config_file
+from harness.models.device import resolve_device
+from harness.models.identity import ModelIdentity, ModelSource
+from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.quiet import LoadReport, quiet_loading
+
+logger = logging.getLogger(__name__)
+
+
+class BridgedModel(LoadedModel):
+    """A `LoadedModel` on TransformerLens' bridge. Made by `boot`."""
+
+    def __init__(self, bridge: Any, structure: ModelStructure, fingerprint: str) -> None:
+        self._bridge = bridge
+        self._structure = structure
+        self._fingerprint = fingerprint
+        first = next(bridge.original_model.parameters())
+        self._device, self._dtype = str(bridge.cfg.device), first.dtype
+        self._options = _forward_options(bridge.original_model)
+
+    @property
+    def structure(self) -> ModelStructure:
+        """Names and sizes."""
+        return self._structure
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, dtype, device kind, compatibility mode and library versions."""
+        return self._fingerprint
+
+    @property
+    def device(self) -> str:
+        """Where tokens go in."""
+        return self._device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self._dtype
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+    ) -> Float[Tensor, "batch pos d_vocab"]:
+        """Logits of one pass; see `LoadedModel.forward`."""
+        bridge = self._opened()
+        if self.n_ctx is not None and tokens.shape[1] > self.n_ctx:
+            raise RunFailed(f"sequences of {tokens.shape[1]} tokens do not fit the model's window of {self.n_ctx}")
+        with torch.inference_mode(), _hooked(bridge, reducers):
+            logits: Tensor = bridge(tokens.to(self._device), return_type="logits", **self._options)
+        return logits
+
+    def embedding(self) -> Float[Tensor, "d_vocab d_model"]:
+        """The embedding's rows as the model computes with them; shares the model's memory."""
+        weight: Tensor = self._opened().original_model.get_input_embeddings().weight.detach()
+        return weight
+
+    def unembedding(self) -> Float[Tensor, "d_vocab d_model"]:
+        """The unembedding's rows, one per token; shares the model's memory."""
+        module = self._opened().original_model.get_output_embeddings()
+        if module is None:
+            raise RunFailed("this architecture has no unembedding matrix")
+        weight: Tensor = module.weight.detach()
+        return weight
+
+    def close(self) -> None:
+        """Let go of the weights; safe to call twice."""
+        bridge, self._bridge = self._bridge, None
+        if bridge is None:
+            return
+        bridge.close()
+        del bridge
+        # Bridge, config and components refer to one another in circles: only the collector frees the weights.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _opened(self) -> Any:
+        if self._bridge is None:
+            raise RunFailed("the model was closed")
+        return self._bridge
+
+
+def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
+    """Load a model's weights and make them run.
+
+    Raises `Rejected` for what another config would avoid (architecture, device, compatibility mode, incomplete
+    weights), `RunFailed` where memory runs out.
+    """
+    device = None if config.device_map is not None else resolve_device(config)
+    file = load_config_file(identity, config.trust_remote_code)
+    n_ctx = config.n_ctx if config.n_ctx is not None else file.n_ctx
+    with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
+        bridge = _boot_bridge(identity, config, device, report)
+        _reject_other_tasks(bridge, identity)
+        if config.compatibility_mode:
+            _enable_compatibility(bridge, config)
+    structure = ModelStructure(
+        hook_names=_hook_names(bridge),
+        n_layers=int(bridge.cfg.n_layers),
+        n_heads=int(bridge.cfg.n_heads),
+        d_model=int(bridge.cfg.d_model),
+        d_vocab=_logit_width(bridge, file.d_vocab),
+        n_ctx=n_ctx,
+    )
+    return BridgedModel(bridge, structure, fingerprint(identity, config))
+
+
+def fingerprint(identity: ModelIdentity, config: ModelConfig) -> str:
+    """What `BridgedModel.fingerprint` will be, known before anything is booted; hex sha256."""
+    placed = config.device_map or resolve_device(config).split(":")[0]
+    versions = [version(name) for name in ("torch", "transformers", "transformer-lens")]
+    parts = [identity.fingerprint, config.dtype.value, placed, config.compatibility_mode, versions]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | None, report: LoadReport) -> Any:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    options: dict[str, Any] = {"device": device} if device is not None else {"device_map": config.device_map}
+    try:
+        bridge = TransformerBridge.boot_transformers(
+            identity.location,
+            revision=identity.revision,
+            dtype=getattr(torch, config.dtype.value),
+            trust_remote_code=config.trust_remote_code,
+            tokenizer=_placeholder_tokenizer(),
+            # The bridge asks for every layer's attention in the output, which would keep all of them in memory;
+            # its pattern hooks fire without.
+            hf_config_overrides={"output_attentions": False},
+            **options,
+        )
+    except HarnessError:
+        raise
+    except torch.OutOfMemoryError as error:
+        raise RunFailed(f"not enough memory on {device or config.device_map} to load {identity.name}") from error
+    except MemoryError as error:
+        raise RunFailed(f"not enough memory to load {identity.name}") from error
+    except Exception as error:
+        raise _load_error(identity, config, report, error) from error
+    if report.missing:
+        raise _incomplete(identity, "lack", report.missing)
+    return bridge
+
+
+def _load_error(identity: ModelIdentity, config: ModelConfig, report: LoadReport, error: Exception) -> HarnessError:
+    """The line that says what a failed load means."""
+    text = " ".join(str(error).split())
+    if report.mismatched:
+        return _incomplete(identity, "have another shape than config.json says for", report.mismatched)
+    if "trust_remote_code" in text:
+        return Rejected(
+            f"model.trust_remote_code: got {str(config.trust_remote_code).lower()}, allowed: true, for a model like "
+            f"{identity.name} that runs its own Python code (read that code first)"
+        )
+    if "Could not determine supported architecture" in text or "Unsupported architecture" in text:
+        return Rejected(
+            f"model.name: got {identity.name!r}: its architecture is not one that TransformerLens {_lens()} can boot"
+        )
+    if config.device_map is not None and ("device_map" in text or "accelerate" in text.lower()):
+        return Rejected(f"model.device_map: got {config.device_map!r}: {text[:300]}")
+    return Rejected(f"model.name: got {identity.name!r}: it cannot be loaded ({type(error).__name__}: {text[:300]})")
+
+
+def _incomplete(identity: ModelIdentity, problem: str, names: list[str]) -> Rejected:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return Rejected(f"model.name: got {identity.name!r}: its weights {problem} {len(names)} tensors ({shown})")
+
+
+def _reject_other_tasks(bridge: Any, identity: ModelIdentity) -> None:
+    config = bridge.original_model.config
+    if getattr(config, "is_encoder_decoder", False) or not bridge.adapter.supports_causal_loss:
+        raise Rejected(
+            f"model.name: got {identity.name!r}: {bridge.cfg.architecture} does not predict the next token, "
+            "allowed: a causal language model"
+        )
+
+
+def _enable_compatibility(bridge: Any, config: ModelConfig) -> None:
+    try:
+        bridge.enable_compatibility_mode(disable_warnings=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise Rejected(
+            f"model.compatibility_mode: got true, allowed: false for {config.name}: TransformerLens {_lens()} "
+            f"refuses it ({type(error).__name__}: {reason})"
+        ) from error
+
+
+def _placeholder_tokenizer() -> Any:
+    """A tokenizer of one token for the bridge, which demands one; the harness encodes and decodes by itself.
+
+    Models without a tokenizer boot, and no tokenizer is loaded twice.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(WordLevel({"<none>": 0}, unk_token="<none>"))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<none>", eos_token="<none>", pad_token="<none>")
+
+
+def _hook_names(bridge: Any) -> tuple[str, ...]:
+    # Hooks behind a switch that is off would be accepted and never fire.
+    points = bridge.hook_dict.items()
+    return tuple(sorted(name for name, point in points if bridge._gated_hook_reason(point.name or name) is None))
+
+
+def _logit_width(bridge: Any, d_vocab: int) -> int:
+    module = bridge.original_model.get_output_embeddings()
+    return d_vocab if module is None else int(module.weight.shape[0])
+
+
+def _forward_options(model: Any) -> dict[str, Any]:
+    # One pass needs no key-value cache, which would hold every layer's keys and values till the end.
+    return {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+
+
+@contextmanager
+def _hooked(bridge: Any, reducers: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
+    """Attach each reducer to its hook point, and take them off again whatever happens.
+
+    The bridge's own context manager calls a hook twice in compatibility mode, once per alias.
+    """
+    points = bridge.hook_dict if reducers else {}
+    unknown = [name for name in reducers if name not in points]
+    if unknown:
+        raise Rejected.key("hook", unknown[0], f"a hook name of this model (near: {nearest(unknown[0], points)})")
+    attached: list[tuple[Any, Any]] = []
+    try:
+        for name, reduce in reducers.items():
+            attached.append((points[name], points[name].add_hook(_reading(reduce))))
+        yield
+    finally:
+        for point, handle in attached:
+            handle.hook.remove()
+            point.fwd_hooks[:] = [other for other in point.fwd_hooks if other is not handle]
+
+
+def _reading(reduce: Callable[[Tensor], None]) -> Callable[..., None]:
+    def read(activation: Tensor, hook: Any) -> None:  # noqa: ARG001  (the bridge passes it by name)
+        reduce(activation)
+
+    return read
+
+
+def _lens() -> str:
+    return version("transformer-lens")

@@ -1,0 +1,126 @@
+"""What the Hugging Face hub says of a model name: its commit, or which of the ways to fail this is."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from harness.config.schema import ModelConfig
+from harness.errors import Rejected
+from harness.models.weights import CONFIG_FILE
+
+logger = logging.getLogger(__name__)
+
+_USE_A_FOLDER = "to use weights on this machine give their folder: model.name=<folder>"
+_TIMEOUT_SECONDS = 15.0
+
+
+def resolve_commit(config: ModelConfig) -> str:
+    """The commit that `model.name` at `model.revision` (default: main) stands for.
+
+    Raises `Rejected` naming which it is: not found, gated, no such revision, unreachable, or not in the local cache.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(config.name)
+    except HFValidationError as error:
+        raise Rejected.key(
+            "model.name", config.name, "a hub name ('gpt2', 'owner/name'), an existing folder, or 'pocket'"
+        ) from error
+    if constants.HF_HUB_OFFLINE:
+        cached = _cached_commit(config)
+        if cached is None:
+            raise _rejected(config, "the hub is switched off (HF_HUB_OFFLINE) and the local cache does not have it")
+        return cached
+    return _ask_hub(config)
+
+
+def config_json_path(name: str, revision: str | None) -> Path:
+    """A hub model's config.json on this machine, downloaded if need be. Raises `Rejected` like `resolve_commit`."""
+    return Path(_download_config(ModelConfig(name=name, revision=revision)))
+
+
+def _ask_hub(config: ModelConfig) -> str:
+    from huggingface_hub import HfApi
+
+    try:
+        commit = HfApi().model_info(config.name, revision=config.revision, timeout=_TIMEOUT_SECONDS).sha
+        # A gated model answers questions about itself; only its files are refused.
+        _download_config(ModelConfig(name=config.name, revision=commit))
+    except _network_errors() as error:
+        cached = _cached_commit(config)
+        if cached is None:
+            raise _rejected(config, f"the hub cannot be reached ({_brief(error)})") from error
+        logger.warning("the hub cannot be reached (%s): using the cached %s@%s", _brief(error), config.name, cached)
+        return cached
+    except Exception as error:
+        raise _explained(config, error) from error
+    if commit is None:
+        raise _rejected(config, "the hub names no commit for it")
+    return commit
+
+
+def _download_config(config: ModelConfig) -> str:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return hf_hub_download(config.name, CONFIG_FILE, revision=config.revision, etag_timeout=_TIMEOUT_SECONDS)
+    except LocalEntryNotFoundError as error:
+        raise _rejected(
+            config, "the hub cannot be reached and the local cache does not have its config.json"
+        ) from error
+    except _network_errors():
+        raise
+    except Exception as error:
+        raise _explained(config, error) from error
+
+
+def _explained(config: ModelConfig, error: Exception) -> Exception:
+    """The `Rejected` that says what the hub's error means; an error that is not the hub's comes back as it is."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if isinstance(error, GatedRepoError):  # before RepositoryNotFoundError, its parent
+        return _rejected(
+            config, "the model is gated: accept its terms on its hub page and log in (`hf auth login` or HF_TOKEN)"
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return Rejected.key("model.revision", config.revision, f"a branch, tag or commit of {config.name}")
+    if isinstance(error, RepositoryNotFoundError):
+        return _rejected(config, "the hub has no such model (or it is private and you are not logged in)")
+    if isinstance(error, EntryNotFoundError):
+        return _rejected(config, "the hub repository has no config.json, so it is no transformers model")
+    if isinstance(error, HfHubHTTPError):
+        return _rejected(config, f"the hub answered with an error ({_brief(error)})")
+    return error
+
+
+def _cached_commit(config: ModelConfig) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found: Any = try_to_load_from_cache(config.name, CONFIG_FILE, revision=config.revision)
+    # The cache lays files out as snapshots/<commit>/<file>.
+    return Path(found).parent.name if isinstance(found, str) else None
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    import httpx
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return (httpx.TransportError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
+
+
+def _brief(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
+
+
+def _rejected(config: ModelConfig, problem: str) -> Rejected:
+    return Rejected(f"model.name: got {config.name!r}: {problem}; {_USE_A_FOLDER}")

@@ -1,0 +1,119 @@
+"""What an experiment may ask of a model that can be run. Imports torch: import this module where a model is needed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+PATTERN_SUFFIX = ".attn.hook_pattern"
+"""Hook names that end so carry attention patterns [batch head query key]."""
+
+NO_REDUCERS: Mapping[str, Callable[[Tensor], None]] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class ModelStructure:
+    """A booted model's names and sizes; enough to plan a run, without the weights."""
+
+    hook_names: tuple[str, ...]
+    """Sorted, aliases included."""
+    n_layers: int
+    n_heads: int
+    d_model: int
+    d_vocab: int
+    """Width of the logits."""
+    n_ctx: int | None
+    """Longest sequence; None where nothing states one."""
+
+    @property
+    def has_attention_patterns(self) -> bool:
+        """False for models without attention (Mamba): head scores do not apply to them."""
+        return any(name.endswith(PATTERN_SUFFIX) for name in self.hook_names)
+
+
+class LoadedModel(ABC):
+    """A model ready to run. No protocol: checking one would read `is_tied`, and so boot a lazy model."""
+
+    @property
+    @abstractmethod
+    def structure(self) -> ModelStructure:
+        """Names and sizes."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Equal for two models exactly when the same tokens give them the same activations."""
+
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Where tokens go in: `cpu`, `cuda`, ..."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+
+    @abstractmethod
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+    ) -> Float[Tensor, "batch pos d_vocab"]:
+        """Logits of one pass, in the model's dtype, under inference mode.
+
+        `reducers` maps full hook names to functions called with the activation while the model runs: it is the
+        model's own memory, to be read and not kept. Raises `Rejected` for an unknown hook name, `RunFailed` for
+        sequences that do not fit.
+        """
+
+    @abstractmethod
+    def embedding(self) -> Float[Tensor, "d_vocab d_model"]:
+        """The embedding's rows as the model computes with them; the model's own memory."""
+
+    @abstractmethod
+    def unembedding(self) -> Float[Tensor, "d_vocab d_model"]:
+        """The unembedding's rows, one per token; the model's own memory."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the weights. Safe to call twice."""
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether embedding and unembedding are one matrix."""
+        return self.embedding().data_ptr() == self.unembedding().data_ptr()
+
+    @property
+    def d_vocab(self) -> int:
+        """Width of the logits."""
+        return self.structure.d_vocab
+
+    @property
+    def n_ctx(self) -> int | None:
+        """Longest sequence; None where nothing states one."""
+        return self.structure.n_ctx
+
+    @property
+    def n_layers(self) -> int:
+        """How many blocks."""
+        return self.structure.n_layers
+
+    @property
+    def n_heads(self) -> int:
+        """Attention heads per block."""
+        return self.structure.n_heads
+
+    @property
+    def hook_names(self) -> tuple[str, ...]:
+        """Every name that activations can be asked for, sorted."""
+        return self.structure.hook_names
+
+    @property
+    def has_attention_patterns(self) -> bool:
+        """False for models without attention (Mamba)."""
+        return self.structure.has_attention_patterns

@@ -1,0 +1,191 @@
+"""One tokenizer as the harness sees it: ids in, ids out, nothing added and nothing cleaned up."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.config.schema import ModelConfig, TokenizerConfig
+from harness.errors import Rejected
+from harness.models.identity import ModelIdentity
+
+logger = logging.getLogger(__name__)
+
+# A folder with none of these has no tokenizer; asked anyway, transformers makes up one of a single token.
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+)
+
+
+class Tokenizer:
+    """A tokenizer's ids, texts, bytes and merges; wraps one of transformers' tokenizers."""
+
+    def __init__(self, backend: Any, name: str) -> None:
+        self.name = name
+        self._backend = backend
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, with no special token added in front or behind."""
+        return [int(i) for i in self._backend.encode(text, add_special_tokens=False)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of `ids`, special tokens shown and spaces left as they are."""
+        decoded: str = self._backend.decode(
+            [int(i) for i in ids], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return decoded
+
+    def token_text(self, token_id: int) -> str:
+        r"""The text of one token by itself: leading spaces kept, bytes that are no UTF-8 as `\xf5`.
+
+        An id that the tokenizer does not know (more embedding rows than tokens) reads `<id 50300>`.
+        """
+        name = self._names.get(token_id)
+        if name is None:
+            return f"<id {token_id}>"
+        if token_id in self._added:
+            return name
+        if self._is_byte_level:
+            raw = [_BYTE_OF_CHARACTER.get(character) for character in name]
+            if None not in raw:
+                return bytes(byte for byte in raw if byte is not None).decode("utf-8", errors="backslashreplace")
+            return name
+        return name.replace("▁", " ")
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of special tokens: the named ones (bos, eos, unk, pad, ...) and added ones flagged special."""
+        flagged = {i for i, token in self._backend.added_tokens_decoder.items() if token.special}
+        return frozenset(int(i) for i in (*self._backend.all_special_ids, *flagged) if i is not None)
+
+    @property
+    def bos_id(self) -> int | None:
+        """Id of the beginning-of-sequence token; None where the tokenizer has none."""
+        bos: int | None = self._backend.bos_token_id
+        return bos
+
+    @cached_property
+    def n_tokens(self) -> int:
+        """How many ids have a token."""
+        return len(self._names)
+
+    @cached_property
+    def known_ids(self) -> frozenset[int]:
+        """The ids that have a token."""
+        return frozenset(self._names)
+
+    def byte_id(self, byte: int) -> int | None:
+        """Id of the token that stands for one byte (0-255); None where the tokenizer has no such token."""
+        if not 0 <= byte <= 255:
+            raise ValueError(f"a byte lies in 0..255, not {byte}")
+        name = _CHARACTER_OF_BYTE[byte] if self._is_byte_level else f"<0x{byte:02X}>"
+        return self._vocabulary.get(name)
+
+    def merges(self) -> list[int]:
+        """Ids made by BPE merges, in the order the merges were learnt; empty where the tokenizer is no BPE."""
+        model = self._definition.get("model", {})
+        if model.get("type") != "BPE":
+            return []
+        made = (self._vocabulary.get(left + right) for left, right in map(_merge_parts, model.get("merges", ())))
+        return list(dict.fromkeys(i for i in made if i is not None))
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template of a chat model; None where there is none."""
+        template: str | None = self._backend.chat_template
+        return template
+
+    @cached_property
+    def _vocabulary(self) -> dict[str, int]:
+        return {str(name): int(i) for name, i in self._backend.get_vocab().items()}
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return {i: name for name, i in self._vocabulary.items()}
+
+    @cached_property
+    def _added(self) -> frozenset[int]:
+        return frozenset(int(i) for i in self._backend.added_tokens_decoder)
+
+    @cached_property
+    def _definition(self) -> dict[str, Any]:
+        # What tokenizer.json holds, whichever files it was made from; pure Python tokenizers have none.
+        backend = getattr(self._backend, "backend_tokenizer", None)
+        return {} if backend is None else dict(json.loads(backend.to_str()))
+
+    @cached_property
+    def _is_byte_level(self) -> bool:
+        steps = (self._definition.get("decoder"), self._definition.get("pre_tokenizer"))
+        return any("ByteLevel" in _step_types(step) for step in steps)
+
+
+def load_tokenizer(
+    identity: ModelIdentity, config: ModelConfig, tokenizer_config: TokenizerConfig | None = None
+) -> Tokenizer | None:
+    """The tokenizer named in `tokenizer.name`, else the model's own; None where the model comes without one.
+
+    Raises `Rejected` where a tokenizer was named and is not there, or where its files cannot be read.
+    """
+    name = tokenizer_config.name if tokenizer_config is not None else None
+    if name is not None:
+        folder = Path(name).expanduser()
+        if folder.is_dir() and not has_tokenizer_files(folder):
+            raise Rejected.key("tokenizer.name", name, f"a folder with one of {', '.join(_TOKENIZER_FILES)}")
+        return _load("tokenizer.name", str(folder) if folder.is_dir() else name, None, config)
+    if identity.path is not None and not has_tokenizer_files(identity.path):
+        return None
+    return _load("model.name", identity.location, identity.revision, config)
+
+
+def has_tokenizer_files(folder: Path) -> bool:
+    """Whether a folder holds a file that a tokenizer could be read from."""
+    return any((folder / name).is_file() for name in _TOKENIZER_FILES)
+
+
+def _load(key: str, location: str, revision: str | None, config: ModelConfig) -> Tokenizer:
+    from transformers import AutoTokenizer
+
+    is_folder = Path(location).is_dir()
+    try:
+        backend = AutoTokenizer.from_pretrained(
+            location, revision=revision, trust_remote_code=config.trust_remote_code, local_files_only=is_folder
+        )
+    except Exception as error:  # tokenizers raise bare Exception for a corrupt tokenizer.json
+        reason = " ".join(str(error).split())[:200]
+        problem = f"its tokenizer cannot be read ({reason})"
+        raise Rejected(f"{key}: got {location!r}: {problem}; allowed: a readable tokenizer") from error
+    return Tokenizer(backend, location)
+
+
+def _merge_parts(merge: str | Sequence[str]) -> tuple[str, str]:
+    # Older tokenizer.json files write a merge as "a b", newer ones as ["a", "b"].
+    left, right = merge.split(" ") if isinstance(merge, str) else merge
+    return left, right
+
+
+def _step_types(step: object) -> set[str]:
+    if not isinstance(step, dict):
+        return set()
+    nested = [*(step.get("decoders") or ()), *(step.get("pretokenizers") or ())]
+    return {str(step.get("type"))}.union(*map(_step_types, nested))
+
+
+def _byte_characters() -> dict[int, str]:
+    """GPT-2's printable stand-in for each byte: Latin-1 where it prints, then code points from 256 on in order."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
+    hidden = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(hidden)}
+
+
+_CHARACTER_OF_BYTE = _byte_characters()
+_BYTE_OF_CHARACTER = {character: byte for byte, character in _CHARACTER_OF_BYTE.items()}

@@ -1,0 +1,200 @@
+"""Checks a folder of weights before anything is loaded from it."""
+
+import hashlib
+import json
+import logging
+import math
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Rejected
+
+logger = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.json"
+ALLOWED = "a folder with config.json and safetensors weights, a hub name, or 'pocket'"
+# The names transformers looks for, in its order of preference; other weight files of a folder are never read.
+_CANDIDATES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+# A header larger than this is refused by the safetensors library too: it is a length read from garbage.
+_LARGEST_HEADER = 100_000_000
+_ITEM_BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
+    "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64, "C64": 64,
+}  # fmt: skip
+
+
+class WeightFormat(Enum):
+    """How weights are written on disk."""
+
+    SAFETENSORS = "safetensors"
+    PICKLE = "pickle"
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """The files that transformers would read, with the index first where the weights are sharded."""
+
+    format: WeightFormat
+    paths: tuple[Path, ...]
+
+
+def refused(folder: Path, problem: str, allowed: str = ALLOWED) -> Rejected:
+    """The one line a person reads when the folder cannot be used."""
+    return Rejected(f"model.name: got {str(folder)!r}: {problem}; allowed: {allowed}")
+
+
+def read_config_json(folder: Path) -> dict[str, Any]:
+    """The parsed config.json of a model folder.
+
+    Raises `Rejected` where the folder or the file is missing, or the file is not a JSON object that names a model type.
+    """
+    if not folder.exists():
+        raise refused(folder, "no such folder")
+    if not folder.is_dir():
+        raise refused(folder, "not a folder")
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise refused(folder, "the folder has no config.json")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise refused(folder, f"config.json is not valid JSON ({error})") from error
+    except OSError as error:
+        raise refused(folder, f"config.json cannot be read ({error.strerror})") from error
+    if not isinstance(content, dict):
+        raise refused(folder, "config.json holds no JSON object")
+    if not content.get("model_type") and not content.get("architectures"):
+        raise refused(folder, "config.json names neither a model_type nor architectures")
+    return content
+
+
+def find_weights(folder: Path) -> WeightFiles:
+    """The weight files of a folder, as transformers chooses them.
+
+    Raises `Rejected` where there are none, or where an index names a file that is not there.
+    """
+    for name in _CANDIDATES:
+        path = folder / name
+        if not path.is_file():
+            continue
+        weight_format = WeightFormat.PICKLE if name.startswith("pytorch_model") else WeightFormat.SAFETENSORS
+        paths = (path, *_shards(folder, path)) if name.endswith(".json") else (path,)
+        return WeightFiles(weight_format, paths)
+    raise refused(folder, f"the folder has no weights (none of {', '.join(_CANDIDATES)})")
+
+
+def check_weights(folder: Path) -> WeightFiles:
+    """Refuse a model folder whose weights cannot be read whole; returns the files that hold them.
+
+    Reads config.json and the headers of safetensors files; pickles are read through, by torch's weights-only reader.
+    Raises `Rejected` with the file and what is wrong with it.
+    """
+    read_config_json(folder)
+    files = find_weights(folder)
+    for path in files.paths:
+        if path.suffix == ".json":
+            continue
+        if files.format is WeightFormat.SAFETENSORS:
+            _check_safetensors(folder, path)
+        else:
+            _check_pickle(folder, path)
+    return files
+
+
+def weights_sha256(folder: Path) -> str:
+    """Hex sha256 over the names and contents of the weight files and config.json."""
+    total = hashlib.sha256()
+    for path in (folder / CONFIG_FILE, *find_weights(folder).paths):
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+        except OSError as error:
+            raise refused(folder, f"{path.name} cannot be read ({error.strerror})") from error
+        total.update(f"{path.name}\0{digest.hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _shards(folder: Path, index: Path) -> tuple[Path, ...]:
+    try:
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        names = sorted(set(weight_map.values()))
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise refused(folder, f"{index.name} is not a valid index of shards ({type(error).__name__})") from error
+    for name in names:
+        # An index comes with the weights: it must not make us read files outside the folder.
+        if not isinstance(name, str) or Path(name).name != name:
+            raise refused(folder, f"{index.name} names the shard {name!r}, which is not a file of this folder")
+        if not (folder / name).is_file():
+            raise refused(folder, f"the shard {name} named in {index.name} is missing")
+    if not names:
+        raise refused(folder, f"{index.name} names no shards")
+    return tuple(folder / name for name in names)
+
+
+def _check_safetensors(folder: Path, path: Path) -> None:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            header_size = int.from_bytes(file.read(8), "little")
+            if size < 8:
+                raise refused(folder, f"{path.name} is truncated: {size} bytes, not even a header")
+            if header_size > _LARGEST_HEADER:
+                raise refused(folder, f"{path.name} is corrupt: its header claims {header_size} bytes")
+            if 8 + header_size > size:
+                raise refused(folder, f"{path.name} is truncated: header of {header_size} bytes in {size}")
+            header = json.loads(file.read(header_size))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise refused(folder, f"{path.name} is corrupt: its header is not JSON") from error
+    except OSError as error:
+        raise refused(folder, f"{path.name} cannot be read ({error.strerror})") from error
+    expected = 8 + header_size + _data_size(folder, path, header)
+    if size < expected:
+        raise refused(folder, f"{path.name} is truncated: {size} bytes of {expected}")
+    if size > expected:
+        raise refused(folder, f"{path.name} is corrupt: {size} bytes where its header describes {expected}")
+
+
+def _data_size(folder: Path, path: Path, header: object) -> int:
+    """Bytes of tensor data the header describes; each tensor's bytes must agree with its dtype and shape."""
+    if not isinstance(header, dict):
+        raise refused(folder, f"{path.name} is corrupt: its header is not a JSON object")
+    spans: list[tuple[int, int]] = []
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        try:
+            start, end = (int(offset) for offset in entry["data_offsets"])
+            bits = _ITEM_BITS.get(entry["dtype"])
+            count = math.prod(int(length) for length in entry["shape"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise refused(folder, f"{path.name} is corrupt: its header describes {name!r} badly") from error
+        if start > end or start < 0 or (bits is not None and end - start != count * bits // 8):
+            raise refused(folder, f"{path.name} is corrupt: the bytes of {name!r} do not fit its shape")
+        spans.append((start, end))
+    position = 0
+    for start, end in sorted(spans):
+        if start != position:
+            raise refused(folder, f"{path.name} is corrupt: its tensors overlap or leave gaps")
+        position = end
+    return position
+
+
+def _check_pickle(folder: Path, path: Path) -> None:
+    import pickle
+
+    import torch
+
+    logger.info("%s holds pickled weights: reading them with torch's weights-only reader", path.name)
+    try:
+        content = torch.load(path, map_location="meta", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch explains at length how to switch the safety off; its first sentences name what was refused.
+        reason = " ".join(str(error).split("WeightsUnpickler error:")[-1].split())[:200]
+        raise refused(folder, f"{path.name} is a pickle that torch's weights-only reader refuses: {reason}") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise refused(folder, f"{path.name} is truncated or corrupt: {reason}") from error
+    if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
+        raise refused(folder, f"{path.name} holds something other than named tensors")
