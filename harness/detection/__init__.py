@@ -1,0 +1,1 @@
+"""What detectors share: the oracle they query and what a query costs."""

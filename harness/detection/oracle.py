@@ -1,0 +1,120 @@
+"""Who answers whether a token is a glitch token, and what was paid for the answers.
+
+A detector sees weights and tokenizer for free; every verdict on behaviour is bought here. One query is one token through
+one prompt. A token asked before is free: its verdict is remembered.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from harness.errors import RunFailed
+
+
+class BudgetSpent(RunFailed):
+    """The oracle answers no further token; what it answered so far is in `QueryOracle.answers`."""
+
+
+@runtime_checkable
+class QueryOracle(Protocol):
+    """Verdicts on tokens, counted."""
+
+    @property
+    def answers(self) -> Mapping[int, bool]:
+        """Every verdict given so far, in the order the tokens were first asked."""
+        ...
+
+    @property
+    def n_queries(self) -> int:
+        """Distinct queries so far: distinct tokens times prompts per token."""
+        ...
+
+    @property
+    def tokens_processed(self) -> int:
+        """Token positions that went through the model for them."""
+        ...
+
+    def ask(self, ids: Sequence[int]) -> list[bool]:
+        """Whether each token fails (True: a glitch token), in the order of `ids`.
+
+        Raises `BudgetSpent` where a new token is not covered by the budget; those before it are answered and remembered.
+        """
+        ...
+
+
+class MemoOracle(ABC):
+    """The counting every oracle shares: a memory of verdicts, the queries they cost, a budget that may be set.
+
+    `queries_per_token` is how many prompts one verdict takes, `budget` how many queries may be made (None: any number).
+    A subclass answers new tokens in `_query`. Raises `ValueError` for fewer than one prompt or a negative budget.
+    """
+
+    def __init__(self, queries_per_token: int = 1, budget: int | None = None) -> None:
+        if queries_per_token < 1 or (budget is not None and budget < 0):
+            raise ValueError(f"{queries_per_token} queries per token, a budget of {budget}")
+        self._per_token = queries_per_token
+        self._budget = budget
+        self._answers: dict[int, bool] = {}
+        self._tokens = 0
+
+    @property
+    def answers(self) -> Mapping[int, bool]:
+        """Every verdict given so far, in the order the tokens were first asked."""
+        return self._answers
+
+    @property
+    def n_queries(self) -> int:
+        """Distinct tokens asked so far times prompts per token."""
+        return len(self._answers) * self._per_token
+
+    @property
+    def tokens_processed(self) -> int:
+        """Token positions that went through the model for them."""
+        return self._tokens
+
+    def ask(self, ids: Sequence[int]) -> list[bool]:
+        """Whether each token fails, in the order of `ids`; see `QueryOracle.ask`."""
+        new = [token for token in dict.fromkeys(int(i) for i in ids) if token not in self._answers]
+        left = len(new)
+        if self._budget is not None:
+            left = max(0, (self._budget - self.n_queries) // self._per_token)
+        paid = new[:left]
+        if paid:
+            verdicts, tokens = self._query(paid)
+            self._answers.update(zip(paid, verdicts, strict=True))
+            self._tokens += tokens
+        if len(paid) < len(new):
+            raise BudgetSpent(f"the budget of {self._budget} queries is spent ({len(self._answers)} tokens were asked)")
+        return [self._answers[int(i)] for i in ids]
+
+    @abstractmethod
+    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        """Verdicts of distinct tokens never asked before, and the token positions processed for them."""
+
+
+class TableOracle(MemoOracle):
+    """Answers from stored verdicts (a census, a planted truth) and charges as if the model had been asked.
+
+    `verdicts` maps token id to "fails"; `tokens_per_query` is the length of a prompt with its answer. Asking a token that
+    the table lacks raises `RunFailed`: a sampled census cannot answer for the others.
+    """
+
+    def __init__(
+        self,
+        verdicts: Mapping[int, bool],
+        queries_per_token: int = 1,
+        tokens_per_query: int = 0,
+        budget: int | None = None,
+    ) -> None:
+        super().__init__(queries_per_token, budget)
+        self._verdicts = verdicts
+        self._tokens_per_query = tokens_per_query
+
+    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        missing = [token for token in ids if token not in self._verdicts]
+        if missing:
+            raise RunFailed(
+                f"no verdict is stored for {len(missing)} of the tokens asked, the first of them id {missing[0]}"
+            )
+        found = [bool(self._verdicts[token]) for token in ids]
+        return found, len(ids) * self._per_token * self._tokens_per_query
