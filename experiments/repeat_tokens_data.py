@@ -1,0 +1,135 @@
+"""What repeat_tokens stored, read back under the names its pictures and tables use."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.results.stored_run import StoredRun
+
+HALVES = ("logprob_first_half", "logprob_second_half")
+SCORES = {"induction": "induction", "prev_token": "previous token", "duplicate_token": "duplicate token"}
+"""Head scores as they are called in details.json and in a picture."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean from metrics.json with its interval, and the published value where the run's config holds one."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Top:
+    """A head whose patterns were kept; `row` is its place in example/pattern, `layer_row` in the head arrays."""
+
+    label: str
+    row: int
+    layer_row: int
+    head: int
+
+
+def pool_names(run: "StoredRun") -> list[str]:
+    """The pools measured, in the order the config names them (JSON files are sorted)."""
+    measured = run.details.get("pools", {})
+    asked = [name for name in run.config.get("pools", {}) if name in measured]
+    return asked + [name for name in measured if name not in asked]
+
+
+def pool_label(run: "StoredRun", pool: str) -> str:
+    """A pool with the rule or slice that made it, and whether it stands in for another."""
+    facts = run.details["pools"][pool]
+    spec = spec_text(facts.get("spec", ""))
+    return f"{pool} ({spec}{', a proxy' if facts.get('is_proxy') else ''})" if spec else pool
+
+
+def spec_text(spec: Any) -> str:
+    """A pool's spec as one string."""
+    return "[" + ",".join(str(item) for item in spec) + "]" if isinstance(spec, list | tuple) else str(spec)
+
+
+def seq_len(run: "StoredRun") -> int:
+    """Length of one half."""
+    return int(run.details["seq_len"])
+
+
+def measured(run: "StoredRun", pool: str, name: str) -> Measured:
+    """One metric of one pool."""
+    key = f"{pool}/{name}"
+    metrics = run.metrics
+    return Measured(
+        mean=metrics.get(key),
+        low=metrics.get(f"{key}/ci_low"),
+        high=metrics.get(f"{key}/ci_high"),
+        published=published(run).get(key),
+    )
+
+
+def published(run: "StoredRun") -> Mapping[str, float]:
+    """Published figures of these pools, with the copy gain that follows from the two halves.
+
+    Figures of another spec under the same pool name are left out.
+    """
+    reference = run.config.get("reference") or {}
+    asked = run.config.get("pools") or {}
+    other = {pool for pool, spec in (reference.get("pools") or {}).items() if asked.get(pool) != spec}
+    known = {
+        key: float(value)
+        for key, value in (reference.get("metrics") or {}).items()
+        if key.split("/", 1)[0] not in other
+    }
+    for pool in pool_names(run):
+        first, second = (known.get(f"{pool}/{half}") for half in HALVES)
+        if first is not None and second is not None:
+            known.setdefault(f"{pool}/copy_gain", second - first)
+    return known
+
+
+def published_source(run: "StoredRun") -> str:
+    """Where the published figures come from and what they were measured with; empty where there are none."""
+    reference = run.config.get("reference") or {}
+    return "; ".join(str(reference[key]) for key in ("condition", "source") if reference.get(key))
+
+
+def position(run: "StoredRun", pool: str, name: str) -> "np.ndarray | None":
+    """One curve over positions 0..2*seq_len-1."""
+    return run.arrays.get(f"{pool}/position/{name}")
+
+
+def has_heads(run: "StoredRun") -> bool:
+    """Whether the model has attention patterns to speak of."""
+    return bool(run.details.get("heads", {}).get("applicable"))
+
+
+def by_offset(run: "StoredRun", pool: str) -> "np.ndarray | None":
+    """Mean attention [layer, head, offset] of one pool."""
+    return run.arrays.get(f"{pool}/heads/attention_by_offset") if has_heads(run) else None
+
+
+def score_offset(run: "StoredRun", score: str) -> int:
+    """How many tokens back the attention counted by a score lies."""
+    return {"induction": seq_len(run) - 1, "prev_token": 1, "duplicate_token": seq_len(run)}[score]
+
+
+def layers(run: "StoredRun") -> Sequence[int]:
+    """Numbers, in the model, of the layers that have attention."""
+    return [int(layer) for layer in run.details["heads"]["layers"]]
+
+
+def top_heads(run: "StoredRun") -> list[Top]:
+    """The heads whose patterns were kept, strongest first."""
+    if not has_heads(run):
+        return []
+    rows = {layer: row for row, layer in enumerate(layers(run))}
+    kept = run.details["heads"]["top"]
+    return [Top(str(h["label"]), row, rows[int(h["layer"])], int(h["head"])) for row, h in enumerate(kept)]
+
+
+def example_tokens(run: "StoredRun", pool: str) -> tuple[str, ...]:
+    """Token strings, BOS included, of the sequence whose patterns were kept."""
+    return tuple(str(token) for token in run.details["examples"][pool]["tokens_shown"])

@@ -1,0 +1,314 @@
+"""Pictures, tables and headline numbers of one repeat_tokens run, from its stored files."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from experiments import repeat_tokens_data as data
+from experiments.repeat_tokens_paper import PAPER_FIGURES, PAPER_TABLES
+from experiments.repeat_tokens_tables import TABLES
+from harness.registry import AttentionPanel, Figure, HeadlineRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    from harness.results.stored_run import StoredRun
+
+__all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
+
+MOST_HEADS = 4
+"""Columns of a picture of heads; the report shows all that were kept."""
+
+
+def draw_logprob(run: "StoredRun") -> "MatplotlibFigure":
+    """Log-prob against position, a curve for each pool."""
+    from harness.figures.style import new_figure
+
+    figure = new_figure(height=2.5)
+    axes = figure.subplots()
+    draw_logprob_axes(axes, run)
+    _legend_below(figure, axes)
+    return figure
+
+
+def draw_logprob_axes(axes: "Axes", run: "StoredRun") -> None:
+    """The picture of `draw_logprob` inside given axes."""
+    import numpy as np
+
+    from harness.figures.charts import Curve, draw_curve, mark_halves
+    from harness.figures.style import QUIET, colour_of, line_style_of
+
+    names = data.pool_names(run)
+    length = data.seq_len(run)
+    mark_halves(axes, length)
+    shown_published = False
+    for pool in names:
+        mean, low, high = (data.position(run, pool, f"logprob_{part}") for part in ("mean", "low", "high"))
+        if mean is None:
+            continue
+        curve = Curve(
+            data.pool_label(run, pool), np.arange(len(mean)), mean, low, high,
+            colour_of(pool, names), line_style_of(pool, names),
+        )  # fmt: skip
+        draw_curve(axes, curve)
+        for half, name in enumerate(data.HALVES):
+            value = data.measured(run, pool, name).published
+            if value is None:
+                continue
+            ends = [half * length - 0.5, (half + 1) * length - 0.5]
+            axes.plot(ends, [value, value], ":", color=colour_of(pool, names), linewidth=1.0)
+            shown_published = True
+    if shown_published:
+        axes.plot([], [], ":", color=QUIET, linewidth=1.0, label="published mean of each half")
+    axes.set_xlabel("position in the sequence (tokens)")
+    axes.set_ylabel("log-prob of the token (nats)")
+
+
+def _legend_below(figure: "MatplotlibFigure", axes: "Axes", columns: int = 1) -> None:
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
+
+
+def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
+    """Median rank of the right token, and the entropy of the prediction, against position."""
+    import numpy as np
+
+    from harness.figures.charts import Curve, draw_curve, mark_halves
+    from harness.figures.style import TWO_COLUMNS, colour_of, line_style_of, new_figure
+
+    names = [name for name in data.pool_names(run) if data.position(run, name, "rank_median") is not None]
+    if not names:
+        return None
+    figure = new_figure(TWO_COLUMNS, 2.3)
+    ranks, entropies = figure.subplots(1, 2)
+    for axes, array in ((ranks, "rank_median"), (entropies, "entropy_mean")):
+        mark_halves(axes, data.seq_len(run))
+        for pool in names:
+            values = data.position(run, pool, array)
+            if values is None:
+                continue
+            label = data.pool_label(run, pool)
+            colour, dashes = colour_of(pool, names), line_style_of(pool, names)
+            draw_curve(axes, Curve(label, np.arange(len(values)), values, None, None, colour, dashes))
+        axes.set_xlabel("position in the sequence (tokens)")
+    ranks.set_yscale("log")
+    ranks.set_ylabel("median rank (1 = best)")
+    entropies.set_ylabel("entropy of the prediction (nats)")
+    entropies.set_ylim(bottom=0)
+    _legend_below(figure, ranks, columns=2)
+    return figure
+
+
+def draw_copy_summary(run: "StoredRun") -> "MatplotlibFigure | None":
+    """Copy gain and copy accuracy of every pool with intervals, beside published values."""
+    from harness.figures.charts import IntervalRow, forest
+    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, new_figure
+
+    names = data.pool_names(run)
+    if not names:
+        return None
+    figure = new_figure(TWO_COLUMNS, 0.62 + 0.5 * len(names))
+    gains, accuracies = figure.subplots(1, 2, sharey=True)
+    for axes, name, label in (
+        (gains, "copy_gain", "copy gain: second half − first half (nats)"),
+        (accuracies, "copy_accuracy", "copy accuracy: top-1 on the second half"),
+    ):
+        rows = []
+        for pool in names:
+            value = data.measured(run, pool, name)
+            rows.append(
+                IntervalRow(
+                    data.pool_label(run, pool),
+                    value.mean,
+                    value.low,
+                    value.high,
+                    colour_of(pool, names),
+                    "o",
+                    value.published,
+                )
+            )
+        forest(axes, rows, label)
+    gains.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
+    accuracies.set_xlim(-0.05, 1.05)
+    if any(data.measured(run, pool, "copy_gain").published is not None for pool in names):
+        gains.plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label="published")
+        _legend_below(figure, gains)
+    return figure
+
+
+def draw_head_scores(run: "StoredRun") -> "MatplotlibFigure | None":
+    """Induction, previous-token and duplicate-token score of every head, per pool and as differences."""
+    from harness.figures.charts import HeadMap, head_map_grid
+
+    names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
+    if not names:
+        return None
+    rows = []
+    for score in data.SCORES:
+        maps = {pool: _score_map(run, pool, score) for pool in names}
+        row = [HeadMap(pool, values) for pool, values in maps.items()]
+        row += [
+            HeadMap(f"{a} − {b}", maps[a] - maps[b], diverging=True)
+            for a, b in _compared(run)
+            if a in maps and b in maps
+        ]
+        rows.append(row)
+    return head_map_grid(rows, list(data.SCORES.values()), data.layers(run), "mean attention from the second half")
+
+
+def _compared(run: "StoredRun") -> list[tuple[str, str]]:
+    # Three differences and more would not be readable on a page; the arrays hold them all.
+    return [(str(pair["a"]), str(pair["b"])) for pair in run.details.get("comparisons", [])][:2]
+
+
+def _score_map(run: "StoredRun", pool: str, score: str) -> "np.ndarray":
+    values = data.by_offset(run, pool)
+    assert values is not None
+    return values[:, :, data.score_offset(run, score)]
+
+
+def draw_by_offset(run: "StoredRun") -> "MatplotlibFigure | None":
+    """Where the top heads look from the second half: mean attention against distance."""
+    import numpy as np
+
+    from harness.figures.charts import Curve, draw_curve
+    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
+
+    heads = data.top_heads(run)[:MOST_HEADS]
+    names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
+    if not heads or not names:
+        return None
+    figure = new_figure(TWO_COLUMNS, 2.15)
+    grid = figure.subplots(1, len(heads), sharey=True, squeeze=False)[0]
+    uniform = run.details["heads"].get("uniform_attention")
+    induction = data.score_offset(run, "induction")
+    for axes, head in zip(grid, heads, strict=True):
+        for pool in names:
+            values = data.by_offset(run, pool)
+            assert values is not None
+            values = values[head.layer_row, head.head]
+            colour, dashes = colour_of(pool, names), line_style_of(pool, names)
+            draw_curve(
+                axes, Curve(data.pool_label(run, pool), np.arange(len(values)), values, None, None, colour, dashes)
+            )
+        axes.axvline(induction, color=QUIET, linewidth=0.6, linestyle=(0, (1, 1.5)), zorder=0,
+                     label=f"induction: {induction} back")  # fmt: skip
+        if isinstance(uniform, int | float) and math.isfinite(uniform):
+            axes.axhline(
+                uniform, color=QUIET, linewidth=0.6, linestyle="--", zorder=0, label="looking everywhere equally"
+            )
+        axes.set_title(f"head {head.label}")
+        axes.set_xlabel("tokens back")
+    grid[0].set_ylim(bottom=0)
+    grid[0].set_ylabel("mean attention from\nthe second half")
+    _legend_below(figure, grid[0], columns=2)
+    return figure
+
+
+def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
+    """Attention of the top heads on each pool's first sequence."""
+    import numpy as np
+
+    from harness.figures.charts import attention_map
+    from harness.figures.style import TWO_COLUMNS, new_figure
+    from harness.figures.text import figure_text
+
+    heads = data.top_heads(run)[:MOST_HEADS]
+    names = [name for name in data.pool_names(run) if f"{name}/example/pattern" in run.arrays]
+    if not heads or not names:
+        return None
+    side = TWO_COLUMNS / (MOST_HEADS + 0.6)
+    figure = new_figure(side * len(heads) + 0.9, side * len(names) + 0.55)
+    grid = figure.subplots(len(names), len(heads), squeeze=False)
+    patterns = {pool: run.arrays[f"{pool}/example/pattern"] for pool in names}
+    # The first queries have few keys and look hard at them; the scale is that of the second half, where copying is.
+    half = data.seq_len(run)
+    vmax = max(float(np.nanmax(patterns[pool][[head.row for head in heads], -half:])) for pool in names)
+    for pool, axes_row in zip(names, grid, strict=True):
+        tokens = data.example_tokens(run, pool)
+        for axes, head in zip(axes_row, heads, strict=True):
+            has_bos = bool(run.details.get("has_bos"))
+            image = attention_map(axes, patterns[pool][head.row], tokens, has_bos, vmax)
+            if pool == names[0]:
+                axes.set_title(f"head {head.label}")
+            if pool == names[-1]:
+                axes.set_xlabel("key position")
+        axes_row[0].set_ylabel(f"{figure_text(pool, 24)}\nquery position")
+    figure.colorbar(image, ax=grid, location="right", shrink=0.7, aspect=30, label="attention", extend="max", pad=0.01)  # type: ignore[arg-type]
+    return figure
+
+
+def panels(run: "StoredRun") -> list[AttentionPanel]:
+    """Every kept pattern, to look at by hand in the report."""
+    heads = data.top_heads(run)
+    found = []
+    for pool in data.pool_names(run):
+        patterns = run.arrays.get(f"{pool}/example/pattern")
+        if patterns is None or not heads:
+            continue
+        title = f"{data.pool_label(run, pool)}: one sequence, the {len(heads)} top heads"
+        found.append(
+            AttentionPanel(title, data.example_tokens(run, pool), patterns, tuple(head.label for head in heads))
+        )
+    return found
+
+
+def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+    """What a run ends with: one row a pool, and the published row under it where there is one."""
+    from harness.figures.tables import number, with_interval
+
+    columns = {
+        "first half (nats)": ("logprob_first_half", 2),
+        "second half (nats)": ("logprob_second_half", 2),
+        "copy gain (nats)": ("copy_gain", 2),
+        "copy accuracy": ("copy_accuracy", 2),
+    }
+    rows = []
+    for pool in data.pool_names(run):
+        found = {column: data.measured(run, pool, name) for column, (name, _) in columns.items()}
+        values = {c: with_interval(m.mean, m.low, m.high, columns[c][1]) for c, m in found.items()}
+        head = run.metrics.get(f"{pool}/induction_head")
+        if head is not None:
+            values["induction head"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2)})"
+        rows.append(HeadlineRow(pool, values))
+        if any(m.published is not None for m in found.values()):
+            beside = {c: number(m.published, columns[c][1]) for c, m in found.items() if m.published is not None}
+            rows.append(HeadlineRow(f"{pool}, published", beside))
+    return rows
+
+
+FIGURES = (
+    Figure(
+        "logprob_by_position",
+        "Log-prob of each token against its position, mean over sequences with a 95 % band; the shaded second half "
+        "repeats the first. Dotted: published means, where the config names them.",
+        draw_logprob,
+    ),
+    Figure(
+        "copy_summary",
+        "Copy gain and copy accuracy of each pool with 95 % intervals over sequences; diamonds are published values.",
+        draw_copy_summary,
+    ),
+    Figure(
+        "rank_and_entropy",
+        "Median rank of the right token, and mean entropy of the prediction, against position.",
+        draw_rank_entropy,
+    ),
+    Figure(
+        "head_scores",
+        "Mean attention of every head from the second half to the token after the earlier copy (induction), to the "
+        "token before, and to the earlier copy itself (duplicate token), per pool and as a difference.",
+        draw_head_scores,
+    ),
+    Figure(
+        "attention_by_offset",
+        "Mean attention from second-half positions against how many tokens back it goes, for the top heads.",
+        draw_by_offset,
+    ),
+    Figure(
+        "attention_patterns",
+        "Attention patterns of the top heads on the first sequence of each pool; dashed lines separate the halves.",
+        draw_patterns,
+    ),
+)

@@ -1,0 +1,232 @@
+"""Pictures and tables across repeat_tokens runs: models by pools, seeds as intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments import repeat_tokens_data as data
+from experiments.repeat_tokens_tables import MEANS
+from harness.registry import PaperFigure, PaperTable
+from harness.results.settings import Setting, settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from harness.results.stored_run import StoredRun
+
+
+@dataclass(frozen=True)
+class AcrossSeeds:
+    """A mean over seeds with its Student t interval; one seed keeps its own interval over sequences."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n_seeds: int
+    published: float | None
+
+
+def pools_of_all(runs: "Sequence[StoredRun]") -> list[str]:
+    """Every pool name, in the order first met: the colours of a picture across runs."""
+    return list(dict.fromkeys(pool for run in runs for pool in data.pool_names(run)))
+
+
+def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
+    """One metric of one pool over the seeds of a setting; None where no run holds it."""
+    import numpy as np
+
+    from harness.measure.intervals import student_t, wilson_clustered
+
+    found = [data.measured(run, pool, name) for run in setting.runs]
+    values = [value.mean for value in found if isinstance(value.mean, int | float)]
+    if not values:
+        return None
+    if len(values) == 1:
+        only = next(value for value in found if value.mean is not None)
+        return AcrossSeeds(values[0], only.low, only.high, 1, only.published)
+    over_seeds = np.array(values, dtype=np.float64)
+    interval = student_t(over_seeds)
+    if "accuracy" in name and np.ptp(over_seeds) == 0:
+        # Seeds that all score 0 (or all 1) do not differ, but that is no proof of exactly 0: Wilson over all sequences.
+        n_sequences = sum(int(run.metrics.get(f"{pool}/n_sequences") or 1) for run in setting.runs)
+        interval = wilson_clustered(np.full(n_sequences, over_seeds[0]), data.seq_len(setting.runs[0]))
+    return AcrossSeeds(interval.mean, interval.low, interval.high, len(values), found[0].published)
+
+
+def curve_across_seeds(setting: Setting, pool: str) -> "tuple[np.ndarray, np.ndarray, np.ndarray] | None":
+    """Mean log-prob at every position with the ends of its 95 % band, over seeds where there are several."""
+    import numpy as np
+
+    from harness.measure.intervals import student_t_columns
+
+    found = [run for run in setting.runs if data.position(run, pool, "logprob_mean") is not None]
+    if not found:
+        return None
+    if len(found) == 1:
+        arrays = found[0].arrays
+        mean, low, high = (arrays[f"{pool}/position/logprob_{part}"] for part in ("mean", "low", "high"))
+        return mean, low, high
+    stacked = np.stack([run.arrays[f"{pool}/position/logprob_mean"] for run in found]).astype(np.float64)
+    return student_t_columns(stacked)
+
+
+def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
+    """Log-prob against position: a row for each model, a column for each choice of pools."""
+    groups = settings(runs)
+    if not groups:
+        return None
+    from harness.figures.charts import mark_halves
+    from harness.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
+    from harness.figures.text import figure_text
+
+    names = pools_of_all(runs)
+    rows = list(dict.fromkeys((group.model, group.other) for group in groups))
+    columns = list(dict.fromkeys(group.pools for group in groups))
+    width = ONE_COLUMN if len(columns) == 1 else TWO_COLUMNS
+    figure = new_figure(max(width, 1.7 * len(columns)), 1.45 * len(rows) + 0.75)
+    grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey=True)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    letters = int(30 * (figure.get_figwidth() / len(columns)) / 1.7)
+    for group in groups:
+        row, column = rows.index((group.model, group.other)), columns.index(group.pools)
+        axes = grid[row, column]
+        axes.set_axis_on()
+        mark_halves(axes, data.seq_len(group.runs[0]), named=False)
+        _draw_setting(axes, group, names)
+        if row == 0 and len(columns) > 1:
+            axes.set_title(figure_text(group.pools, letters))
+        if row == len(rows) - 1:
+            axes.set_xlabel("position in the sequence (tokens)")
+        if column == 0:
+            title = "\n".join(figure_text(part, 26) for part in (group.model, group.other) if part)
+            axes.set_ylabel(f"{title}\nlog-prob (nats)")
+    handles = {
+        label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
+    return figure
+
+
+def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
+    import numpy as np
+
+    from harness.figures.charts import Curve, draw_curve
+    from harness.figures.style import colour_of, line_style_of
+
+    for pool in names:
+        curve = curve_across_seeds(group, pool)
+        if curve is None:
+            continue
+        mean, low, high = curve
+        draw_curve(
+            axes, Curve(pool, np.arange(len(mean)), mean, low, high, colour_of(pool, names), line_style_of(pool, names))
+        )
+    n = len(group.runs)
+    axes.text(0.02, 0.03, f"{n} seed{'s' * (n > 1)}", transform=axes.transAxes, fontsize=5.5, color="#666666")
+
+
+def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
+    """Copy gain and copy accuracy of every model and choice of pools, seeds as intervals."""
+    groups = settings(runs)
+    if not groups:
+        return None
+    from harness.figures.charts import IntervalRow, forest
+    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, marker_of, new_figure
+
+    names = pools_of_all(runs)
+    several = len({(group.model, group.other) for group in groups}) > 1 or len(groups) == 1
+    panels = (
+        ("copy_gain", "copy gain: second half − first half (nats)"),
+        ("copy_accuracy", "copy accuracy: top-1 on the second half"),
+    )
+    rows: dict[str, list[IntervalRow]] = {metric: [] for metric, _ in panels}
+    for group in groups:
+        for pool in names:
+            spec = data.spec_text((group.runs[0].config.get("pools") or {}).get(pool, ""))
+            where = " ".join(part for part in (group.model if several else "", group.other) if part)
+            label = f"{where}  {pool} {spec}".strip()
+            found = {metric: across_seeds(group, pool, metric) for metric, _ in panels}
+            if not any(found.values()):
+                continue
+            for metric, value in found.items():
+                rows[metric].append(
+                    IntervalRow(
+                        label,
+                        value.mean if value else None,
+                        value.low if value else None,
+                        value.high if value else None,
+                        colour_of(pool, names),
+                        marker_of(pool, names),
+                        value.published if value else None,
+                    )
+                )
+    if not rows["copy_gain"]:
+        return None
+    n_rows = len(rows["copy_gain"])
+    figure = new_figure(TWO_COLUMNS, 0.65 + 0.27 * n_rows)
+    both = figure.subplots(1, 2, sharey=True)
+    for axes, (metric, label) in zip(both, panels, strict=True):
+        forest(axes, rows[metric], label)
+    both[0].axvline(0, color=QUIET, linewidth=0.6, zorder=0)
+    both[1].set_xlim(-0.05, 1.05)
+    if any(row.reference is not None for row in rows["copy_gain"]):
+        both[0].plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label="published")
+        figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center")
+    return figure
+
+
+def metrics_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+    """Every mean by model, pools and pool, with its interval and the number of seeds."""
+    import pandas as pd
+
+    from harness.figures.tables import HIGH, LOW
+
+    groups = settings(runs)
+    rows = []
+    for group in groups:
+        for pool in pools_of_all(group.runs):
+            spec = data.spec_text((group.runs[0].config.get("pools") or {}).get(pool, ""))
+            row: dict[str, object] = {"model": group.model, "pool": pool, "spec": spec, "setting": group.other}
+            for name in ("logprob_first_half", "logprob_second_half", "copy_gain", "copy_accuracy"):
+                value = across_seeds(group, pool, name)
+                words = MEANS[name]
+                row |= {
+                    words: value.mean if value else None,
+                    f"{words}{LOW}": value.low if value else None,
+                    f"{words}{HIGH}": value.high if value else None,
+                }
+                if value is not None and value.published is not None:
+                    row[f"{words}, published"] = value.published
+            row["seeds"] = len(group.runs)
+            rows.append(row)
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    return frame if any(group.other for group in groups) else frame.drop(columns="setting")
+
+
+_BANDS = (
+    "Bands and intervals are 95 %: Student t over seeds where there are several, the run's own over its sequences "
+    "where there is one; Wilson over all sequences for an accuracy that is the same for every seed."
+)
+
+PAPER_FIGURES = (
+    PaperFigure(
+        "logprob_grid",
+        "Log-prob of each token against its position, a row for each model, a column for each choice of pools; the "
+        f"shaded second half repeats the first. {_BANDS}",
+        draw_grid,
+    ),
+    PaperFigure(
+        "copy_forest",
+        f"Copy gain and copy accuracy by model and pool. {_BANDS} Diamonds are published values.",
+        draw_forest,
+    ),
+)
+PAPER_TABLES = (
+    PaperTable("metrics", f"Log-probs, copy gain and copy accuracy by model and pool. {_BANDS}", metrics_table),
+)

@@ -1,0 +1,141 @@
+"""Tables of one repeat_tokens run, from its stored files."""
+
+from typing import TYPE_CHECKING, Any
+
+from experiments import repeat_tokens_data as data
+from harness.registry import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.results.stored_run import StoredRun
+
+MEANS = {
+    "logprob_first_half": "log-prob, first half (nats)",
+    "logprob_second_half": "log-prob, second half (nats)",
+    "copy_gain": "copy gain (nats)",
+    "copy_gain_cued": "copy gain, cued positions (nats)",
+    "copy_accuracy": "copy accuracy",
+    "copy_accuracy_cued": "copy accuracy, cued positions",
+    "induction_score_max": "highest induction score",
+}
+"""Metrics of a pool and what a reader calls them. Cued: without the second half's first position."""
+
+SHOWN_TOKENS = 12
+
+
+def pool_metrics(run: "StoredRun") -> "pd.DataFrame":
+    """Every mean of every pool with its interval, beside the published value."""
+    import pandas as pd
+
+    from harness.figures.tables import HIGH, LOW
+
+    rows = []
+    for name, words in MEANS.items():
+        for pool in data.pool_names(run):
+            value = data.measured(run, pool, name)
+            if value.mean is None:
+                continue
+            rows.append(
+                {
+                    "measure": words,
+                    "pool": pool,
+                    "mean": value.mean,
+                    f"mean{LOW}": value.low,
+                    f"mean{HIGH}": value.high,
+                    "sequences": run.metrics.get(f"{pool}/n_sequences"),
+                    "published": value.published,
+                }
+            )
+    frame = pd.DataFrame(rows)
+    return frame.drop(columns="published") if rows and not data.published(run) else frame
+
+
+def comparisons(run: "StoredRun") -> "pd.DataFrame | None":
+    """The difference between every two pools, with an interval and a permutation test."""
+    import pandas as pd
+
+    from harness.figures.tables import HIGH, LOW
+
+    rows = []
+    for pair in run.details.get("comparisons", []):
+        prefix = f"compare/{pair['a']}_vs_{pair['b']}/"
+        names = [key.removeprefix(prefix) for key in run.metrics if key.startswith(prefix)]
+        for name in (name for name in names if name.endswith("_diff")):
+            p_values = [f"{prefix}{name}/p_value", f"{prefix}p_value" if name == "copy_gain_diff" else ""]
+            rows.append(
+                {
+                    "comparison": f"{pair['a']} − {pair['b']}",
+                    "measure": name.removesuffix("_diff").replace("_", " "),
+                    "difference": run.metrics[prefix + name],
+                    f"difference{LOW}": run.metrics.get(f"{prefix}{name}/ci_low"),
+                    f"difference{HIGH}": run.metrics.get(f"{prefix}{name}/ci_high"),
+                    "p (permutation)": next((run.metrics[key] for key in p_values if key in run.metrics), None),
+                }
+            )
+    return pd.DataFrame(rows) if rows else None
+
+
+def top_heads(run: "StoredRun") -> "pd.DataFrame | None":
+    """The highest-scoring heads of every pool and score."""
+    import pandas as pd
+
+    from harness.figures.tables import HIGH, LOW
+
+    if not data.has_heads(run):
+        return None
+    rows: list[dict[str, Any]] = []
+    by_pool = run.details["heads"].get("by_pool", {})
+    for score, words in data.SCORES.items():
+        for pool in data.pool_names(run):
+            rows += [
+                {
+                    "score": words,
+                    "pool": pool,
+                    "head": head["label"],
+                    "mean attention": head["score"],
+                    f"mean attention{LOW}": head.get("low"),
+                    f"mean attention{HIGH}": head.get("high"),
+                }
+                for head in by_pool.get(pool, {}).get(score, [])[:5]
+            ]
+    return pd.DataFrame(rows)
+
+
+def pools(run: "StoredRun") -> "pd.DataFrame":
+    """What every pool holds and how tokens were drawn from it."""
+    import pandas as pd
+
+    rows = []
+    for name in data.pool_names(run):
+        facts = run.details["pools"][name]
+        shown = [str(token) for token in facts.get("shown", [])]
+        rows.append(
+            {
+                "pool": name,
+                "spec": data.spec_text(facts.get("spec", "")),
+                "what": str(facts.get("label", "")) + (" (a proxy)" if facts.get("is_proxy") else ""),
+                "tokens": facts.get("n_ids"),
+                "drawn": "with replacement" if facts.get("with_replacement") else "without replacement",
+                "for example": "  ".join(shown[:SHOWN_TOKENS]) + ("  …" if len(shown) > SHOWN_TOKENS else ""),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+TABLES = (
+    Table(
+        "pool_metrics",
+        "Means of each pool with 95 % intervals over sequences. Cued positions leave out the second half's first, "
+        "which nothing announces.",
+        pool_metrics,
+    ),
+    Table("comparisons", "Differences between pools with 95 % intervals and a permutation test.", comparisons),
+    Table(
+        "top_heads",
+        "Heads with the highest mean attention from the second half to the token after the earlier copy (induction), "
+        "to the token before, and to the earlier copy (duplicate token).",
+        top_heads,
+    ),
+    Table("pools", "The pools under comparison.", pools),
+)

@@ -1,0 +1,57 @@
+"""How every picture looks: one style sheet, two widths, one order of colours."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STYLE_SHEET = Path(__file__).with_name("paper.mplstyle")
+
+ONE_COLUMN = 3.25
+TWO_COLUMNS = 6.75
+"""Widths of a paper's column and page, in inches."""
+
+# Okabe and Ito's colours, told apart with any colour vision; the darker ones first, for thin lines.
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A6A00", "#000000")
+LINE_STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+QUIET = "#666666"
+"""For guides and footers: seen when looked for."""
+SEQUENTIAL = "Blues"
+DIVERGING = "PuOr"
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Draw and save under the project's style, whatever the caller's own settings are."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(matplotlib.rc_params_from_file(str(STYLE_SHEET), use_default_template=False))
+        yield
+
+
+def new_figure(width: float = ONE_COLUMN, height: float = 2.3) -> "Figure":
+    """An empty picture in inches, outside pyplot's global state (nothing to close, no window, no display needed)."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def colour_of(name: str, names: Sequence[str]) -> str:
+    """The colour of one member of an ordered family, the same in every picture of that family."""
+    return COLOURS[list(names).index(name) % len(COLOURS)]
+
+
+def line_style_of(name: str, names: Sequence[str]) -> str:
+    """The dash pattern of one member, so that a black-and-white print can be read."""
+    return LINE_STYLES[list(names).index(name) % len(LINE_STYLES)]
+
+
+def marker_of(name: str, names: Sequence[str]) -> str:
+    """The marker of one member of an ordered family."""
+    return MARKERS[list(names).index(name) % len(MARKERS)]
