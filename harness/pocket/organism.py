@@ -1,0 +1,53 @@
+"""Reading an organism's folder: what training showed, what was planted, what was held out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+EXPOSURES_FILE = "exposures.safetensors"
+
+
+@dataclass(frozen=True)
+class Organism:
+    """A model whose training is known.
+
+    `exposures` has the arrays `total`, `text`, `repeats`, `tasks`, each one count per id; `planted` maps a dose to
+    its ids; `held_out` maps a task's name to the ids that training never showed in that task's prompt; `recipe` is
+    recipe.json.
+    """
+
+    folder: Path
+    exposures: Mapping[str, Int[np.ndarray, " d_vocab"]]
+    planted: Mapping[int, tuple[int, ...]]
+    held_out: Mapping[str, tuple[int, ...]]
+    recipe: Mapping[str, Any]
+
+    @property
+    def total(self) -> Int[np.ndarray, " d_vocab"]:
+        """How often training showed each id, over all streams."""
+        return self.exposures["total"]
+
+
+def load_organism(folder: Path) -> Organism | None:
+    """The organism in `folder`, None when the folder has no exposures and so is an ordinary model. Loads no weights."""
+    from safetensors.numpy import load_file
+
+    path = Path(folder) / EXPOSURES_FILE
+    if not path.is_file():
+        return None
+    return Organism(
+        folder=Path(folder),
+        exposures=load_file(path),
+        planted={int(dose): tuple(ids) for dose, ids in _read(folder, "planted.json").items()},
+        held_out={task: tuple(ids) for task, ids in _read(folder, "held_out.json").items()},
+        recipe=_read(folder, "recipe.json"),
+    )
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    return json.loads((Path(folder) / name).read_text(encoding="utf-8"))

@@ -1,0 +1,126 @@
+"""Everything that decides which organism is trained: sizes, mixture, doses, seeds."""
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any, ClassVar, Self
+
+N_BYTES = 256
+_AT_LEAST_ONE = (
+    "d_model",
+    "n_layers",
+    "n_heads",
+    "n_steps",
+    "natural_cap",
+    "tokens_per_dose",
+    "held_out_per_family",
+    "held_out_min_exposures",
+    "checkpoint_every",
+    "probe_every",
+    "threads",
+)
+_AT_LEAST_ZERO = ("corpus_seed", "planting_seed", "stream_seed", "weights_seed", "warmup_steps", "weight_decay")
+
+
+@dataclass(frozen=True)
+class RowMix:
+    """How many rows of each batch come from which stream."""
+
+    text: int
+    repeats: int
+    tasks: int
+
+    @property
+    def total(self) -> int:
+        """Rows per batch."""
+        return self.text + self.repeats + self.tasks
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """One organism. The defaults are the recipe of the shipped one.
+
+    Each seed varies one thing: `corpus_seed` which library files go to which corpus, `planting_seed` the invented
+    words and the group each is assigned to, `stream_seed` the order and content of the training rows and the held-out
+    tokens, `weights_seed` the initial weights. `threads` is part of the recipe because float sums depend on it.
+    Raises ValueError naming field, value and what is allowed.
+    """
+
+    MIN_CONTEXT: ClassVar[int] = 64
+
+    d_model: int = 128
+    n_layers: int = 3
+    n_heads: int = 4
+    vocab_size: int = 3072
+    context: int = 512
+
+    n_steps: int = 6000
+    early_steps: int = 1500
+    early_rows: RowMix = RowMix(text=3, repeats=4, tasks=1)
+    late_rows: RowMix = RowMix(text=3, repeats=1, tasks=4)
+    natural_cap: int = 1000
+    """Natural tokens are drawn for repeats and tasks in proportion to their text count, up to this count."""
+
+    doses: tuple[int, ...] = (0, 1, 4, 16, 64, 256, 1024, 4096)
+    tokens_per_dose: int = 40
+    held_out_per_family: int = 96
+    held_out_min_exposures: int = 1000
+
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    weight_decay: float = 0.1
+    checkpoint_every: int = 500
+    probe_every: int = 250
+    threads: int = 1
+
+    corpus_seed: int = 0
+    planting_seed: int = 0
+    stream_seed: int = 0
+    weights_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in _AT_LEAST_ONE:
+            self._require(name, getattr(self, name) >= 1, "1 or more")
+        for name in _AT_LEAST_ZERO:
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("learning_rate", self.learning_rate > 0, "above 0")
+        self._require("d_model", self.d_model % self.n_heads == 0, f"a multiple of n_heads ({self.n_heads})")
+        self._require("context", self.context >= self.MIN_CONTEXT, f"{self.MIN_CONTEXT} or more")
+        smallest = N_BYTES + self.n_planted + 2
+        self._require("vocab_size", smallest <= self.vocab_size <= 32767, f"{smallest} (bytes, planted, BOS) to 32767")
+        self._require("early_steps", 0 <= self.early_steps <= self.n_steps, f"0 to n_steps ({self.n_steps})")
+        for name in ("early_rows", "late_rows"):
+            mix: RowMix = getattr(self, name)
+            counts = min(mix.text, mix.repeats, mix.tasks) >= 0 and mix.total >= 1
+            self._require(name, counts, "counts from 0, at least 1 in all")
+        self._require("late_rows", self.early_rows.total == self.late_rows.total, "as many rows as early_rows")
+        ascending = len(self.doses) >= 1 and list(self.doses) == sorted(set(self.doses)) and min(self.doses) >= 0
+        self._require("doses", ascending, "ascending counts from 0, none twice")
+
+    def _require(self, field: str, holds: bool, allowed: str) -> None:
+        if not holds:
+            raise ValueError(f"{field}: got {getattr(self, field)!r}, allowed: {allowed}")
+
+    @property
+    def n_planted(self) -> int:
+        """Invented tokens in the vocabulary."""
+        return len(self.doses) * self.tokens_per_dose
+
+    @property
+    def batch_size(self) -> int:
+        """Rows per step."""
+        return self.early_rows.total
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits that differ whenever the recipe does."""
+        return sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as plain values that JSON can hold."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The recipe that `as_dict` wrote."""
+        rows = {name: RowMix(**values[name]) for name in ("early_rows", "late_rows")}
+        return cls(**{**values, **rows, "doses": tuple(values["doses"])})

@@ -1,0 +1,226 @@
+"""Training an organism from a recipe, with checkpoints to go on from after a kill."""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.pocket.probes import probe_copying
+from harness.pocket.recipe import RecipeConfig
+from harness.pocket.shipping import CurvePoint, Verdict, judge, ship
+from harness.pocket.stream import Material, Stream, build_stream, prepare_material
+
+if TYPE_CHECKING:
+    from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY = 10
+_PROBE_SEQUENCES = 16
+SHOWN_FROM = 1000
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What came of a training. `seconds` is the time of this call only, `final_loss` in nats per token (mean of the
+    last steps logged)."""
+
+    folder: Path
+    final_loss: float
+    seconds: float
+    steps: int
+    resumed_from: int
+    parameters: int
+    verdict: Verdict
+
+
+Progress = Callable[[int, int, float], None]
+"""Called as (step, total, loss)."""
+
+
+def train_organism(
+    recipe: RecipeConfig, out_folder: Path, work_folder: Path, on_progress: Progress, stdlib: Path | None = None
+) -> TrainingOutcome:
+    """Train `recipe` and write the organism to `out_folder`.
+
+    Checkpoints live in `work_folder`, in a folder named by the recipe: called again after a kill it goes on from the
+    newest whole one, with the same rows. `stdlib` replaces the standard library's folder (tests).
+    """
+    import torch
+
+    began = time.monotonic()
+    torch.set_num_threads(recipe.threads)
+    # Adam's averages of never-seen rows decay into denormal numbers, which this makes zero instead of slow.
+    torch.set_flush_denormal(True)
+    material = prepare_material(recipe, stdlib)
+    stream = build_stream(recipe, material)
+    work = work_folder / f"pocket-{recipe.fingerprint()}"
+    _check_same_stream(work, stream)
+    checkpoint = newest_checkpoint(work)
+    trainer = make_trainer(recipe, material, stream, work, on_progress)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    model = trainer.model
+    points = [CurvePoint.from_log(entry) for entry in trainer.state.log_history if "step" in entry]
+    verdict = judge(_as_shipped(model), recipe, material, stream)
+    seconds = time.monotonic() - began
+    ship(_as_shipped(model), recipe, material, stream, points, verdict, out_folder)
+    losses = [point.loss for point in points if point.loss is not None]
+    return TrainingOutcome(
+        folder=out_folder,
+        final_loss=float(np.mean(losses[-10:])),
+        seconds=seconds,
+        steps=trainer.state.global_step,
+        resumed_from=_step_of(checkpoint) if checkpoint else 0,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        verdict=verdict,
+    )
+
+
+def make_config(recipe: RecipeConfig) -> "GPT2Config":
+    """The architecture: GPT-2 with tied embeddings and no dropout."""
+    from transformers import GPT2Config
+
+    return GPT2Config(
+        vocab_size=recipe.vocab_size,
+        n_positions=recipe.context,
+        n_embd=recipe.d_model,
+        n_layer=recipe.n_layers,
+        n_head=recipe.n_heads,
+        activation_function="gelu_new",
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=recipe.vocab_size - 1,
+        eos_token_id=recipe.vocab_size - 1,
+    )
+
+
+def make_model(recipe: RecipeConfig) -> "GPT2LMHeadModel":
+    """The untrained model; `weights_seed` varies its weights."""
+    import torch
+    from transformers import GPT2LMHeadModel
+
+    torch.manual_seed(recipe.weights_seed)
+    config = make_config(recipe)
+    # The same function as gelu_new in one kernel instead of eight.
+    config.activation_function = "gelu_pytorch_tanh"
+    config.use_cache = False
+    return GPT2LMHeadModel._from_config(config, attn_implementation="sdpa")
+
+
+def _as_shipped(model: "GPT2LMHeadModel") -> "GPT2LMHeadModel":
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config.from_dict({**model.config.to_dict(), "activation_function": "gelu_new", "use_cache": True})
+    shipped = GPT2LMHeadModel._from_config(config, attn_implementation="eager")
+    shipped.load_state_dict(model.state_dict())
+    return shipped.eval()
+
+
+def training_arguments(recipe: RecipeConfig, work: Path) -> "TrainingArguments":
+    """AdamW, cosine with warm-up, bf16 products, rows in their order, one process and no network."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(work),
+        max_steps=recipe.n_steps,
+        per_device_train_batch_size=recipe.batch_size,
+        train_sampling_strategy="sequential",
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=recipe.warmup_steps,
+        weight_decay=recipe.weight_decay,
+        adam_beta2=0.98,
+        bf16=True,
+        use_cpu=True,
+        seed=recipe.weights_seed,
+        logging_steps=LOG_EVERY,
+        logging_nan_inf_filter=False,
+        save_steps=recipe.checkpoint_every,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+    )
+
+
+def make_trainer(
+    recipe: RecipeConfig, material: Material, stream: Stream, work: Path, on_progress: Progress
+) -> "Trainer":
+    """A Trainer that feeds the stream's rows in order and records the curve."""
+    import torch
+    from torch.utils.data import Dataset
+    from transformers import PrinterCallback, Trainer, TrainerCallback
+
+    class Rows(Dataset):
+        def __len__(self) -> int:
+            return len(stream.rows)
+
+        def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+            row = torch.from_numpy(stream.rows[index].astype(np.int64))
+            return {"input_ids": row, "labels": row}
+
+    total = stream.exposures(recipe.vocab_size).total
+    shown = [int(i) for i in np.flatnonzero(total >= SHOWN_FROM) if i != material.bos]
+
+    class Curve(TrainerCallback):
+        # ruff: noqa: ARG002 (the Trainer passes these by position)
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                on_progress(state.global_step, state.max_steps, logs["loss"])
+
+        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+            if state.global_step % recipe.probe_every == 0:
+                model.eval()
+                probe = probe_copying(model, shown, material.bos, n_sequences=_PROBE_SEQUENCES)
+                model.train()
+                # The log history is part of every checkpoint: the curve survives a kill.
+                state.log_history.append(
+                    {
+                        "step": state.global_step,
+                        "copy_accuracy_cued": probe.copy_accuracy_cued,
+                        "copy_gain_cued": probe.copy_gain_cued,
+                    }
+                )
+                log.info("step %d: copy_accuracy_cued %.3f", state.global_step, probe.copy_accuracy_cued)
+
+    trainer = Trainer(
+        model=make_model(recipe), args=training_arguments(recipe, work), train_dataset=Rows(), callbacks=[Curve()]
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def newest_checkpoint(work: Path) -> Path | None:
+    """The newest checkpoint that was written whole; the remains of a kill are removed."""
+    for folder in sorted(work.glob("checkpoint-*"), key=_step_of, reverse=True):
+        try:
+            # The Trainer writes this file last.
+            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            log.warning("%s is not whole and is removed", folder.name)
+            shutil.rmtree(folder)
+            continue
+        return folder
+    return None
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rsplit("-", 1)[1])
+
+
+def _check_same_stream(work: Path, stream: Stream) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    note, digest = work / "stream.sha256", stream.sha256()
+    if note.exists() and note.read_text(encoding="utf-8") != digest:
+        raise ValueError(
+            f"work_folder: {work} was begun with other training rows (another standard library?), allowed: a new folder"
+        )
+    note.write_text(digest, encoding="utf-8")

@@ -1,0 +1,189 @@
+"""The prompts themselves, as text with `{token}` where the id under study goes."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+SLOT = "{token}"
+
+
+class TaskFamily(Enum):
+    """Tasks that ask for the same skill in nearly the same words: held out of training together."""
+
+    ECHO = "echo"
+    SPELLING = "spelling"
+    LENGTH = "length"
+    VERIFICATION = "verification"
+
+
+class Task(Enum):
+    """One question asked of a token."""
+
+    REPETITION = "repetition"
+    SPELLING = "spelling"
+    LENGTH = "length"
+    GLITCHPROBER = "glitchprober"
+    GLITCHMINER = "glitchminer"
+    MAGIKARP_INPUT_OUTPUT = "magikarp_input_output"
+    MAGIKARP_EXPLAIN = "magikarp_explain"
+    MAGIKARP_REPEATS = "magikarp_repeats"
+
+    @property
+    def family(self) -> TaskFamily:
+        """The group of tasks whose held-out tokens this task shares."""
+        return _FAMILIES[self]
+
+
+_FAMILIES = {
+    Task.REPETITION: TaskFamily.ECHO,
+    Task.GLITCHPROBER: TaskFamily.ECHO,
+    Task.GLITCHMINER: TaskFamily.ECHO,
+    Task.SPELLING: TaskFamily.SPELLING,
+    Task.LENGTH: TaskFamily.LENGTH,
+    Task.MAGIKARP_INPUT_OUTPUT: TaskFamily.VERIFICATION,
+    Task.MAGIKARP_EXPLAIN: TaskFamily.VERIFICATION,
+    Task.MAGIKARP_REPEATS: TaskFamily.VERIFICATION,
+}
+
+
+@dataclass(frozen=True)
+class ChatForm:
+    """The same question for a model with a chat template: who says what, and how its answer is begun for it."""
+
+    user: str
+    prefill: str
+    system: str = ""
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """Plain prompt text with `{token}` slots; `version` changes whenever a character of it does."""
+
+    task: Task
+    version: str
+    source: str
+    text: str
+    chat: ChatForm | None = None
+
+    def __post_init__(self) -> None:
+        if SLOT not in self.text:
+            raise ValueError(f"text of {self.task.value}: got {self.text!r}, allowed: text with at least one {SLOT}")
+
+    @property
+    def n_slots(self) -> int:
+        """How many times the token under study occurs in the prompt."""
+        return self.text.count(SLOT)
+
+
+@dataclass(frozen=True)
+class _Shots:
+    """Magikarp's way to write a prompt: a preamble and n solved examples of the very token that is asked for."""
+
+    preamble: str
+    question: str
+    completion: str
+
+    def text(self, n: int) -> str:
+        # The last completion is cut before its slot, so that the next token should be the token itself.
+        begun = self.completion[: self.completion.index("{")]
+        return self.preamble + (self.question + self.completion) * n + self.question + begun
+
+
+MAGIKARP_INPUT_OUTPUT_SHOTS = _Shots(
+    "This device repeats its input exactly, as shown in these 100 identical trials.",
+    "\nInput: «{token}»\nOutput:",
+    " «{token}»",
+)
+MAGIKARP_EXPLAIN_SHOTS = _Shots(
+    "This helpful assistant explains what a phrase means, replying with identical responses to identical questions "
+    "for reliability.",
+    "\nUser: What does 'edslfkj' mean?\nAssistant: 'edslfkj' has no specific meaning I am aware of."
+    "\nUser: what does '{token}' mean?\nAssistant:",
+    " '{token}'",
+)
+MAGIKARP_REPEATS_SHOTS = _Shots(
+    "Below is the output, as you can see it's just giving the same phrase repeated indefinitely:\n",
+    "{token}",
+    "{token}",
+)
+
+_MAGIKARP = "Land & Bartolo 2024, arXiv 2405.05417; cohere-ai/magikarp, fishing.py @0d466b27"
+_GLITCHMINER = "Wu et al. 2024, arXiv 2410.15052; wooozihui/GlitchMiner @77cf15b"
+_GLITCHCLEANER = "Fan et al., GlitchCleaner (AAAI-26), Table 1"
+
+# GlitchMiner only speaks through a chat template. Without one, user text and prefill stand on two lines (our
+# rendering).
+_MINER_USER = 'Please repeat the string: "«{token}»"'
+_MINER_PREFILL = ' Sure, the string is: "«'
+
+TEMPLATES: dict[Task, PromptTemplate] = {
+    template.task: template
+    for template in (
+        PromptTemplate(
+            Task.REPETITION,
+            "glitchhunter-baseline-1",
+            "Li et al. 2024, arXiv 2404.09894, as in wooozihui/GlitchMiner @77cf15b, baseline_code/GlitchHunter",
+            "Question: Please can you repeat the string '{token}' and return back to me?\n\n"
+            "Answer: Of course! Here is the repeated string:",
+        ),
+        PromptTemplate(
+            Task.SPELLING,
+            "glitchcleaner-table1-1",
+            _GLITCHCLEANER,
+            "Question: Please can you spell out the string '{token}' with hyphens between each letter?\n"
+            "Answer: Of course! The spelling of the string is:",
+        ),
+        PromptTemplate(
+            Task.LENGTH,
+            "glitchcleaner-table1-1",
+            _GLITCHCLEANER,
+            "Question: What is the length of this string '{token}'?\nAnswer: The length of this string is:",
+        ),
+        PromptTemplate(
+            Task.GLITCHPROBER,
+            "glitchprober-code-1",
+            "Zhang et al. 2024, arXiv 2408.04905; LLM-Integrity-Guard/GlitchProber @ccefeda (code, not paper)",
+            "Question: Can you repeat the string '{token}' and return back to me?\n"
+            "Answer: Here is the repeated string:\n",
+        ),
+        PromptTemplate(
+            Task.GLITCHMINER,
+            "glitchminer-1",
+            _GLITCHMINER,
+            f"{_MINER_USER}\n{_MINER_PREFILL}",
+            ChatForm(_MINER_USER, _MINER_PREFILL),
+        ),
+        PromptTemplate(Task.MAGIKARP_INPUT_OUTPUT, "magikarp-n20-1", _MAGIKARP, MAGIKARP_INPUT_OUTPUT_SHOTS.text(20)),
+        PromptTemplate(Task.MAGIKARP_EXPLAIN, "magikarp-n0-1", _MAGIKARP, MAGIKARP_EXPLAIN_SHOTS.text(0)),
+        PromptTemplate(Task.MAGIKARP_REPEATS, "magikarp-n50-1", _MAGIKARP, MAGIKARP_REPEATS_SHOTS.text(50)),
+    )
+}
+
+# The paper's site begins the spelled answer in other words than the later code does; the rest of its prompt is
+# unpublished.
+GLITCHHUNTER_SPELLING_PAPER_PREFIX = PromptTemplate(
+    Task.SPELLING,
+    "glitchhunter-site-1",
+    "Li et al. 2024, companion site (answer prefix); question as in GlitchCleaner, Table 1",
+    "Question: Please can you spell out the string '{token}' with hyphens between each letter?\n"
+    "Answer: Sure! The spelling of this string is:",
+)
+
+# GlitchMiner calls a token glitch only if these two fail as well. No chat template: rendered as above.
+_EXPLAIN_USER = "What does '{token}' mean?"
+GLITCHMINER_STRICT: tuple[PromptTemplate, ...] = (
+    PromptTemplate(
+        Task.MAGIKARP_EXPLAIN,
+        "glitchminer-strict-explain-1",
+        _GLITCHMINER,
+        f"{MAGIKARP_EXPLAIN_SHOTS.preamble}\nUser: What does 'edslfkj' mean?\nAssistant: 'edslfkj' has no specific "
+        f"meaning I am aware of.\nUser: {_EXPLAIN_USER}\nAssistant: '",
+        ChatForm(_EXPLAIN_USER, "'", MAGIKARP_EXPLAIN_SHOTS.preamble),
+    ),
+    PromptTemplate(
+        Task.REPETITION,
+        "glitchminer-strict-repetition-1",
+        _GLITCHMINER,
+        "Question: Please can you repeat the string '{token}'?\n Of course! Here is the repeated string:'",
+        ChatForm("Question: Please can you repeat the string '{token}'?", " Of course! Here is the repeated string:'"),
+    ),
+)
