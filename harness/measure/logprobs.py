@@ -33,8 +33,9 @@ def target_statistics(logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Te
     """Log-prob, rank and entropy of every token given the ones before it.
 
     `logits[:, i]` predicts `tokens[:, i + 1]`; the last position predicts nothing here. Half-precision logits are
-    widened piece by piece and nothing of the size of `logits` is allocated. Raises `RunFailed` naming the first place
-    where logits are NaN or infinite, and `ValueError` for fewer than two positions.
+    widened piece by piece and nothing of the size of `logits` is allocated. A logit of minus infinity is a probability
+    of zero (some models mask ids so). Raises `RunFailed` naming the first place where logits are NaN, plus infinity,
+    all minus infinity or minus infinity for the target, and `ValueError` for fewer than two positions.
     """
     n_batch, n_pos = tokens.shape
     if n_pos < 2:
@@ -49,7 +50,7 @@ def target_statistics(logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Te
     for rows, columns in _pieces(*shape, work.n_rows):
         found = work.measure(logits[rows, columns], targets[rows, columns])
         logprob[rows, columns], rank[rows, columns], entropy[rows, columns] = found
-    _refuse_non_finite(entropy)
+    _refuse_non_finite(logprob, entropy)
     # Counts up to d_vocab are exact in float32 far beyond any vocabulary (2**24).
     ranks = rank.long() + 1
     return TargetStatistics(logprob, ranks, entropy, ranks == 1)
@@ -85,8 +86,11 @@ class _Workspace:
         total = weights.sum(-1)
         log_total = total.log()
         logprob = (target - highest).squeeze(-1) - log_total
-        entropy = log_total - torch.linalg.vecdot(weights, shifted) / total
-        return logprob, rivals, entropy
+        surprise = torch.linalg.vecdot(weights, shifted)
+        if bool(surprise.isnan().any()):
+            # Probability zero times minus infinity; what is broken rather than masked stays NaN.
+            surprise = torch.linalg.vecdot(weights, shifted.clamp_(min=torch.finfo(self.dtype).min))
+        return logprob, rivals, log_total - surprise / total
 
 
 def _pieces(n_batch: int, n_columns: int, n_rows: int) -> Iterator[tuple[slice, slice]]:
@@ -101,9 +105,9 @@ def _pieces(n_batch: int, n_columns: int, n_rows: int) -> Iterator[tuple[slice, 
             yield slice(sequence, sequence + 1), slice(start, min(start + n_rows, n_columns))
 
 
-def _refuse_non_finite(entropy: Float[Tensor, "batch target"]) -> None:
-    """Any NaN or infinity among a position's logits makes its entropy NaN."""
-    bad = ~entropy.isfinite()
+def _refuse_non_finite(logprob: Float[Tensor, "batch target"], entropy: Float[Tensor, "batch target"]) -> None:
+    """A NaN or plus infinity anywhere among a position's logits makes its entropy NaN."""
+    bad = ~(entropy.isfinite() & logprob.isfinite())
     if not bool(bad.any()):
         return
     sequence, position = (int(index) for index in bad.nonzero()[0])

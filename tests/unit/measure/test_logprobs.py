@@ -72,13 +72,26 @@ def test_bfloat16_is_widened() -> None:
     assert torch.equal(found.rank, rank)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("entry", [0, 7])
-def test_non_finite_logits_are_refused_by_place(value: float, entry: int) -> None:
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [(0, float("nan")), (7, float("nan")), (0, float("inf")), (7, float("inf")), (0, float("-inf"))]
+    + [(slice(None), value) for value in (float("nan"), float("inf"), float("-inf"))],
+)
+def test_non_finite_logits_are_refused_by_place(entry: int | slice, value: float) -> None:
     logits = torch.randn(3, 5, 8)
     logits[1, 2, entry] = value
     with pytest.raises(RunFailed, match=r"1 of 12 predictions, first in sequence 1 of the batch at position 2"):
         target_statistics(logits, torch.zeros(3, 5, dtype=torch.long))
+
+
+def test_masked_ids_are_impossible_and_no_failure() -> None:
+    logits = torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(0))
+    masked = torch.cat([logits, torch.full((2, 3, 2), float("-inf"))], dim=-1)
+    tokens = torch.tensor([[0, 1, 2], [3, 4, 5]])
+    without, found = target_statistics(logits, tokens), target_statistics(masked, tokens)
+    torch.testing.assert_close(found.entropy, without.entropy)
+    torch.testing.assert_close(found.logprob, without.logprob)
+    assert torch.equal(found.rank, without.rank)
 
 
 def test_the_last_position_predicts_nothing() -> None:
