@@ -1,7 +1,7 @@
 """Who answers whether a token is a glitch token, and what was paid for the answers.
 
-A detector sees weights and tokenizer for free; every verdict on behaviour is bought here. One query is one token through
-one prompt. A token asked before is free: its verdict is remembered.
+A detector sees weights and tokenizer for free; every verdict on behaviour is bought here. One query is one token
+through one prompt. A token asked before is free: its verdict is remembered.
 """
 
 from abc import ABC, abstractmethod
@@ -37,7 +37,7 @@ class QueryOracle(Protocol):
     def ask(self, ids: Sequence[int]) -> list[bool]:
         """Whether each token fails (True: a glitch token), in the order of `ids`.
 
-        Raises `BudgetSpent` where a new token is not covered by the budget; those before it are answered and remembered.
+        Raises `BudgetSpent` where the budget does not cover a new token; those before it are answered and remembered.
         """
         ...
 
@@ -95,8 +95,8 @@ class MemoOracle(ABC):
 class TableOracle(MemoOracle):
     """Answers from stored verdicts (a census, a planted truth) and charges as if the model had been asked.
 
-    `verdicts` maps token id to "fails"; `tokens_per_query` is the length of a prompt with its answer. Asking a token that
-    the table lacks raises `RunFailed`: a sampled census cannot answer for the others.
+    `verdicts` maps token id to "fails"; `tokens_per_query` is the length of a prompt with its answer. Asking a token
+    that the table lacks raises `RunFailed`: a sampled census cannot answer for the others.
     """
 
     def __init__(

@@ -45,6 +45,24 @@ class Tokenizer:
         )
         return decoded
 
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """What `encode` gives for every text, many times faster for a whole vocabulary."""
+        if not texts:
+            return []
+        backend = getattr(self._backend, "backend_tokenizer", None)
+        if backend is not None:
+            return [encoding.ids for encoding in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [[int(i) for i in ids] for ids in self._backend(list(texts), add_special_tokens=False)["input_ids"]]
+
+    def decode_batch(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """What `decode` gives for every row of ids."""
+        if not rows:
+            return []
+        decoded: list[str] = self._backend.batch_decode(
+            [list(ids) for ids in rows], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return decoded
+
     def token_text(self, token_id: int) -> str:
         r"""The text of one token by itself: leading spaces kept, bytes that are no UTF-8 as `\xf5`.
 
@@ -130,9 +148,10 @@ class Tokenizer:
 
 
 def load_tokenizer(
-    identity: ModelIdentity, config: ModelConfig, tokenizer_config: TokenizerConfig | None = None
+    identity: ModelIdentity | None, config: ModelConfig, tokenizer_config: TokenizerConfig | None = None
 ) -> Tokenizer | None:
-    """The tokenizer named in `tokenizer.name`, else the model's own; None where the model comes without one.
+    """The tokenizer named in `tokenizer.name`, else the model's own; None where the model comes without one, or where
+    neither is given.
 
     Raises `Rejected` where a tokenizer was named and is not there, or where its files cannot be read.
     """
@@ -142,7 +161,7 @@ def load_tokenizer(
         if folder.is_dir() and not has_tokenizer_files(folder):
             raise Rejected.key("tokenizer.name", name, f"a folder with one of {', '.join(_TOKENIZER_FILES)}")
         return _load("tokenizer.name", str(folder) if folder.is_dir() else name, None, config)
-    if identity.path is not None and not has_tokenizer_files(identity.path):
+    if identity is None or (identity.path is not None and not has_tokenizer_files(identity.path)):
         return None
     return _load("model.name", identity.location, identity.revision, config)
 

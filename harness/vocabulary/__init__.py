@@ -1,0 +1,1 @@
+"""What a vocabulary holds, told from its tokenizer alone."""
