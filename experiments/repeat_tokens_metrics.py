@@ -1,0 +1,200 @@
+"""repeat_tokens: from what was measured on every sequence to metrics, arrays and details."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from experiments.repeat_tokens_measure import Halves, PoolData, summarise
+from harness.measure.compare import (
+    difference,
+    difference_by_token,
+    permutation_p_value,
+    proportion_difference,
+)
+from harness.measure.heads import Head, HeadScore, top_heads, uniform_attention
+from harness.measure.intervals import Interval, student_t, student_t_columns, wilson_clustered
+
+Metrics = dict[str, float | int | str | None]
+
+_MEANS = (
+    "logprob_first_half",
+    "logprob_second_half",
+    "logprob_second_half_cued",
+    "copy_gain",
+    "copy_gain_cued",
+    "rank_first_half",
+    "rank_second_half",
+    "entropy_first_half",
+    "entropy_second_half",
+)
+_ACCURACIES = ("copy_accuracy", "copy_accuracy_cued")
+_COMPARED_MEANS = ("copy_gain", "copy_gain_cued")
+
+_OVER_SEQUENCES = "Student t over sequences: these tokens in other random orders"
+_OVER_PROPORTIONS = (
+    "Wilson over sequences, each worth as many independent trials as the spread between sequences shows (one each where"
+    " all score 0 or all 1)"
+)
+INTERVALS = {
+    **dict.fromkeys(_MEANS, _OVER_SEQUENCES),
+    **dict.fromkeys(_ACCURACIES, _OVER_PROPORTIONS),
+    **{
+        f"{score.value}_score_max": "Student t over sequences, for the head with the highest mean; chosen because it is"
+        " the highest, its score is slightly too high as an estimate"
+        for score in HeadScore
+    },
+    **{
+        f"compare/{name}_diff": "Welch t, and permutation of pool labels, over sequences: a claim about these very"
+        " tokens"
+        for name in _COMPARED_MEANS
+    },
+    **{
+        f"compare/{name}_diff": "Newcombe from the pools' Wilson intervals, and permutation of pool labels, over"
+        " sequences: a claim about these very tokens"
+        for name in _ACCURACIES
+    },
+    "compare/copy_gain_by_token_diff": "bootstrap that resamples the tokens of both pools: a claim about tokens like"
+    " these; too short where a pool has few",
+    "compare/p_value": "the permutation test of copy_gain_diff",
+}
+"""What every interval and test is over, for details.json."""
+
+
+def halves_of(data: PoolData) -> Halves:
+    """The per-sequence numbers of one pool."""
+    return summarise(data.logprob, data.rank, data.entropy, data.correct)
+
+
+def accuracy_interval(data: PoolData, halves: Halves, name: str) -> Interval:
+    """A copy accuracy with its interval over sequences."""
+    cued = name.endswith("_cued")
+    return wilson_clustered(getattr(halves, name), data.drawn.seq_len - int(cued))
+
+
+def pool_metrics(data: PoolData) -> Metrics:
+    """`<pool>/<name>` with interval ends for one pool."""
+    halves = halves_of(data)
+    metrics: Metrics = {f"{data.name}/n_sequences": len(data.logprob)}
+    for name in _MEANS:
+        metrics |= student_t(getattr(halves, name)).metrics(f"{data.name}/{name}")
+    for name in _ACCURACIES:
+        metrics |= accuracy_interval(data, halves, name).metrics(f"{data.name}/{name}")
+    for score in HeadScore if data.attention is not None else ():
+        (best,) = ranked_heads(data, score, 1)
+        metrics |= _head_interval(data, score, best).metrics(f"{data.name}/{score.value}_score_max")
+        metrics[f"{data.name}/{score.value}_head"] = best.label
+    return metrics
+
+
+def pair_metrics(a: PoolData, b: PoolData, seed: int) -> Metrics:
+    """`compare/<a>_vs_<b>/...`: `a` minus `b`."""
+    prefix = f"compare/{a.name}_vs_{b.name}"
+    halves_a, halves_b = halves_of(a), halves_of(b)
+    metrics: Metrics = {}
+    for name in (*_COMPARED_MEANS, *_ACCURACIES):
+        values_a, values_b = getattr(halves_a, name), getattr(halves_b, name)
+        if name in _ACCURACIES:
+            found = proportion_difference(accuracy_interval(a, halves_a, name), accuracy_interval(b, halves_b, name))
+        else:
+            found = difference(values_a, values_b)
+        metrics |= found.metrics(f"{prefix}/{name}_diff")
+        metrics[f"{prefix}/{name}_diff/p_value"] = permutation_p_value(values_a, values_b, seed)
+    metrics[f"{prefix}/p_value"] = metrics[f"{prefix}/copy_gain_diff/p_value"]
+    by_token = difference_by_token(*_gains_by_token(a), *_gains_by_token(b), seed)
+    return metrics | by_token.metrics(f"{prefix}/copy_gain_by_token_diff")
+
+
+def _gains_by_token(data: PoolData) -> tuple[np.ndarray, np.ndarray]:
+    """Gain of every token's second occurrence over its first, and the token; where the first was predicted at all."""
+    seq_len = data.drawn.seq_len
+    gains = data.logprob[:, seq_len:].astype(np.float64) - data.logprob[:, :seq_len]
+    known = ~np.isnan(gains)
+    return gains[known], data.halves[known]
+
+
+def all_metrics(pools: Sequence[PoolData], seed: int) -> Metrics:
+    """Every metric of the run. Resampling starts from `seed`, so equal measurements give equal metrics."""
+    metrics: Metrics = {}
+    for data in pools:
+        metrics |= pool_metrics(data)
+    for a, b in combinations(pools, 2):
+        # Generators take no negative seeds.
+        metrics |= pair_metrics(a, b, seed % 2**64)
+    return metrics
+
+
+def mean_scores(data: PoolData, score: HeadScore) -> np.ndarray:
+    """Mean over sequences of one score, [layer head]; NaN for heads that a layer does not have."""
+    assert data.attention is not None
+    return data.attention[..., score.offset(data.drawn.seq_len)].mean(axis=0, dtype=np.float64)
+
+
+def ranked_heads(data: PoolData, score: HeadScore, n: int) -> list[Head]:
+    """The `n` heads with the highest mean score, best first."""
+    return top_heads(mean_scores(data, score), n, data.layers)
+
+
+def shared_top_heads(pools: Sequence[PoolData], n: int) -> list[Head]:
+    """The `n` heads with the highest induction score in any pool; none for a model without attention."""
+    if pools[0].attention is None:
+        return []
+    highest = np.max([mean_scores(data, HeadScore.INDUCTION) for data in pools], axis=0)
+    return top_heads(highest, n, pools[0].layers)
+
+
+def _head_interval(data: PoolData, score: HeadScore, head: Head) -> Interval:
+    assert data.attention is not None
+    row = data.layers.index(head.layer)
+    return student_t(data.attention[:, row, head.head, score.offset(data.drawn.seq_len)])
+
+
+def pool_arrays(data: PoolData) -> dict[str, np.ndarray]:
+    """The curves over positions and the head scores of one pool, as the table in `repeat_tokens` says."""
+    mean, low, high = student_t_columns(data.logprob)
+    arrays = {
+        "position/logprob_mean": mean,
+        "position/logprob_low": low,
+        "position/logprob_high": high,
+        "position/accuracy_mean": data.correct.mean(axis=0, dtype=np.float64),
+        "position/rank_median": np.median(data.rank, axis=0),
+        "position/entropy_mean": data.entropy.mean(axis=0, dtype=np.float64),
+    }
+    if data.attention is not None:
+        arrays["heads/attention_by_offset"] = data.attention.mean(axis=0, dtype=np.float64)
+    named = {f"{data.name}/{name}": array.astype(np.float32) for name, array in arrays.items()}
+    return named | {f"{data.name}/example/tokens": data.drawn.tokens[0]}
+
+
+def head_details(pools: Sequence[PoolData], top: Sequence[Head], n: int) -> dict[str, Any]:
+    """`details["heads"]`: the ranking of every pool, or why there is none."""
+    first = pools[0]
+    if first.attention is None:
+        return {"applicable": False, "reason": "this model has no attention patterns", "layers": [], "top": []}
+    return {
+        "applicable": True,
+        "reason": None,
+        "layers": list(first.layers),
+        "n_heads": first.attention.shape[2],
+        "uniform_attention": uniform_attention(first.drawn.seq_len, first.drawn.first_query),
+        "top": [_head_entry(head) for head in top],
+        "by_pool": {data.name: {score.value: _ranking(data, score, n) for score in HeadScore} for data in pools},
+    }
+
+
+def _ranking(data: PoolData, score: HeadScore, n: int) -> list[dict[str, Any]]:
+    entries = []
+    for head in ranked_heads(data, score, n):
+        interval = _head_interval(data, score, head)
+        entries.append({**_head_entry(head), "score": interval.mean, "low": interval.low, "high": interval.high})
+    return entries
+
+
+def _head_entry(head: Head) -> dict[str, Any]:
+    return {"label": head.label, "layer": head.layer, "head": head.head}
+
+
+def distinct_sequences(data: PoolData) -> int:
+    """How many of the pool's sequences differ: a pool of few ids runs out of them."""
+    return len(np.unique(data.halves, axis=0))
