@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.figures.text import visible
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -132,4 +134,4 @@ def top_heads(run: "StoredRun") -> list[Top]:
 
 def example_tokens(run: "StoredRun", pool: str) -> tuple[str, ...]:
     """Token strings, BOS included, of the sequence whose patterns were kept."""
-    return tuple(str(token) for token in run.details["examples"][pool]["tokens_shown"])
+    return tuple(visible(str(token)) for token in run.details["examples"][pool]["tokens_shown"])

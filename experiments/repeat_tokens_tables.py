@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from experiments import repeat_tokens_data as data
+from harness.figures.text import visible
 from harness.registry import Table
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def pools(run: "StoredRun") -> "pd.DataFrame":
     rows = []
     for name in data.pool_names(run):
         facts = run.details["pools"][name]
-        shown = [str(token) for token in facts.get("shown", [])]
+        shown = [visible(str(token)) for token in facts.get("shown", [])]
         rows.append(
             {
                 "pool": name,

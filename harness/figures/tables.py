@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 LOW, HIGH = " ci_low", " ci_high"
 """Endings of the two columns that hold a column's 95 % interval: `mean`, `mean ci_low`, `mean ci_high`."""
 
+# Prose has apostrophes; a token's stays straight.
+_STRAIGHT, _APOSTROPHE = latex_text("'"), "'"
+
 
 def number(value: Any, digits: int = 3) -> str:
     """A number with as many decimals as its size deserves; empty for what was not measured."""
@@ -81,7 +84,7 @@ def to_latex(frame: "pd.DataFrame", caption: str, label: str) -> str:
             r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}",
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{latex_text(caption)}}}",
+            rf"\caption{{{latex_text(caption).replace(_STRAIGHT, _APOSTROPHE)}}}",
             rf"\label{{tab:{label}}}",
             rf"\begin{{tabular}}{{{kinds}}}",
             r"\toprule",

@@ -33,6 +33,9 @@ _LATEX = {
     "→": r"$\rightarrow$",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
+    "␣": r"\textvisiblespace{}",
+    "⏎": r"$\hookleftarrow$",
+    "⇥": r"$\mapsto$",
 }
 
 
@@ -78,7 +81,9 @@ def shorten(text: str, limit: int) -> str:
 
 
 def latex_text(text: str) -> str:
-    """A string that LaTeX typesets as it stands, with any engine: signs beyond ASCII become `[U+....]`."""
-    return "".join(
-        _LATEX.get(char) or (char if " " <= char <= "~" else f"[U+{ord(char):04X}]") for char in visible(text)
-    )
+    """A string that LaTeX typesets as it stands, with any engine: what its fonts may lack becomes `[U+....]`."""
+    return "".join(_LATEX.get(char) or (char if _typeset(char) else f"[U+{ord(char):04X}]") for char in visible(text))
+
+
+def _typeset(char: str) -> bool:
+    return " " <= char <= "~" or ("À" <= char <= "ÿ" and char.isalpha())

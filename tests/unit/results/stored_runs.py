@@ -74,7 +74,7 @@ def write_run(results_dir: Path, made: Made | None = None) -> StoredRun:
     comparisons = [{"a": a, "b": b} for i, a in enumerate(names) for b in names[i + 1 :]]
     for pair in comparisons:
         key = f"compare/{pair['a']}_vs_{pair['b']}"
-        gap = metrics[f"{pair['b']}/copy_gain"] - metrics[f"{pair['a']}/copy_gain"]
+        gap = metrics[f"{pair['a']}/copy_gain"] - metrics[f"{pair['b']}/copy_gain"]
         metrics |= {f"{key}/copy_gain_diff": gap, f"{key}/copy_gain_diff/ci_low": gap - 0.3}
         metrics |= {f"{key}/copy_gain_diff/ci_high": gap + 0.3, f"{key}/p_value": 0.0002}
     folder.write_arrays("arrays.safetensors", arrays)
