@@ -1,0 +1,1 @@
+"""One page per run that opens from disk with the network off."""
