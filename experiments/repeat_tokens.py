@@ -22,8 +22,8 @@ ends of an interval over one sequence).
 | <pool>/example/tokens            | pos                | its token ids (int64), BOS included                          |
 
 `layer` counts the layers that have attention; details: heads.layers holds their numbers in the model. The arrays
-under heads/ and example/pattern are absent where the model has no attention patterns (details: heads.applicable). A head
-that a layer does not have is NaN.
+under heads/ and example/pattern are absent where the model has no attention patterns (details: heads.applicable). A
+head that a layer does not have is NaN.
 
 Details (details.json):
 

@@ -120,8 +120,7 @@ def all_metrics(pools: Sequence[PoolData], seed: int) -> Metrics:
     for data in pools:
         metrics |= pool_metrics(data)
     for a, b in combinations(pools, 2):
-        # Generators take no negative seeds.
-        metrics |= pair_metrics(a, b, seed % 2**64)
+        metrics |= pair_metrics(a, b, seed)
     return metrics
 
 

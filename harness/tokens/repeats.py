@@ -49,4 +49,4 @@ def draw_repeated(pool: Pool, seq_len: int, n_sequences: int, seed: int, bos_id:
 
 def _rng(seed: int, pool: str, index: int) -> np.random.Generator:
     # crc32 and not hash(): the latter changes from one process to the next.
-    return np.random.default_rng([seed % 2**64, zlib.crc32(pool.encode()), index])
+    return np.random.default_rng([seed, zlib.crc32(pool.encode()), index])

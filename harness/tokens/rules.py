@@ -188,7 +188,7 @@ def _early_merges(request: _Request) -> Selection:
     candidates = request.ordinary(first)
     ordinary = [token for token in candidates if _is_plain_text(request.tokenizer, token)]
     label = f"ordinary tokens among the first {len(first):,} merges, a proxy for common ones"
-    rng = np.random.default_rng([request.seed % 2**64, zlib.crc32(b"early_merges")])
+    rng = np.random.default_rng([request.seed, zlib.crc32(b"early_merges")])
     size = min(_EARLY_SAMPLE, len(ordinary))
     chosen = rng.permutation(np.asarray(ordinary, dtype=np.int64))[:size]
     return Selection(tuple(sorted(int(token) for token in chosen)), f"{size} {label}", is_proxy=True)

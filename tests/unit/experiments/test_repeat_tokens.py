@@ -1,0 +1,291 @@
+"""repeat_tokens on a model made of rules, for which every number is known beforehand."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.repeat_tokens import EXPERIMENT, RepeatTokensConfig, check
+from experiments.repeat_tokens_measure import summarise
+from harness.config.schema import RunConfig
+from harness.errors import Rejected, RunFailed
+from harness.models.facts import VocabFacts
+from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
+from harness.run.context import CheckContext, Outcome, Run
+from harness.run.folder import RunFolder, to_json
+from harness.tokens.pools import resolve_pools
+
+pytestmark = pytest.mark.unit
+
+D_VOCAB, SEQ_LEN, BOS = 50, 5, 49
+LOGIT = 5.0
+CERTAIN = LOGIT - math.log(math.exp(LOGIT) + D_VOCAB - 1)
+UNIFORM = -math.log(D_VOCAB)
+
+
+class RuleModel(LoadedModel):
+    """Copies ids below 20 from the second one of a second half on, knows nothing else; heads do one thing each.
+
+    Head 0.1 looks at the previous token, head 3.2 is an induction head for the ids that are copied and looks at the
+    duplicate for others; the rest look at themselves. Layers 1 and 2 have no attention.
+    """
+
+    fingerprint, device, dtype = "rules", "cpu", torch.float32
+
+    def __init__(self, has_bos: bool = True, has_heads: bool = True, fail_after: int | None = None) -> None:
+        self.first = SEQ_LEN + int(has_bos)
+        self.passes = 0
+        self.fail_after = fail_after
+        self.layers = (0, 3) if has_heads else ()
+
+    @property
+    def structure(self) -> ModelStructure:
+        names = tuple(f"blocks.{layer}.attn.hook_pattern" for layer in self.layers)
+        return ModelStructure((*names, "hook_embed"), 4, 3, 8, D_VOCAB, 64)
+
+    def forward(
+        self, tokens: torch.Tensor, reducers: Mapping[str, Callable[[torch.Tensor], None]] = NO_REDUCERS
+    ) -> torch.Tensor:
+        if self.fail_after is not None and self.passes >= self.fail_after:
+            raise RunFailed("killed")
+        self.passes += 1
+        n_pos = tokens.shape[1]
+        for name, reducer in reducers.items():
+            reducer(self._pattern(tokens, int(name.split(".")[1])))
+        logits = torch.zeros(len(tokens), n_pos, D_VOCAB)
+        for row, sequence in enumerate(tokens.tolist()):
+            for position in range(self.first, n_pos - 1):
+                if sequence[position + 1] < 20:
+                    logits[row, position, sequence[position + 1]] = LOGIT
+        return logits
+
+    def embedding(self) -> torch.Tensor:
+        raise NotImplementedError
+
+    unembedding = embedding
+
+    def close(self) -> None:
+        pass
+
+    def _pattern(self, tokens: torch.Tensor, layer: int) -> torch.Tensor:
+        n_pos = tokens.shape[1]
+        pattern = torch.eye(n_pos).repeat(len(tokens), 3, 1, 1)
+        for row, sequence in enumerate(tokens.tolist()):
+            for query in range(1, n_pos):
+                back = {0: (1, 1)}.get(layer, (2, SEQ_LEN - 1 if sequence[query] < 20 else SEQ_LEN))
+                head, key = back[0], max(query - back[1], 0)
+                pattern[row, head, query] = 0
+                pattern[row, head, query, key] = 1
+        return pattern
+
+
+def facts(bos_id: int | None = BOS, n_ctx: int | None = 64) -> VocabFacts:
+    special = frozenset() if bos_id is None else frozenset({bos_id})
+    return VocabFacts("rules", D_VOCAB, n_ctx, None, (), special, bos_id, (), (), None)
+
+
+def run_in(
+    folder: Path, model: RuleModel, seed: int = 0, bos_id: int | None = BOS, **parameters: Any
+) -> tuple[Run, Outcome]:
+    exp = RepeatTokensConfig(**{"seq_len": SEQ_LEN, "n_sequences": 6, "top_heads": 2, **parameters})
+    config = RunConfig("repeat_tokens", exp, pools={"unused": "30:33", "common": "0:20"}, seed=seed, results_dir=folder)
+    pools = resolve_pools(config.pools, facts(bos_id), seed)
+    run = Run(config, RunFolder(folder), None, facts(bos_id), pools, None)
+    run.__dict__["model"] = model
+    return run, EXPERIMENT.run(run)
+
+
+def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
+    run, outcome = run_in(tmp_path, RuleModel())
+    metrics = outcome.metrics
+    second = ((SEQ_LEN - 1) * CERTAIN + UNIFORM) / SEQ_LEN
+    expected = {
+        "unused/logprob_first_half": UNIFORM,
+        "unused/copy_gain": 0.0,
+        "unused/copy_accuracy": 0.0,
+        "unused/rank_second_half": D_VOCAB,
+        "unused/entropy_first_half": -UNIFORM,
+        "unused/induction_score_max": 0.0,
+        "unused/duplicate_token_score_max": 1.0,
+        "common/logprob_first_half": UNIFORM,
+        "common/logprob_second_half": second,
+        "common/copy_gain": second - UNIFORM,
+        "common/copy_gain_cued": CERTAIN - UNIFORM,
+        "common/copy_accuracy": (SEQ_LEN - 1) / SEQ_LEN,
+        "common/copy_accuracy_cued": 1.0,
+        "common/rank_second_half": 1.0,
+        "common/induction_score_max": 1.0,
+        "common/prev_token_score_max": 1.0,
+        "common/n_sequences": 6,
+        "compare/unused_vs_common/copy_gain_diff": UNIFORM - second,
+        "compare/unused_vs_common/copy_accuracy_cued_diff": -1.0,
+        "compare/unused_vs_common/copy_gain_by_token_diff": UNIFORM - second,
+    }
+    found = {name: metrics[name] for name in expected}
+    # The token that opens a second half is drawn at random, so by token the gain is known only roughly.
+    assert found.pop("compare/unused_vs_common/copy_gain_by_token_diff") == pytest.approx(UNIFORM - second, abs=1e-5)
+    assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-5)
+    assert (metrics["common/induction_head"], metrics["common/prev_token_head"]) == ("3.2", "0.1")
+    assert metrics["unused/duplicate_token_head"] == "3.2"
+    p_value = metrics["compare/unused_vs_common/p_value"]
+    assert isinstance(p_value, float) and p_value < 0.01
+    high = metrics["unused/copy_accuracy/ci_high"]
+    assert isinstance(high, float) and 0.3 < high < 0.7  # six sequences that are all wrong say little
+    assert run.notes == ["pools.unused: 3 ids are fewer than exp.seq_len, so they are drawn with replacement"]
+
+
+def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
+    _, outcome = run_in(tmp_path, RuleModel())
+    shapes = {name: array.shape for name, array in outcome.arrays.items() if name.startswith("common/")}
+    curves = ("logprob_mean", "logprob_low", "logprob_high", "accuracy_mean", "rank_median", "entropy_mean")
+    assert shapes == {f"common/position/{name}": (10,) for name in curves} | {
+        "common/heads/attention_by_offset": (2, 3, 6),
+        "common/example/pattern": (2, 11, 11),
+        "common/example/tokens": (11,),
+    }
+    mean = outcome.arrays["common/position/logprob_mean"]
+    assert mean.tolist() == pytest.approx([UNIFORM] * 6 + [CERTAIN] * 4, abs=1e-5)
+    by_offset = outcome.arrays["common/heads/attention_by_offset"]
+    assert by_offset[0, 1].tolist() == [0, 1, 0, 0, 0, 0]
+    assert by_offset[1, 2].tolist() == [0, 0, 0, 0, 1, 0]
+    details = outcome.details
+    assert [head["label"] for head in details["heads"]["top"]] == ["3.2", "0.0"]
+    assert details["heads"]["layers"] == [0, 3]
+    assert details["heads"]["by_pool"]["common"]["induction"][0]["score"] == 1.0
+    assert details["pools"]["unused"]["ids"] == [30, 31, 32] and details["pools"]["unused"]["with_replacement"]
+    assert details["examples"]["common"]["tokens_shown"][0] == str(BOS)
+    # The first top head's pattern: from every second-half query to the token after its copy.
+    pattern = outcome.arrays["common/example/pattern"][0]
+    assert all(pattern[query, query - SEQ_LEN + 1] == 1 for query in range(SEQ_LEN + 1, 2 * SEQ_LEN + 1))
+    to_json(details)
+
+
+def test_every_interval_says_what_it_is_over(tmp_path: Path) -> None:
+    _, outcome = run_in(tmp_path, RuleModel())
+    for name in outcome.metrics:
+        if name.endswith("/ci_low"):
+            pool, *rest = name.removesuffix("/ci_low").split("/")
+            sentence = outcome.details["intervals"]["/".join([pool, rest[-1]] if pool == "compare" else rest)]
+            assert "sequences" in sentence or "tokens" in sentence
+
+
+def test_records_hold_one_line_per_sequence_and_give_the_metrics(tmp_path: Path) -> None:
+    run, outcome = run_in(tmp_path, RuleModel())
+    rows = run.records.rows()
+    assert [row["item"] for row in rows] == [f"{pool}/{i}" for pool in ("unused", "common") for i in range(6)]
+    assert all(len(row["tokens"]) == SEQ_LEN for row in rows)
+    gains = [row["copy_gain"] for row in rows if row["pool"] == "common"]
+    assert np.mean(gains) == pytest.approx(outcome.metrics["common/copy_gain"])
+
+
+@pytest.mark.parametrize("finished", [0, 1, 3, 6, 7])
+def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path: Path, finished: int) -> None:
+    whole_model = RuleModel()
+    whole_run, whole = run_in(tmp_path / "whole", whole_model, batch_size=2)
+    assert whole_model.passes == 8  # three batches and an example for each pool
+    with pytest.raises(RunFailed):
+        run_in(tmp_path / "killed", RuleModel(fail_after=finished), batch_size=2)
+    model = RuleModel()
+    resumed_run, resumed = run_in(tmp_path / "killed", model, batch_size=2)
+    assert model.passes == 8 - finished
+    assert to_json(resumed.metrics) == to_json(whole.metrics)
+    assert to_json(resumed.details) == to_json(whole.details)
+    assert resumed.arrays.keys() == whole.arrays.keys()
+    assert all(resumed.arrays[name].tobytes() == array.tobytes() for name, array in whole.arrays.items())
+    assert resumed_run.records.rows() == whole_run.records.rows()
+    third = RuleModel(fail_after=0)
+    run_in(tmp_path / "killed", third, batch_size=2)
+    assert third.passes == 0
+
+
+def test_without_bos_the_first_token_has_no_prediction(tmp_path: Path) -> None:
+    run, outcome = run_in(tmp_path, RuleModel(has_bos=False), bos_id=None)
+    assert np.isnan(outcome.arrays["common/position/logprob_mean"][0])
+    assert not np.isnan(outcome.arrays["common/position/logprob_mean"][1:]).any()
+    assert outcome.metrics["common/logprob_first_half"] == pytest.approx(UNIFORM)
+    assert outcome.metrics["common/copy_gain_cued"] == pytest.approx(CERTAIN - UNIFORM, abs=1e-5)
+    assert outcome.metrics["common/induction_head"] == "3.2"
+    assert not outcome.details["has_bos"]
+    assert outcome.arrays["common/example/tokens"].shape == (2 * SEQ_LEN,)
+    assert any(note.startswith("no BOS") for note in run.notes)
+
+
+def test_without_attention_there_are_log_probs_and_a_note(tmp_path: Path) -> None:
+    run, outcome = run_in(tmp_path, RuleModel(has_heads=False))
+    assert outcome.metrics["common/copy_accuracy_cued"] == 1.0
+    assert not [name for name in (*outcome.metrics, *outcome.arrays) if "head" in name or "pattern" in name]
+    assert outcome.details["heads"]["applicable"] is False
+    assert any("no attention patterns" in note for note in run.notes)
+
+
+def test_one_sequence_has_no_intervals(tmp_path: Path) -> None:
+    _, outcome = run_in(tmp_path, RuleModel(), n_sequences=1)
+    ends = {name: value for name, value in outcome.metrics.items() if "/ci_" in name or "p_value" in name}
+    by_token = {name: value for name, value in ends.items() if "by_token" in name}
+    assert by_token and all(value is not None for value in by_token.values())
+    assert all(value is None for name, value in ends.items() if name not in by_token)
+    assert np.isnan(outcome.arrays["common/position/logprob_low"]).all()
+
+
+def test_the_seed_changes_the_draw_and_the_batch_size_does_not(tmp_path: Path) -> None:
+    tokens = []
+    for folder, seed, size in (("a", 0, 1), ("b", 0, 4), ("c", 1, 4)):
+        run, _ = run_in(tmp_path / folder, RuleModel(), seed=seed, batch_size=size)
+        tokens.append([row["tokens"] for row in run.records.rows()])
+    assert tokens[0] == tokens[1]
+    assert tokens[1] != tokens[2]
+
+
+def test_a_pool_that_runs_out_of_sequences_says_so(tmp_path: Path) -> None:
+    exp = RepeatTokensConfig(seq_len=SEQ_LEN, n_sequences=4)
+    config = RunConfig("repeat_tokens", exp, pools={"some": (30,)}, results_dir=tmp_path)
+    run = Run(config, RunFolder(tmp_path), None, facts(), resolve_pools(config.pools, facts(), 0), None)
+    run.__dict__["model"] = RuleModel()
+    EXPERIMENT.run(run)
+    assert "pools.some: only 1 of 4 sequences differ, so its intervals are too short" in run.notes
+
+
+@pytest.mark.parametrize(
+    ("parameters", "key"),
+    [
+        ({"seq_len": 0}, "exp.seq_len: got 0"),
+        ({"seq_len": 1}, "exp.seq_len: got 1"),
+        ({"n_sequences": 0}, "exp.n_sequences: got 0"),
+        ({"top_heads": 0}, "exp.top_heads: got 0"),
+        ({"batch_size": 0}, "exp.batch_size: got 0"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(parameters: dict[str, int], key: str) -> None:
+    with pytest.raises(Rejected, match=key):
+        RepeatTokensConfig(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("bos_id", "n_ctx", "longest"), [(BOS, 64, 31), (None, 64, 32), (BOS, 65, 32), (BOS, None, 999)]
+)
+def test_sequences_must_fit_the_context(bos_id: int | None, n_ctx: int | None, longest: int) -> None:
+    def context(seq_len: int) -> CheckContext:
+        exp = RepeatTokensConfig(seq_len=seq_len)
+        return CheckContext(RunConfig("repeat_tokens", exp), exp, facts(bos_id, n_ctx), {}, None)
+
+    check(context(longest))
+    if n_ctx is not None:
+        with pytest.raises(Rejected, match=f"exp.seq_len: got {longest + 1}, allowed: 2 to {longest} "):
+            check(context(longest + 1))
+
+
+def test_halves_by_hand() -> None:
+    values = np.array([[-4.0, -2.0, -3.0, -1.0], [-8.0, -8.0, 0.0, 0.0]], dtype=np.float32)
+    halves = summarise(values, -values, 2 * values, np.array([[0, 1, 0, 1], [1, 1, 1, 1]], dtype=np.float32))
+    assert halves.logprob_first_half.tolist() == [-3, -8]
+    assert halves.logprob_second_half.tolist() == [-2, 0]
+    assert halves.copy_gain.tolist() == [1, 8]
+    assert halves.copy_gain_cued.tolist() == [2, 8]
+    assert halves.copy_accuracy.tolist() == [0.5, 1]
+    assert halves.copy_accuracy_cued.tolist() == [1, 1]
+    assert halves.rank_first_half.tolist() == [3, 8]
+    assert halves.entropy_second_half.tolist() == [-4, 0]
