@@ -193,9 +193,14 @@ def show_run(stored: "StoredRun") -> int:
     from harness import registry
 
     rows = registry.load(stored.experiment).headline(stored)
-    console.headline([(row.label, row.values) for row in rows], f"{stored.experiment} on {stored.model or 'no model'}")
+    console.headline([(row.label, row.values) for row in rows], f"{stored.experiment} on {_subject(stored)}")
     for note in stored.notes:
         console.show(f"note: {note}")
     console.show(f"report: {stored.folder / 'report.html'}")
     console.show(f"results: {stored.folder}")
     return int(stored.manifest.get("exit_code", 0))
+
+
+def _subject(stored: "StoredRun") -> str:
+    tokenizer = (stored.manifest.get("tokenizer") or {}).get("label")
+    return stored.model or tokenizer or "no model"

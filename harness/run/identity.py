@@ -13,9 +13,15 @@ from harness.registry import Experiment, Needs
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity
+    from harness.models.tokenizer_identity import TokenizerIdentity
 
 
-def answer_key(config: RunConfig, experiment: Experiment, identity: "ModelIdentity | None") -> dict[str, Any]:
+def answer_key(
+    config: RunConfig,
+    experiment: Experiment,
+    identity: "ModelIdentity | None",
+    tokenizer: "TokenizerIdentity | None" = None,
+) -> dict[str, Any]:
     """What the answer depends on: the experiment's version, not the git commit; the weights, not their path."""
     key: dict[str, Any] = {
         "experiment": experiment.name,
@@ -23,7 +29,7 @@ def answer_key(config: RunConfig, experiment: Experiment, identity: "ModelIdenti
         "exp": plain(config.exp),
         "seed": config.seed,
     }
-    if Needs.MODEL in experiment.needs and identity is not None:
+    if identity is not None:
         model = config.model
         key["model"] = {
             "weights": identity.fingerprint,
@@ -33,7 +39,8 @@ def answer_key(config: RunConfig, experiment: Experiment, identity: "ModelIdenti
             "compatibility_mode": model.compatibility_mode,
         }
     if Needs.MODEL in experiment.needs or Needs.TOKENIZER in experiment.needs:
-        key["tokenizer"] = config.tokenizer.name
+        # By its files: the same folder may hold another tokenizer tomorrow.
+        key["tokenizer"] = tokenizer.sha256 if tokenizer is not None else None
     if Needs.POOLS in experiment.needs:
         key["pools"] = plain(config.pools)
     return key

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import console, registry
-from harness.config.schema import RunConfig
+from harness.config.schema import ModelConfig, RunConfig
 from harness.errors import HarnessError, Rejected, RunFailed
 from harness.registry import Experiment, Needs
 from harness.results.stored_run import StoredRun
 from harness.run.context import CheckContext, Outcome, Run
 from harness.run.folder import RunFolder
 from harness.run.identity import answer_key, config_hash, plain, run_id
-from harness.run.manifest import Manifest, Status, first_manifest
+from harness.run.manifest import Manifest, Status, first_manifest, tokenizer_facts
 from harness.run.seeding import seed_everything
 
 if TYPE_CHECKING:
     from harness.models.facts import VocabFacts
     from harness.models.identity import ModelIdentity
+    from harness.models.tokenizer_identity import TokenizerIdentity
     from harness.models.tokenizers import Tokenizer
     from harness.tokens.pools import Pool
 
@@ -38,6 +39,9 @@ class Prepared:
     config: RunConfig
     experiment: Experiment
     identity: "ModelIdentity | None"
+    """None where no model takes part."""
+    tokenizer: "TokenizerIdentity | None"
+    """The tokenizer named in the config; None where the model's own is used, or none."""
     digest: str
     run_id: str
 
@@ -48,16 +52,32 @@ class Prepared:
 
 
 def prepare(config: RunConfig) -> Prepared:
-    """Find out who the model is and what the run is called. Raises `Rejected`."""
+    """Find out who model and tokenizer are and what the run is called. Raises `Rejected`."""
     experiment = registry.load(config.exp_name)
-    identity = None
-    if Needs.MODEL in experiment.needs:
+    identity = tokenizer = None
+    if uses_model(config, experiment):
         from harness.models.identity import resolve_identity
 
         identity = resolve_identity(config.model)
-    digest = config_hash(answer_key(config, experiment, identity))
-    label = identity.label if identity else ""
-    return Prepared(config, experiment, identity, digest, run_id(label, digest))
+    if config.tokenizer.name is not None and experiment.needs & {Needs.MODEL, Needs.TOKENIZER}:
+        from harness.models.tokenizer_identity import resolve_tokenizer
+
+        tokenizer = resolve_tokenizer(config.tokenizer.name)
+    digest = config_hash(answer_key(config, experiment, identity, tokenizer))
+    label = identity.label if identity else tokenizer.label if tokenizer else ""
+    return Prepared(config, experiment, identity, tokenizer, digest, run_id(label, digest))
+
+
+def uses_model(config: RunConfig, experiment: Experiment) -> bool:
+    """Whether a model takes part.
+
+    An experiment that needs no more than a tokenizer gets the model's own and learns its number of rows; where
+    `tokenizer.name` is given it works on that alone, unless a model other than the default is asked for beside it.
+    """
+    if Needs.MODEL in experiment.needs:
+        return True
+    asked = config.tokenizer.name is None or config.model.name != ModelConfig().name
+    return Needs.TOKENIZER in experiment.needs and asked
 
 
 def execute(config: RunConfig) -> StoredRun:
@@ -110,11 +130,18 @@ def _inputs(prepared: Prepared) -> "tuple[VocabFacts | None, Tokenizer | None, M
     facts: VocabFacts | None = None
     tokenizer: Tokenizer | None = None
     pools: Mapping[str, Pool] = {}
-    if prepared.identity is not None:
-        from harness.models.facts import load_facts
+    if prepared.identity is not None or prepared.tokenizer is not None:
         from harness.models.tokenizers import load_tokenizer
 
         tokenizer = load_tokenizer(prepared.identity, config.model, config.tokenizer)
+    if Needs.TOKENIZER in needs and tokenizer is None:
+        raise Rejected(
+            f"model.name: got {config.model.name!r}: it comes without a tokenizer, which {prepared.experiment.name} "
+            "needs; allowed: a model with one, or tokenizer.name=<folder or hub name> beside it"
+        )
+    if prepared.identity is not None:
+        from harness.models.facts import load_facts
+
         facts = load_facts(prepared.identity, config.model, config.tokenizer, tokenizer)
     if Needs.POOLS in needs and facts is not None:
         from harness.tokens.pools import resolve_pools
@@ -133,7 +160,10 @@ def _execute(prepared: Prepared) -> StoredRun:
         folder.clear()
     resumed = _times_resumed(prepared.folder)
     folder.create()
-    manifest = first_manifest(config, experiment, prepared.identity, prepared.run_id, prepared.digest, resumed)
+    manifest = replace(
+        first_manifest(config, experiment, prepared.identity, prepared.run_id, prepared.digest, resumed),
+        tokenizer=tokenizer_facts(prepared.tokenizer),
+    )
     write_manifest(folder, manifest)
     folder.write_text("config.yaml", config_yaml(config))
     run = Run(config, folder, prepared.identity, facts, pools, tokenizer)

@@ -15,6 +15,7 @@ from harness.run.folder import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity
+    from harness.models.tokenizer_identity import TokenizerIdentity
 
 _PACKAGES = (
     "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "numpy", "scipy", "pandas", "matplotlib",
@@ -53,6 +54,8 @@ class Manifest:
     sweep_id: str | None
     notes: tuple[str, ...]
     resumed: int
+    tokenizer: dict[str, Any] | None = None
+    """The tokenizer named in the config; None where it is the model's own."""
 
     def ended_as(self, status: Status, error: str | None = None, exit_code: int = 0) -> "Manifest":
         """The same run, ended now."""
@@ -104,6 +107,13 @@ def model_facts(config: RunConfig, identity: "ModelIdentity | None") -> dict[str
         "device": config.model.device,
         "compatibility_mode": config.model.compatibility_mode,
     }
+
+
+def tokenizer_facts(tokenizer: "TokenizerIdentity | None") -> dict[str, Any] | None:
+    """What the manifest says of a tokenizer that was named in the config."""
+    if tokenizer is None:
+        return None
+    return {"name": tokenizer.name, "label": tokenizer.label, "sha256": tokenizer.sha256}
 
 
 def package_versions() -> dict[str, str]:
