@@ -103,6 +103,48 @@ def top_heads(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
+def by_position(run: "StoredRun") -> "pd.DataFrame":
+    """Every curve over positions."""
+    import pandas as pd
+
+    from harness.figures.tables import HIGH, LOW
+
+    frames = []
+    columns = {
+        "log-prob": "logprob_mean",
+        f"log-prob{LOW}": "logprob_low",
+        f"log-prob{HIGH}": "logprob_high",
+        "accuracy": "accuracy_mean",
+        "rank": "rank_median",
+        "entropy": "entropy_mean",
+    }
+    length = data.seq_len(run)
+    for pool in data.pool_names(run):
+        curves = {words: data.position(run, pool, name) for words, name in columns.items()}
+        found = {words: values for words, values in curves.items() if values is not None}
+        halves = ["first"] * length + ["second"] * length
+        frames.append(pd.DataFrame({"pool": pool, "position": range(2 * length), "half": halves, **found}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def head_scores(run: "StoredRun") -> "pd.DataFrame | None":
+    """The three scores of every head and pool."""
+    import pandas as pd
+
+    rows = []
+    for pool in data.pool_names(run):
+        attention = data.by_offset(run, pool)
+        if attention is None:
+            continue
+        scores = {words: attention[:, :, data.score_offset(run, score)] for score, words in data.SCORES.items()}
+        for row, layer in enumerate(data.layers(run)):
+            rows += [
+                {"pool": pool, "layer": layer, "head": head, **{w: float(s[row, head]) for w, s in scores.items()}}
+                for head in range(attention.shape[1])
+            ]
+    return pd.DataFrame(rows) if rows else None
+
+
 def pools(run: "StoredRun") -> "pd.DataFrame":
     """What every pool holds and how tokens were drawn from it."""
     import pandas as pd
@@ -138,5 +180,12 @@ TABLES = (
         "to the token before, and to the earlier copy (duplicate token).",
         top_heads,
     ),
+    Table(
+        "by_position",
+        "Every position of the sequence, means over sequences: log-prob with its 95 % interval and entropy in nats, "
+        "top-1 accuracy, median rank of the right token.",
+        by_position,
+    ),
+    Table("head_scores", "Mean attention from the second half, every head.", head_scores),
     Table("pools", "The pools under comparison.", pools),
 )

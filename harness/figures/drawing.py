@@ -59,7 +59,7 @@ def add_footer(figure: "Figure", text: str) -> None:
     for legend in figure.legends:
         # A legend outside the axes sits on the figure's edge, whatever the engine's rectangle; had it its own anchor,
         # the engine would make no room for it.
-        legend.borderaxespad += _FOOTER_INCHES * 72 / legend.get_texts()[0].get_fontsize()
+        legend.borderaxespad += _FOOTER_INCHES * 72 / float(legend.get_texts()[0].get_fontsize())
     # What fits the width at this size, measured in the average width of a letter.
     fits = int(figure.get_figwidth() * 72 / (0.56 * _FOOTER_POINTS))
     figure.text(0.995, 0.004, figure_text(text, fits), ha="right", va="bottom", fontsize=_FOOTER_POINTS, color=QUIET)

@@ -106,20 +106,13 @@ def bundle() -> str:
     )
 
 
-def standalone(panel: AttentionPanel) -> str:
-    """One panel as an HTML page of its own, for a tracker's media."""
-    page = _page_panel("attention-0", panel, MOST_CELLS)
-    if not page.data:
-        return f"<p>{_escaped(page.title)}</p><p>{_escaped(page.note)}</p>"
-    return (
-        '<!doctype html><meta charset="utf-8">'
-        f"<p>{_escaped(page.title)} {_escaped(page.note)}</p>"
-        f'<div id="{page.element}"></div><script>{bundle()}</script>'
-        f'<script>CircuitsVis.render("{page.element}", CircuitsVis.AttentionHeads, {page.data});</script>'
-    )
-
-
-def _escaped(text: str) -> str:
+def standalone(panels: Sequence[AttentionPanel]) -> str:
+    """Panels as an HTML page of their own, for a tracker's media; the bundle goes in once."""
     from html import escape
 
-    return escape(text)
+    pages = page_panels(panels)
+    body = "".join(f'<p>{escape(page.title)} {escape(page.note)}</p><div id="{page.element}"></div>' for page in pages)
+    calls = "".join(
+        f'CircuitsVis.render("{page.element}", CircuitsVis.AttentionHeads, {page.data});' for page in pages if page.data
+    )
+    return f'<!doctype html><meta charset="utf-8">{body}<script>{bundle()}</script><script>{calls}</script>'

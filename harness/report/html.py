@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Pictures have 200 pixels an inch: 0.7 shows a paper's two columns over the page's width.
 _PAGE_SCALE = 0.7
+_LONG_TABLE = 30
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class PageTable:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a page folds it away until it is asked for."""
+        return len(self.rows) > _LONG_TABLE
 
 
 @dataclass(frozen=True)
