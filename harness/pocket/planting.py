@@ -7,7 +7,7 @@ random, so what differs between the groups is the dose alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from harness.pocket.tokenizer import Merge
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+else:
+    Tokenizer = Any
 
 SPACE = "Ġ"
 MIN_LETTERS, MAX_LETTERS = 5, 8

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,6 +12,8 @@ from harness.prompts import TEMPLATES, Encode, Task, build_prompt, expected_answ
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import GPT2LMHeadModel
+else:
+    Tensor = GPT2LMHeadModel = Any
 
 MAX_NEW_TOKENS = {Task.SPELLING: 36, Task.LENGTH: 6}
 ECHO_NEW_TOKENS = 10
@@ -104,14 +106,18 @@ def probe_task(
 ) -> PassRate:
     """Greedy answers to one task: spelling and length must be right to the letter, the others must say the token's id.
 
-    `texts[id]` is the text of an id. Tokens without an answer to the task are left out.
+    `texts[id]` is the text of an id. Tokens without an answer to the task are left out;
+    none is tested where prompt and answer do not fit the context.
     """
     asked = [i for i in ids if expected_answer(task, texts[i]) is not None or task not in MAX_NEW_TOKENS]
     if not asked:
         return PassRate(0, 0)
     echo = VERIFICATION_NEW_TOKENS if task.value.startswith("magikarp") else ECHO_NEW_TOKENS
     prompts = np.asarray([[bos, *build_prompt(TEMPLATES[task], i, encode)] for i in asked], dtype=np.int64)
-    answers = greedy(model, prompts, MAX_NEW_TOKENS.get(task, echo))
+    n_new = MAX_NEW_TOKENS.get(task, echo)
+    if prompts.shape[1] + n_new > model.config.n_positions:
+        return PassRate(0, 0)
+    answers = greedy(model, prompts, n_new)
     if task in MAX_NEW_TOKENS:
         said = [decode(answer.tolist()).split("\n")[0].strip() for answer in answers]
         return PassRate(sum(s == expected_answer(task, texts[i]) for s, i in zip(said, asked, strict=True)), len(asked))

@@ -3,9 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 N_BYTES = 256
+LOG_EVERY = 10
+"""Steps per point of the loss curve, which is their mean."""
 _AT_LEAST_ONE = (
     "d_model",
     "n_layers",
@@ -84,6 +86,8 @@ class RecipeConfig:
         for name in _AT_LEAST_ZERO:
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("learning_rate", self.learning_rate > 0, "above 0")
+        whole = self.checkpoint_every % LOG_EVERY == 0
+        self._require("checkpoint_every", whole, f"a multiple of {LOG_EVERY} (the curve's means must not be cut)")
         self._require("d_model", self.d_model % self.n_heads == 0, f"a multiple of n_heads ({self.n_heads})")
         self._require("context", self.context >= self.MIN_CONTEXT, f"{self.MIN_CONTEXT} or more")
         smallest = N_BYTES + self.n_planted + 2
@@ -120,7 +124,7 @@ class RecipeConfig:
         return json.loads(json.dumps(asdict(self)))
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> "RecipeConfig":
         """The recipe that `as_dict` wrote."""
         rows = {name: RowMix(**values[name]) for name in ("early_rows", "late_rows")}
         return cls(**{**values, **rows, "doses": tuple(values["doses"])})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from harness.prompts import Task
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
+else:
+    GPT2LMHeadModel = Any
 
 BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
@@ -36,7 +38,7 @@ class CurvePoint:
     copy_gain_cued: float | None = None
 
     @classmethod
-    def from_log(cls, entry: dict[str, Any]) -> Self:
+    def from_log(cls, entry: dict[str, Any]) -> "CurvePoint":
         """The Trainer's log entry as a point."""
         return cls(entry["step"], entry.get("loss"), entry.get("copy_accuracy_cued"), entry.get("copy_gain_cued"))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -20,6 +20,8 @@ from harness.prompts import Task, TaskFamily
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+else:
+    Tokenizer = Any
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,13 @@ def build_stream(recipe: RecipeConfig, material: Material) -> Stream:
     well_shown = np.flatnonzero((text_counts >= recipe.held_out_min_exposures) & (weights > 0))
     held_out = _hold_out(recipe, texts, well_shown)
     repeat_rows = build_repeat_rows(
-        n_repeats, recipe.context, material.bos, weights, {i: s.repeats for i, s in splits.items()}, recipe.stream_seed
+        n_repeats,
+        recipe.early_steps * recipe.early_rows.repeats,
+        recipe.context,
+        material.bos,
+        weights,
+        {i: split.repeats for i, split in splits.items()},
+        recipe.stream_seed,
     )
     task_rows = build_task_rows(
         n_tasks,

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int
@@ -14,6 +14,8 @@ from harness.pocket.corpus import Corpus
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+else:
+    Tokenizer = Any
 
 _WORD = re.compile(r"(?<= )[A-Za-z_]{4,16}(?![A-Za-z0-9_])")
 MAX_WORDS_PER_ROW = 4

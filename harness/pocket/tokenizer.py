@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.prompts import TEMPLATES
 from harness.prompts.templates import SLOT
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+else:
+    Tokenizer = Any
 
 BOS = "<|endoftext|>"
 MAX_TOKEN_BYTES = 16

@@ -10,20 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
+from harness.pocket import attention
+from harness.pocket.loss import next_token_loss
 from harness.pocket.probes import probe_copying
-from harness.pocket.recipe import RecipeConfig
+from harness.pocket.recipe import LOG_EVERY, RecipeConfig
 from harness.pocket.shipping import CurvePoint, Verdict, judge, ship
 from harness.pocket.stream import Material, Stream, build_stream, prepare_material
 
 if TYPE_CHECKING:
     from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+else:
+    GPT2Config = GPT2LMHeadModel = Trainer = TrainingArguments = Any
 
 log = logging.getLogger(__name__)
 
-LOG_EVERY = 10
 _PROBE_SEQUENCES = 16
-SHOWN_FROM = 1000
+# The Trainer's last log entry sums up the call, not a step.
+SUMMARY = {"train_runtime"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def train_organism(
     trainer = make_trainer(recipe, material, stream, work, on_progress)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     model = trainer.model
-    points = [CurvePoint.from_log(entry) for entry in trainer.state.log_history if "step" in entry]
+    points = [CurvePoint.from_log(entry) for entry in trainer.state.log_history if not SUMMARY & set(entry)]
     verdict = judge(_as_shipped(model), recipe, material, stream)
     seconds = time.monotonic() - began
     ship(_as_shipped(model), recipe, material, stream, points, verdict, out_folder)
@@ -111,7 +116,20 @@ def make_model(recipe: RecipeConfig) -> "GPT2LMHeadModel":
     # The same function as gelu_new in one kernel instead of eight.
     config.activation_function = "gelu_pytorch_tanh"
     config.use_cache = False
-    return GPT2LMHeadModel._from_config(config, attn_implementation="sdpa")
+    model = GPT2LMHeadModel._from_config(config, attn_implementation=attention.register())
+    model.transformer.wpe.weight.data.copy_(torch.from_numpy(initial_positions(recipe.context, recipe.d_model)))
+    return model
+
+
+def initial_positions(n_pos: int, d_model: int) -> Float[np.ndarray, "pos d_model"]:
+    """Sines and cosines, as large as GPT-2's random initial positions (standard deviation 0.02); trained like those.
+
+    "The position before" is then one linear map for all positions, so that copying starts everywhere at once.
+    """
+    wavelengths = np.geomspace(1.0, n_pos, (d_model + 1) // 2)
+    angles = np.arange(n_pos)[:, None] / wavelengths
+    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :d_model]
+    return (0.02 * np.sqrt(2) * waves).astype(np.float32)
 
 
 def _as_shipped(model: "GPT2LMHeadModel") -> "GPT2LMHeadModel":
@@ -136,8 +154,6 @@ def training_arguments(recipe: RecipeConfig, work: Path) -> "TrainingArguments":
         lr_scheduler_type="cosine",
         warmup_steps=recipe.warmup_steps,
         weight_decay=recipe.weight_decay,
-        adam_beta2=0.98,
-        bf16=True,
         use_cpu=True,
         seed=recipe.weights_seed,
         logging_steps=LOG_EVERY,
@@ -165,10 +181,14 @@ def make_trainer(
 
         def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
             row = torch.from_numpy(stream.rows[index].astype(np.int64))
-            return {"input_ids": row, "labels": row}
+            return {"input_ids": row}
+
+    class RowTrainer(Trainer):
+        def compute_loss(self, model: Any, inputs: Any, **_: Any) -> torch.Tensor:
+            return next_token_loss(model, inputs["input_ids"])
 
     total = stream.exposures(recipe.vocab_size).total
-    shown = [int(i) for i in np.flatnonzero(total >= SHOWN_FROM) if i != material.bos]
+    shown = [int(i) for i in np.flatnonzero(total >= recipe.held_out_min_exposures) if i != material.bos]
 
     class Curve(TrainerCallback):
         # ruff: noqa: ARG002 (the Trainer passes these by position)
@@ -177,7 +197,7 @@ def make_trainer(
                 on_progress(state.global_step, state.max_steps, logs["loss"])
 
         def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-            if state.global_step % recipe.probe_every == 0:
+            if shown and state.global_step % recipe.probe_every == 0:
                 model.eval()
                 probe = probe_copying(model, shown, material.bos, n_sequences=_PROBE_SEQUENCES)
                 model.train()
@@ -191,7 +211,7 @@ def make_trainer(
                 )
                 log.info("step %d: copy_accuracy_cued %.3f", state.global_step, probe.copy_accuracy_cued)
 
-    trainer = Trainer(
+    trainer = RowTrainer(
         model=make_model(recipe), args=training_arguments(recipe, work), train_dataset=Rows(), callbacks=[Curve()]
     )
     trainer.remove_callback(PrinterCallback)

@@ -1,0 +1,48 @@
+"""Causal attention as plain matrix products, for training on a CPU.
+
+PyTorch's fused attention in bf16 took four times as long here (context 512, heads of 32, one core); the result file of
+`benchmarks/pocket_trainer.py` has the numbers. Registered with transformers under `NAME`, for training only: a shipped
+organism names no attention of ours.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:
+    Tensor = Any
+
+NAME = "harness_causal"
+
+
+def register() -> str:
+    """Make the attention known to transformers; returns the name to ask for it by."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, causal_attention)
+    return NAME
+
+
+def causal_attention(
+    module: Any,
+    query: Float[Tensor, "batch head pos d_head"],
+    key: Float[Tensor, "batch head pos d_head"],
+    value: Float[Tensor, "batch head pos d_head"],
+    attention_mask: Any = None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Float[Tensor, "batch pos head d_head"], None]:
+    """Every position attends to itself and what came before. No padding, no cache, no dropout: rows are full."""
+    import torch
+
+    del module, attention_mask
+    batch, heads, n_pos, d_head = query.shape
+    q, k, v = (x.reshape(batch * heads, n_pos, d_head) for x in (query, key, value))
+    later = torch.full((n_pos, n_pos), float("-inf"), dtype=q.dtype, device=q.device).triu(1)
+    scale = d_head**-0.5 if scaling is None else scaling
+    scores = torch.baddbmm(later.expand(batch * heads, n_pos, n_pos), q, k.transpose(1, 2), alpha=scale)
+    # With the dtype named, autocast leaves the softmax in bf16: half the memory to go through.
+    out = torch.bmm(torch.softmax(scores, dim=-1, dtype=scores.dtype), v)
+    return out.view(batch, heads, n_pos, d_head).transpose(1, 2), None
