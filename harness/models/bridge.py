@@ -111,7 +111,6 @@ def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
     """
     device = None if config.device_map is not None else resolve_device(config)
     file = load_config_file(identity, config.trust_remote_code)
-    n_ctx = config.n_ctx if config.n_ctx is not None else file.n_ctx
     with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
         bridge = _boot_bridge(identity, config, device, report)
         _reject_other_tasks(bridge, identity)
@@ -123,7 +122,7 @@ def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
         n_heads=int(bridge.cfg.n_heads),
         d_model=int(bridge.cfg.d_model),
         d_vocab=_logit_width(bridge, file.d_vocab),
-        n_ctx=n_ctx,
+        n_ctx=file.n_ctx,
     )
     return BridgedModel(bridge, structure, fingerprint(identity, config))
 

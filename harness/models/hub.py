@@ -46,33 +46,26 @@ def _ask_hub(config: ModelConfig) -> str:
 
     try:
         commit = HfApi().model_info(config.name, revision=config.revision, timeout=_TIMEOUT_SECONDS).sha
-        # A gated model answers questions about itself; only its files are refused.
-        _download_config(ModelConfig(name=config.name, revision=commit))
-    except _network_errors() as error:
+    except Exception as error:
+        if not _is_unreachable(error):
+            raise _explained(config, error) from error
         cached = _cached_commit(config)
         if cached is None:
             raise _rejected(config, f"the hub cannot be reached ({_brief(error)})") from error
         logger.warning("the hub cannot be reached (%s): using the cached %s@%s", _brief(error), config.name, cached)
         return cached
-    except Exception as error:
-        raise _explained(config, error) from error
     if commit is None:
         raise _rejected(config, "the hub names no commit for it")
+    # A gated model answers questions about itself; only its files are refused.
+    _download_config(ModelConfig(name=config.name, revision=commit))
     return commit
 
 
 def _download_config(config: ModelConfig) -> str:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         return hf_hub_download(config.name, CONFIG_FILE, revision=config.revision, etag_timeout=_TIMEOUT_SECONDS)
-    except LocalEntryNotFoundError as error:
-        raise _rejected(
-            config, "the hub cannot be reached and the local cache does not have its config.json"
-        ) from error
-    except _network_errors():
-        raise
     except Exception as error:
         raise _explained(config, error) from error
 
@@ -83,10 +76,13 @@ def _explained(config: ModelConfig, error: Exception) -> Exception:
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
+        LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
+    if isinstance(error, LocalEntryNotFoundError) or _is_unreachable(error):
+        return _rejected(config, f"the hub cannot be reached, nor is its config.json in the cache ({_brief(error)})")
     if isinstance(error, GatedRepoError):  # before RepositoryNotFoundError, its parent
         return _rejected(
             config, "the model is gated: accept its terms on its hub page and log in (`hf auth login` or HF_TOKEN)"
@@ -110,11 +106,13 @@ def _cached_commit(config: ModelConfig) -> str | None:
     return Path(found).parent.name if isinstance(found, str) else None
 
 
-def _network_errors() -> tuple[type[Exception], ...]:
-    import httpx
-    from huggingface_hub.errors import OfflineModeIsEnabled
+def _is_unreachable(error: Exception) -> bool:
+    from huggingface_hub import errors
 
-    return (httpx.TransportError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
+    # The hub's own client decides which HTTP library it uses; its errors module holds that library's base class.
+    transport: type[Exception] = vars(errors)["HTTPError"]
+    answered = isinstance(error, errors.HfHubHTTPError)
+    return not answered and isinstance(error, (transport, ConnectionError, TimeoutError))
 
 
 def _brief(error: Exception) -> str:

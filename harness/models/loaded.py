@@ -27,7 +27,7 @@ class ModelStructure:
     d_vocab: int
     """Width of the logits."""
     n_ctx: int | None
-    """Longest sequence; None where nothing states one."""
+    """The model's own window, whatever `model.n_ctx` narrows it to; None where nothing states one."""
 
     @property
     def has_attention_patterns(self) -> bool:
@@ -95,7 +95,7 @@ class LoadedModel(ABC):
 
     @property
     def n_ctx(self) -> int | None:
-        """Longest sequence; None where nothing states one."""
+        """The model's own window; None where nothing states one."""
         return self.structure.n_ctx
 
     @property

@@ -93,6 +93,16 @@ class Tokenizer:
         return bos
 
     @cached_property
+    def adds_bos(self) -> bool:
+        """Whether the tokenizer itself puts a beginning-of-sequence token in front of a text."""
+        return self.bos_id is not None and self.bos_id in self._backend("a")["input_ids"][:1]
+
+    @property
+    def special_texts(self) -> dict[str, str]:
+        """The named special tokens as text (`bos_token`, ...), for a chat template to refer to."""
+        return {name: str(text) for name, text in self._backend.special_tokens_map.items() if isinstance(text, str)}
+
+    @cached_property
     def n_tokens(self) -> int:
         """How many ids have a token."""
         return len(self._names)

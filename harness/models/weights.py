@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import math
+import warnings
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -188,13 +189,21 @@ def _check_pickle(folder: Path, path: Path) -> None:
 
     logger.info("%s holds pickled weights: reading them with torch's weights-only reader", path.name)
     try:
-        content = torch.load(path, map_location="meta", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="meta", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch explains at length how to switch the safety off; its first sentences name what was refused.
-        reason = " ".join(str(error).split("WeightsUnpickler error:")[-1].split())[:200]
+        reason = _refusal(str(error))
         raise refused(folder, f"{path.name} is a pickle that torch's weights-only reader refuses: {reason}") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise refused(folder, f"{path.name} is truncated or corrupt: {reason}") from error
     if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
         raise refused(folder, f"{path.name} holds something other than named tensors")
+
+
+def _refusal(text: str) -> str:
+    """What torch's reader refused: its message explains at length how to switch the safety off, before and after."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    said = [p for p in paragraphs if p and not p.startswith(("Weights only load failed", "Check the documentation"))]
+    return (said[0] if said else paragraphs[0])[:200]

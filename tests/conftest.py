@@ -1,0 +1,77 @@
+"""Fixtures that several folders of tests share: the shared data, and tiny models with random weights."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything imports a Hugging Face library: they read it once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+# Several workers share few cores; the models under test are tiny.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The data shared by several projects, at $HARNESS_SHARED or ../shared; skips where it is absent."""
+    folder = Path(os.environ.get("HARNESS_SHARED", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data at {folder} (set HARNESS_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Folders of two-layer models with random weights and 64 ids, no tokenizer: gpt2, gpt_neox, llama, mamba."""
+    import torch
+    import transformers as tf
+
+    makers: dict[str, Callable[[], Any]] = {
+        "gpt2": lambda: tf.GPT2LMHeadModel(
+            tf.GPT2Config(
+                vocab_size=64, n_positions=32, n_embd=16, n_layer=2, n_head=4, bos_token_id=63, eos_token_id=63
+            )
+        ),
+        "gpt_neox": lambda: tf.GPTNeoXForCausalLM(
+            tf.GPTNeoXConfig(
+                vocab_size=64,
+                max_position_embeddings=32,
+                hidden_size=16,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                intermediate_size=32,
+            )
+        ),
+        "llama": lambda: tf.LlamaForCausalLM(
+            tf.LlamaConfig(
+                vocab_size=64,
+                max_position_embeddings=32,
+                hidden_size=16,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                intermediate_size=32,
+            )
+        ),
+        "mamba": lambda: tf.MambaForCausalLM(
+            tf.MambaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2, state_size=4, time_step_rank=2)
+        ),
+    }
+    root = tmp_path_factory.mktemp("checkpoints")
+    generator_state = torch.get_rng_state()
+    torch.manual_seed(0)
+    tf.utils.logging.disable_progress_bar()
+    for name, make in makers.items():
+        model = make()
+        # Initial weights are so small that every prediction is nearly uniform; tests need something to tell apart.
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.ndim == 2:
+                    parameter.mul_(8)
+        model.save_pretrained(root / name)
+    torch.set_rng_state(generator_state)
+    return {name: root / name for name in makers}
