@@ -20,6 +20,7 @@ __all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "pa
 
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
+_HALVES, _GAIN = "1st / 2nd half (nats)", "copy gain (nats)"
 
 
 def draw_logprob(run: "StoredRun") -> "MatplotlibFigure":
@@ -73,6 +74,7 @@ def _legend_below(figure: "MatplotlibFigure", axes: "Axes", columns: int = 1) ->
 def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
     """Median rank of the right token, and the entropy of the prediction, against position."""
     import numpy as np
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     from harness.figures.charts import Curve, draw_curve, mark_halves
     from harness.figures.style import TWO_COLUMNS, colour_of, line_style_of, new_figure
@@ -93,6 +95,9 @@ def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
             draw_curve(axes, Curve(label, np.arange(len(values)), values, None, None, colour, dashes))
         axes.set_xlabel("position in the sequence (tokens)")
     ranks.set_yscale("log")
+    ranks.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ranks.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ranks.yaxis.set_minor_formatter(NullFormatter())
     ranks.set_ylabel("median rank (1 = best)")
     entropies.set_ylabel("entropy of the prediction (nats)")
     entropies.set_ylim(bottom=0)
@@ -179,7 +184,8 @@ def draw_by_offset(run: "StoredRun") -> "MatplotlibFigure | None":
     names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
     if not heads or not names:
         return None
-    figure = new_figure(TWO_COLUMNS, 2.15)
+    figure = new_figure(TWO_COLUMNS, 2.3)
+    figure.suptitle(_highest_scores(run, names), fontsize=7, x=0.01, ha="left")
     grid = figure.subplots(1, len(heads), sharey=True, squeeze=False)[0]
     uniform = run.details["heads"].get("uniform_attention")
     induction = data.score_offset(run, "induction")
@@ -204,6 +210,18 @@ def draw_by_offset(run: "StoredRun") -> "MatplotlibFigure | None":
     grid[0].set_ylabel("mean attention from\nthe second half")
     _legend_below(figure, grid[0], columns=2)
     return figure
+
+
+def _highest_scores(run: "StoredRun", names: Sequence[str]) -> str:
+    """One line that says how much induction there is, so that its absence is seen too."""
+    from harness.figures.text import figure_text
+
+    found = []
+    for pool in names:
+        score, head = (run.metrics.get(f"{pool}/{name}") for name in ("induction_score_max", "induction_head"))
+        if isinstance(score, int | float):
+            found.append(f"{figure_text(pool, 24)} {score:.2f} (head {head})")
+    return f"highest induction score: {', '.join(found)}"
 
 
 def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
@@ -258,22 +276,26 @@ def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """What a run ends with: one row a pool, and the published row under it where there is one."""
     from harness.figures.tables import number, with_interval
 
-    columns = {
-        "first half (nats)": ("logprob_first_half", 2),
-        "second half (nats)": ("logprob_second_half", 2),
-        "copy gain (nats)": ("copy_gain", 2),
-        "copy accuracy": ("copy_accuracy", 2),
-    }
+    def halves(values: Sequence[float | None]) -> str:
+        return " / ".join(number(value, 2) or "?" for value in values)
+
     rows = []
     for pool in data.pool_names(run):
-        found = {column: data.measured(run, pool, name) for column, (name, _) in columns.items()}
-        values = {c: with_interval(m.mean, m.low, m.high, columns[c][1]) for c, m in found.items()}
+        found = {name: data.measured(run, pool, name) for name in (*data.HALVES, "copy_gain", "copy_accuracy")}
+        gain, accuracy = found["copy_gain"], found["copy_accuracy"]
+        # A terminal of 80 columns holds the intervals of the answer, not those of its parts.
+        values = {
+            _HALVES: halves([found[half].mean for half in data.HALVES]),
+            _GAIN: with_interval(gain.mean, gain.low, gain.high, 2),
+            "copy accuracy": with_interval(accuracy.mean, accuracy.low, accuracy.high, 2),
+        }
         head = run.metrics.get(f"{pool}/induction_head")
         if head is not None:
-            values["induction head"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2)})"
+            values["induction"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2)})"
         rows.append(HeadlineRow(pool, values))
-        if any(m.published is not None for m in found.values()):
-            beside = {c: number(m.published, columns[c][1]) for c, m in found.items() if m.published is not None}
+        published = [found[half].published for half in data.HALVES]
+        if any(value is not None for value in published):
+            beside = {_HALVES: halves(published), _GAIN: number(gain.published, 2)}
             rows.append(HeadlineRow(f"{pool}, published", beside))
     return rows
 

@@ -46,6 +46,10 @@ class PageTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    def kind_of(self, column: int) -> str:
+        """Class of a column's name: over numbers it stands to the right."""
+        return "number" if any(row[column].is_number for row in self.rows) else "text"
+
     @property
     def is_long(self) -> bool:
         """Whether a page folds it away until it is asked for."""

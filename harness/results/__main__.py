@@ -73,7 +73,9 @@ def _compare(words: Sequence[str]) -> None:
     if asked.json:
         console.show(compare.as_json(found))
         return
-    names = [f"{run.experiment}/{run.run_id}" for run in (found.a, found.b)]
+    names = [run.run_id for run in (found.a, found.b)]
+    if found.a.experiment != found.b.experiment:
+        names = [f"{run.experiment}/{run.run_id}" for run in (found.a, found.b)]
     for run in (found.a, found.b):
         if run.status != "complete":
             console.warn(f"{run.run_id} is {run.status}: its numbers may be missing")

@@ -90,16 +90,16 @@ def as_table(rows: Sequence[Listed]) -> str:
     from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
-    for column, most in (("run", 34), ("status", 11), ("pools", 30), ("seed", 6)):
+    for column, most in (("run", 30), ("model", 20), ("pools", 30), ("seed", 6), ("status", 11)):
         drawn.add_column(column, overflow="fold", max_width=most)
     drawn.add_column("headline", overflow="fold", ratio=1)
     for row in rows:
         what = "\n".join(_headline_lines(row.headline)) or visible(row.problem)
         pools = "\n".join(visible(part) for part in row.pools.split(" "))
         seed = "" if row.seed is None else str(row.seed)
-        name = visible(f"{row.experiment}/{row.run_id}")
+        name = f"{visible(row.experiment)}\n{visible(row.run_id)}"
         # Text, not str: "[/red]" in a name or an error is data, never markup.
-        drawn.add_row(Text(name), Text(row.status), Text(pools), Text(seed), Text(what))
+        drawn.add_row(Text(name), Text(visible(row.model)), Text(pools), Text(seed), Text(row.status), Text(what))
     return _rendered(drawn, Console)
 
 
