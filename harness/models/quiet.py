@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _LOADER = "transformers.modeling_utils"
+# Lists every tensor that is not spread over devices, as soon as the loader's warnings are on.
+_CHATTER = "transformers.distributed.tensor_parallel"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -50,6 +52,8 @@ def quiet_loading(show_downloads: bool) -> Iterator[LoadReport]:
     loader = logging.getLogger(_LOADER)
     reader = _ReportReader(report)
     level, propagate, bars = loader.level, loader.propagate, transformers_logging.is_progress_bar_enabled()
+    chatter = logging.getLogger(_CHATTER)
+    was_disabled, chatter.disabled = chatter.disabled, True
     loader.setLevel(logging.WARNING)
     loader.propagate = False
     loader.addHandler(reader)
@@ -60,6 +64,7 @@ def quiet_loading(show_downloads: bool) -> Iterator[LoadReport]:
             warnings.simplefilter("ignore")
             yield report
     finally:
+        chatter.disabled = was_disabled
         loader.removeHandler(reader)
         loader.setLevel(level)
         loader.propagate = propagate

@@ -1,0 +1,1 @@
+"""What a model says: many prompts of one shape, decoded together."""

@@ -1,0 +1,98 @@
+"""Prompts that were read and are being continued token by token, with a common beginning read only once."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A beginning that many prompts share: its ids, and keys and values [1 head pos d_head] of every layer if kept."""
+
+    ids: tuple[int, ...]
+    layers: list[tuple[Tensor, Tensor]] | None
+
+    def expanded(self, batch: int) -> Any:
+        """A cache of `batch` rows that all begin so. The rows share memory until something is appended."""
+        from transformers.cache_utils import DynamicCache
+
+        cache = DynamicCache()
+        for number, (keys, values) in enumerate(self.layers or ()):
+            shape = (batch, -1, -1, -1)
+            cache.update(keys[:, :, :0], values[:, :, :0], number)
+            layer: Any = cache.layers[number]
+            layer.keys, layer.values = keys.expand(shape), values.expand(shape)
+        return cache
+
+
+class Continuation(ABC):
+    """Rows in decoding. `logits` are those of each row's last position, in the model's dtype."""
+
+    logits: Float[Tensor, "batch d_vocab"]
+
+    @abstractmethod
+    def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch d_vocab"]:
+        """Append one token to every row; returns the new `logits`."""
+
+    @abstractmethod
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with these rows only."""
+
+
+class CachedContinuation(Continuation):
+    """Keeps keys and values: each step reads one token per row."""
+
+    def __init__(
+        self, backend: Any, prefix: Prefix, rest: Int[Tensor, "batch pos"], keep_last: Mapping[str, int]
+    ) -> None:
+        self._backend, self._keep_last = backend, keep_last
+        self._cache = prefix.expanded(len(rest))
+        self.logits = self._read(rest)
+
+    def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch d_vocab"]:
+        """Append one token to every row."""
+        self.logits = self._read(tokens[:, None])
+        return self.logits
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with these rows only."""
+        self._cache.batch_select_indices(rows)
+
+    def _read(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch d_vocab"]:
+        with torch.inference_mode():
+            out = self._backend(input_ids=tokens, past_key_values=self._cache, use_cache=True, **self._keep_last)
+        last: Tensor = out.logits[:, -1]
+        return last
+
+
+class WholeContinuation(Continuation):
+    """Reads every row from its beginning at each step: for models whose state cannot be shared."""
+
+    def __init__(
+        self, backend: Any, prefix: Prefix, rest: Int[Tensor, "batch pos"], keep_last: Mapping[str, int]
+    ) -> None:
+        self._backend, self._keep_last = backend, keep_last
+        beginning = torch.tensor(prefix.ids, dtype=rest.dtype, device=rest.device).expand(len(rest), -1)
+        self._tokens = torch.cat([beginning, rest], dim=1)
+        self.logits = self._read()
+
+    def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch d_vocab"]:
+        """Append one token to every row."""
+        self._tokens = torch.cat([self._tokens, tokens[:, None]], dim=1)
+        self.logits = self._read()
+        return self.logits
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with these rows only."""
+        self._tokens = self._tokens[rows]
+
+    def _read(self) -> Float[Tensor, "batch d_vocab"]:
+        with torch.inference_mode():
+            out = self._backend(input_ids=self._tokens, use_cache=False, **self._keep_last)
+        last: Tensor = out.logits[:, -1]
+        return last
