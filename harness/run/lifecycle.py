@@ -146,7 +146,7 @@ def _inputs(prepared: Prepared) -> "tuple[VocabFacts | None, Tokenizer | None, M
     if Needs.POOLS in needs and facts is not None:
         from harness.tokens.pools import resolve_pools
 
-        pools = resolve_pools(config.pools, facts, config.seed)
+        pools = resolve_pools(config.pools, facts, config.seed, tokenizer)
     return facts, tokenizer, pools
 
 
