@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from harness.behaviour.continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
+from harness.behaviour.requirements import require_plain_weights
 from harness.config.schema import ModelConfig
 from harness.errors import Rejected, RunFailed
 from harness.models.config_file import load_config_file
@@ -42,7 +43,7 @@ class CausalModel:
     @classmethod
     def load(cls, identity: ModelIdentity, config: ModelConfig) -> "CausalModel":
         """The model a config names, its raw weights. Raises `Rejected` for weights that cannot be loaded."""
-        refuse_compatibility_mode(config)
+        require_plain_weights(config)
         file = load_config_file(identity, config.trust_remote_code)
         with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
             backend = _load_backend(identity, config, report)
@@ -145,12 +146,6 @@ class CausalModel:
     def _refuse_longer(self, n_pos: int) -> None:
         if self.n_ctx is not None and n_pos > self.n_ctx:
             raise RunFailed(f"a prompt of {n_pos} tokens does not fit the model's window of {self.n_ctx}")
-
-
-def refuse_compatibility_mode(config: ModelConfig) -> None:
-    """Raises `Rejected`: folded weights are TransformerLens' own, and behaviour is that of the weights as they are."""
-    if config.compatibility_mode:
-        raise Rejected.key("model.compatibility_mode", True, "false here: answers are those of the weights as shipped")
 
 
 def _fuse_activations(backend: Any) -> None:

@@ -1,0 +1,309 @@
+"""Asking the tokens of a census, shard by shard, and counting the answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.census.asking import Interviewer, TokenAnswer
+from harness.census.calibration import summarise, well_known
+from harness.census.matching import RULE_VERSION
+from harness.census.questions import Question
+from harness.census.records import TokenRecord, make_record
+from harness.census.symptoms import Symptom
+from harness.census.token_types import TokenType
+from harness.census.verdict import Calibration
+from harness.census.vocabulary import CensusVocabulary
+from harness.measure.intervals import wilson
+from harness.prompts import Task
+from harness.run.batches import Batch, compute_batches
+from harness.run.context import Outcome, Run
+from harness.tokens.text import shown
+
+# Half-open ranges of training counts; the last is open.
+EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
+_EXAMPLES = 8
+
+Calibrations = Mapping[Task, Calibration]
+
+
+@dataclass(frozen=True)
+class CalibratedTask:
+    """A calibration with a few of its answers."""
+
+    calibration: Calibration
+    examples: tuple[TokenAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the tokens answered, in order of id, and the price."""
+
+    records: tuple[TokenRecord, ...]
+    tasks: tuple[Task, ...]
+    """Those every token was asked."""
+    n_positions: int
+    n_queries: int
+
+
+def calibrate_tasks(
+    run: Run, interviewer: Interviewer, questions: Mapping[Task, Question]
+) -> dict[Task, CalibratedTask]:
+    """Try every task on tokens the model knows well; says in a note what came of it."""
+    found = {}
+    for task, question in questions.items():
+        tokens = well_known(task, run.organism, run.pools)
+        if not interviewer.fits(question):
+            found[task] = CalibratedTask(Calibration(task, 0, 0, tokens.where, fits=False), ())
+        else:
+            batch = Batch(f"calibration-{task.value}", tokens.ids, len(tokens.ids))
+            with run.timer("calibrate"):
+                (arrays,) = compute_batches(
+                    run, [batch], _asks(interviewer, [question]), _no_rows, f"trying {task.value}"
+                )
+            answers = tuple(_answers(interviewer, question, arrays).values())
+            result = summarise(task, [answer.judgement.passed for answer in answers], tokens)
+            found[task] = CalibratedTask(result, answers[:_EXAMPLES])
+        run.note(found[task].calibration.sentence())
+    return found
+
+
+def choose_tokens(run: Run, vocabulary: CensusVocabulary) -> list[int]:
+    """Every token that is not special, or a sample drawn by the run's seed; in order of id."""
+    ids = vocabulary.testable_ids
+    if run.exp.n_tokens is None or run.exp.n_tokens == len(ids):
+        return list(ids)
+    drawn = np.random.default_rng([run.seed, 3]).choice(len(ids), size=run.exp.n_tokens, replace=False)
+    return [ids[place] for place in sorted(drawn.tolist())]
+
+
+def ask_tokens(
+    run: Run,
+    interviewer: Interviewer,
+    questions: Mapping[Task, Question],
+    calibrated: Mapping[Task, CalibratedTask],
+    ids: Sequence[int],
+) -> Found:
+    """Ask the tasks that count (all that fit, where the config says so) about every token."""
+    informative = [task for task, found in calibrated.items() if found.calibration.is_informative]
+    fitting = [task for task, found in calibrated.items() if found.calibration.fits]
+    tasks = fitting if run.exp.ask_all else informative
+    if not tasks:
+        return Found((), (), 0, 0)
+    asked = [questions[task] for task in tasks]
+    counts = None if run.facts is None or run.facts.exposures is None else run.facts.exposures.total
+    records: dict[str, list[TokenRecord]] = {}
+
+    def rows(batch: Batch[list[int]], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+        answers = {question.task: _answers(interviewer, question, arrays) for question in asked}
+        records[batch.key] = [
+            make_record(
+                token,
+                {task: answers[task][token] for task in tasks if token in answers[task]},
+                questions,
+                informative,
+                interviewer.vocabulary,
+                None if counts is None else int(counts[token]),
+            )
+            for token in batch.work
+        ]
+        return [record.as_row(tasks) for record in records[batch.key]]
+
+    size = run.exp.shard
+    batches = [Batch(f"tokens-{start:06d}", list(ids[start : start + size])) for start in range(0, len(ids), size)]
+    batches = [Batch(batch.key, batch.work, len(batch.work)) for batch in batches]
+    with run.timer("ask"):
+        shards = compute_batches(run, batches, _asks(interviewer, asked), rows, "asking about tokens")
+    return Found(
+        tuple(record for batch in batches for record in records[batch.key]),
+        tuple(tasks),
+        sum(int(shard["n_positions"].sum()) for shard in shards),
+        sum(len(shard[f"{task.value}/ids"]) for shard in shards for task in tasks),
+    )
+
+
+def _asks(interviewer: Interviewer, questions: Sequence[Question]) -> Any:
+    """A `compute` for `compute_batches`: what was said, as ids one behind the other with their lengths."""
+
+    def compute(batch: Batch[Sequence[int]]) -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
+        positions = []
+        for question in questions:
+            found = interviewer.ask(question, batch.work)
+            said = [answer.said for answer in found.answers]
+            arrays |= {
+                f"{question.task.value}/ids": np.array([answer.token_id for answer in found.answers], dtype=np.int64),
+                f"{question.task.value}/lengths": np.array([len(ids) for ids in said], dtype=np.int64),
+                f"{question.task.value}/said": np.array([i for ids in said for i in ids], dtype=np.int64),
+            }
+            positions.append(found.n_positions)
+        return arrays | {"n_positions": np.array(positions, dtype=np.int64)}
+
+    return compute
+
+
+def _answers(interviewer: Interviewer, question: Question, arrays: Mapping[str, np.ndarray]) -> dict[int, TokenAnswer]:
+    name = question.task.value
+    ends = np.cumsum(arrays[f"{name}/lengths"])
+    said = arrays[f"{name}/said"].tolist()
+    spans = zip(arrays[f"{name}/ids"].tolist(), (ends - arrays[f"{name}/lengths"]).tolist(), ends.tolist(), strict=True)
+    return {token: interviewer.judge(question.task, token, said[start:end]) for token, start, end in spans}
+
+
+def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
+    return []
+
+
+def summarise_census(
+    run: Run,
+    vocabulary: CensusVocabulary,
+    questions: Mapping[Task, Question],
+    calibrated: Mapping[Task, CalibratedTask],
+    found: Found,
+) -> Outcome:
+    """Metrics, arrays and details of the answers."""
+    informative = [task for task, item in calibrated.items() if item.calibration.is_informative]
+    judged = [record for record in found.records if record.glitch is not None]
+    glitches = [record for record in judged if record.glitch]
+    _say(run, vocabulary, found, informative, judged, glitches)
+    by_exposures = _by_exposures(run, judged)
+    metrics: dict[str, float | int | str | None] = {
+        "tested": len(judged),
+        "glitch_tokens": len(glitches) if judged else None,
+        **_rate("glitch_rate", len(glitches), len(judged)),
+    }
+    for task in questions:
+        metrics |= _task_metrics(task, calibrated[task].calibration, found)
+    for symptom in Symptom:
+        metrics[f"symptom/{symptom.value}"] = sum(symptom in record.symptoms.values() for record in glitches)
+    for kind in TokenType:
+        metrics[f"type/{kind.value}"] = sum(record.token_type is kind for record in glitches)
+    for row in by_exposures:
+        if not row["planted"]:
+            metrics |= _rate(f"p_glitch/exposures_{row['low']}_{row['high'] or ''}", row["glitch"], row["n"])
+    details = {
+        "rule_version": RULE_VERSION,
+        "questions": {task.value: question.as_dict() for task, question in questions.items()},
+        "informative": [task.value for task in informative],
+        "calibration": {task.value: _calibration_details(item, vocabulary) for task, item in calibrated.items()},
+        "is_complete": len(found.records) == len(vocabulary.testable_ids),
+        "sample": "every token" if run.exp.n_tokens is None else f"{run.exp.n_tokens} tokens, seed {run.seed}",
+        "tokens_per_query": found.n_positions / found.n_queries if found.n_queries else None,
+        "n_special": len(vocabulary.special_ids),
+        "n_without_token": len(vocabulary.unnamed_ids),
+        "by_exposures": by_exposures,
+    }
+    return Outcome(metrics, _arrays(found), details)
+
+
+def _say(
+    run: Run,
+    vocabulary: CensusVocabulary,
+    found: Found,
+    informative: Sequence[Task],
+    judged: Sequence[TokenRecord],
+    glitches: Sequence[TokenRecord],
+) -> None:
+    """The plain sentences that go with the numbers."""
+    if not informative:
+        run.note("No task is within this model's reach, so nothing can be said about its glitch tokens: no verdicts.")
+    elif not glitches:
+        run.note(f"No glitch tokens: all {len(judged)} tokens tested pass every informative task.")
+    if vocabulary.unnamed_ids:
+        run.note(
+            f"{len(vocabulary.unnamed_ids)} embedding rows have no token of the tokenizer: they are asked for "
+            "repetition only, and pass only if their id is said."
+        )
+    if run.exp.n_tokens is not None:
+        run.note(f"A sample of {run.exp.n_tokens} tokens was tested (seed {run.seed}), not the whole vocabulary.")
+    silent = len(found.records) - len(judged)
+    if silent and informative:
+        run.note(f"{silent} tokens have no verdict: no informative task has a right answer for them.")
+
+
+def _task_metrics(task: Task, calibration: Calibration, found: Found) -> dict[str, float | int | str | None]:
+    answers = [record.answers[task] for record in found.records if task in record.answers]
+    passed = sum(answer.judgement.passed for answer in answers)
+    interval = calibration.interval
+    metrics: dict[str, float | int | str | None] = {
+        f"{task.value}/informative": int(calibration.is_informative),
+        f"{task.value}/calibration_n": calibration.n,
+        f"{task.value}/calibration_pass_rate": interval.mean if interval else None,
+        f"{task.value}/calibration_pass_rate/ci_low": interval.low if interval else None,
+        f"{task.value}/calibration_pass_rate/ci_high": interval.high if interval else None,
+        f"{task.value}/asked": len(answers),
+        f"{task.value}/passed": passed,
+        **_rate(f"{task.value}/pass_rate", passed, len(answers)),
+    }
+    if task is Task.REPETITION and answers:
+        loose = sum(answer.judgement.is_substring for answer in answers)
+        metrics[f"{task.value}/pass_rate_any_substring"] = loose / len(answers)
+    return metrics
+
+
+def _rate(name: str, hits: int, n: int) -> dict[str, float | int | str | None]:
+    if not n:
+        return {name: None, f"{name}/ci_low": None, f"{name}/ci_high": None}
+    return dict(wilson(hits, n).metrics(name))
+
+
+def _by_exposures(run: Run, judged: Sequence[TokenRecord]) -> list[dict[str, Any]]:
+    """How many tokens of each range of training counts fail, those planted on purpose apart."""
+    if not judged or any(record.exposures is None for record in judged):
+        return []
+    planted = {i for ids in run.organism.planted.values() for i in ids} if run.organism is not None else set()
+    rows = []
+    for kind in (False, True):
+        for low, high in EXPOSURE_BUCKETS:
+            inside = [
+                record
+                for record in judged
+                if (record.token_id in planted) is kind
+                and low <= (record.exposures or 0)
+                and (high is None or (record.exposures or 0) < high)
+            ]
+            if inside:
+                failed = sum(bool(record.glitch) for record in inside)
+                mean = float(np.mean([record.exposures or 0 for record in inside]))
+                rows.append(
+                    {"low": low, "high": high, "planted": kind, "n": len(inside), "glitch": failed, "mean": mean}
+                )
+    return rows
+
+
+def _calibration_details(item: CalibratedTask, vocabulary: CensusVocabulary) -> dict[str, Any]:
+    calibration = item.calibration
+    return {
+        "passed": calibration.passed,
+        "n": calibration.n,
+        "where": calibration.where,
+        "informative": calibration.is_informative,
+        "sentence": calibration.sentence(),
+        "examples": [
+            {
+                "id": answer.token_id,
+                "token": shown(vocabulary.names[answer.token_id]),
+                "answer": answer.text,
+                "passed": answer.judgement.passed,
+            }
+            for answer in item.examples
+        ],
+    }
+
+
+def _arrays(found: Found) -> dict[str, np.ndarray]:
+    def flag(value: bool | None) -> int:
+        return -1 if value is None else int(value)
+
+    records = found.records
+    arrays: dict[str, np.ndarray] = {
+        "ids": np.array([record.token_id for record in records], dtype=np.int64),
+        "glitch": np.array([flag(record.glitch) for record in records], dtype=np.int8),
+    }
+    for task in found.tasks:
+        passed = [record.answers[task].judgement.passed if task in record.answers else None for record in records]
+        arrays[f"{task.value}/passed"] = np.array([flag(value) for value in passed], dtype=np.int8)
+    if records and all(record.exposures is not None for record in records):
+        arrays["exposures"] = np.array([record.exposures for record in records], dtype=np.int64)
+    return arrays
