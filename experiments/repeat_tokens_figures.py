@@ -99,7 +99,7 @@ def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
     ranks.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ranks.yaxis.set_minor_formatter(NullFormatter())
     ranks.set_ylabel("median rank (1 = best)")
-    entropies.set_ylabel("entropy of the prediction (nats)")
+    entropies.set_ylabel("prediction entropy (nats)")
     entropies.set_ylim(bottom=0)
     _legend_below(figure, ranks, columns=2)
     return figure
@@ -277,7 +277,7 @@ def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     from harness.figures.tables import number, with_interval
 
     def halves(values: Sequence[float | None]) -> str:
-        return " / ".join(number(value, 2) or "?" for value in values)
+        return " / ".join(number(value, 1) or "?" for value in values)
 
     rows = []
     for pool in data.pool_names(run):
@@ -291,7 +291,7 @@ def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
         }
         head = run.metrics.get(f"{pool}/induction_head")
         if head is not None:
-            values["induction"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2)})"
+            values["induction"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2).lstrip('0')})"
         rows.append(HeadlineRow(pool, values))
         published = [found[half].published for half in data.HALVES]
         if any(value is not None for value in published):

@@ -120,7 +120,7 @@ def _annotate(axes: "Axes", values: "np.ndarray", bound: float, cell_inches: flo
     """Write the values into cells that are wide enough for two digits."""
     if cell_inches < 0.24 or values.shape[0] > 8:
         return
-    for layer, row in enumerate(values):
+    for layer, row in enumerate(values.tolist()):
         for head, value in enumerate(row):
             if not math.isfinite(value):
                 continue

@@ -24,7 +24,8 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, int):
         return str(value)
     if value != 0 and (abs(value) < 10**-digits or abs(value) >= 1e6):
-        return f"{value:.{digits - 1}e}"
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
     return f"{value:.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
 
 
