@@ -33,6 +33,8 @@ class BridgedModel(LoadedModel):
 
     def __init__(self, bridge: Any, structure: ModelStructure, fingerprint: str) -> None:
         self._bridge = bridge
+        # Looked up once: the bridge resolves all its aliases anew for every look.
+        self._points: dict[str, Any] = bridge.hook_dict
         self._structure = structure
         self._fingerprint = fingerprint
         first = next(bridge.original_model.parameters())
@@ -68,7 +70,7 @@ class BridgedModel(LoadedModel):
         bridge = self._opened()
         if self.n_ctx is not None and tokens.shape[1] > self.n_ctx:
             raise RunFailed(f"sequences of {tokens.shape[1]} tokens do not fit the model's window of {self.n_ctx}")
-        with torch.inference_mode(), _hooked(bridge, reducers):
+        with torch.inference_mode(), _hooked(self._points, reducers):
             logits: Tensor = bridge(tokens.to(self._device), return_type="logits", **self._options)
         return logits
 
@@ -87,7 +89,7 @@ class BridgedModel(LoadedModel):
 
     def close(self) -> None:
         """Let go of the weights; safe to call twice."""
-        bridge, self._bridge = self._bridge, None
+        bridge, self._bridge, self._points = self._bridge, None, {}
         if bridge is None:
             return
         bridge.close()
@@ -238,12 +240,11 @@ def _forward_options(model: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _hooked(bridge: Any, reducers: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
+def _hooked(points: Mapping[str, Any], reducers: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
     """Attach each reducer to its hook point, and take them off again whatever happens.
 
     The bridge's own context manager calls a hook twice in compatibility mode, once per alias.
     """
-    points = bridge.hook_dict if reducers else {}
     unknown = [name for name in reducers if name not in points]
     if unknown:
         raise Rejected.key("hook", unknown[0], f"a hook name of this model (near: {nearest(unknown[0], points)})")

@@ -41,6 +41,20 @@ def config_json_path(name: str, revision: str | None) -> Path:
     return Path(_download_config(ModelConfig(name=name, revision=revision)))
 
 
+def repository_files(name: str, revision: str | None) -> frozenset[str]:
+    """Paths of a hub model's files; of those in the local cache where the hub is off or cannot be reached."""
+    from huggingface_hub import HfApi, constants
+
+    if not constants.HF_HUB_OFFLINE:
+        try:
+            return frozenset(HfApi().list_repo_files(name, revision=revision))
+        except Exception as error:
+            if not _is_unreachable(error):
+                raise _explained(ModelConfig(name=name, revision=revision), error) from error
+    snapshot = config_json_path(name, revision).parent
+    return frozenset(path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*"))
+
+
 def _ask_hub(config: ModelConfig) -> str:
     from huggingface_hub import HfApi
 

@@ -171,7 +171,7 @@ def load_tokenizer(
         if folder.is_dir() and not has_tokenizer_files(folder):
             raise Rejected.key("tokenizer.name", name, f"a folder with one of {', '.join(_TOKENIZER_FILES)}")
         return _load("tokenizer.name", str(folder) if folder.is_dir() else name, None, config)
-    if identity is None or (identity.path is not None and not has_tokenizer_files(identity.path)):
+    if identity is None or not _has_own_tokenizer(identity):
         return None
     return _load("model.name", identity.location, identity.revision, config)
 
@@ -179,6 +179,14 @@ def load_tokenizer(
 def has_tokenizer_files(folder: Path) -> bool:
     """Whether a folder holds a file that a tokenizer could be read from."""
     return any((folder / name).is_file() for name in _TOKENIZER_FILES)
+
+
+def _has_own_tokenizer(identity: ModelIdentity) -> bool:
+    if identity.path is not None:
+        return has_tokenizer_files(identity.path)
+    from harness.models.hub import repository_files
+
+    return bool(repository_files(identity.name, identity.revision) & set(_TOKENIZER_FILES))
 
 
 def _load(key: str, location: str, revision: str | None, config: ModelConfig) -> Tokenizer:
