@@ -1,0 +1,1 @@
+"""The token embedding graph: nearest neighbours, edge weights, communities, a flat picture."""
