@@ -3,7 +3,7 @@
 import logging
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.config.schema import TrackerConfig, TrackerKind
 
@@ -17,6 +17,7 @@ TIME_LIMIT = 300.0
 """Seconds after which a tracker that does not answer is left behind."""
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Somewhere a finished run is shown besides its folder."""
 
