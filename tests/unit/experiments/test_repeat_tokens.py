@@ -39,6 +39,7 @@ class RuleModel(LoadedModel):
     def __init__(self, has_bos: bool = True, has_heads: bool = True, fail_after: int | None = None) -> None:
         self.first = SEQ_LEN + int(has_bos)
         self.passes = 0
+        self.seen: list[list[int]] = []
         self.fail_after = fail_after
         self.layers = (0, 3) if has_heads else ()
 
@@ -53,6 +54,7 @@ class RuleModel(LoadedModel):
         if self.fail_after is not None and self.passes >= self.fail_after:
             raise RunFailed("killed")
         self.passes += 1
+        self.seen.extend(tokens.tolist())
         n_pos = tokens.shape[1]
         for name, reducer in reducers.items():
             reducer(self._pattern(tokens, int(name.split(".")[1])))
@@ -174,8 +176,11 @@ def test_every_interval_says_what_it_is_over(tmp_path: Path) -> None:
 
 
 def test_records_hold_one_line_per_sequence_and_give_the_metrics(tmp_path: Path) -> None:
-    run, outcome = run_in(tmp_path, RuleModel())
+    model = RuleModel()
+    run, outcome = run_in(tmp_path, model, batch_size=4)
     rows = run.records.rows()
+    # Every recorded sequence is the one the model saw, and the last two passes are the examples.
+    assert model.seen == [[BOS, *row["tokens"], *row["tokens"]] for row in [*rows, rows[0], rows[6]]]
     assert [row["item"] for row in rows] == [f"{pool}/{i}" for pool in ("unused", "common") for i in range(6)]
     assert all(len(row["tokens"]) == SEQ_LEN for row in rows)
     gains = [row["copy_gain"] for row in rows if row["pool"] == "common"]

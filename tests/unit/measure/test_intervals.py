@@ -121,6 +121,12 @@ def test_bootstrap_by_token_is_a_mean_over_items() -> None:
     assert found == bootstrap_by_token(np.array([0.0, 0.0, 0.0, 1.0]), np.array([1, 1, 1, 2]), seed=3)
 
 
+def test_bootstrap_weighs_resampled_tokens_by_their_items() -> None:
+    # Every item is 2, so every resample's mean is 2, however often a token occurs.
+    found = bootstrap_by_token(np.full(10, 2.0), np.array([1] * 7 + [2] * 2 + [3]), seed=0)
+    assert (found.low, found.high) == (2.0, 2.0)
+
+
 def test_bootstrap_agrees_with_student_t_where_items_are_independent() -> None:
     values = np.random.default_rng(4).normal(size=200)
     boot, plain = bootstrap_by_token(values, np.arange(200), seed=5), student_t(values)
