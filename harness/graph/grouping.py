@@ -32,7 +32,7 @@ class RowGroups:
 
 
 def group_rows(points: Float[np.ndarray, "n d"]) -> RowGroups:
-    """About sqrt(n) groups by a few rounds of k-means on a sample: how fast a search is depends on them, not its answer."""
+    """About sqrt(n) groups, by a few rounds of k-means on a sample; they make a search fast and never change it."""
     n = len(points)
     n_groups = max(1, int(np.sqrt(n)))
     rng = np.random.default_rng(0)

@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from harness.graph.grouping import group_rows
-from harness.graph.space import Metric, check_rows, unit_rows
+from harness.graph.space import Metric, unit_rows
+from harness.measure.rows import check_rows
 
 _TILE = 512
 _LEAST_CANDIDATES = 2048

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.errors import RunFailed
+from harness.measure.rows import principal_axes
 
 _BLOCK = 8192
-_FLOAT32_ROUNDING = 1e-6
 
 
 class Metric(Enum):
@@ -17,16 +17,6 @@ class Metric(Enum):
     EUCLIDEAN = "euclidean"
     COSINE = "cosine"
     """1 - cos; ordered like the Euclidean distance of rows of length one."""
-
-
-def check_rows(rows: Float[np.ndarray, "n d"], what: str = "embedding") -> None:
-    """Raise `RunFailed`, naming a row, where rows hold NaN or infinities, or where all rows are the same."""
-    broken = ~np.isfinite(rows).all(axis=1)
-    if broken.any():
-        count, first = int(broken.sum()), int(np.flatnonzero(broken)[0])
-        raise RunFailed(f"{count} rows of the {what} are not finite numbers, the first of them row {first}")
-    if len(rows) > 1 and not (rows != rows[0]).any():
-        raise RunFailed(f"all {len(rows)} rows of the {what} are the same: nothing tells its tokens apart")
 
 
 def unit_rows(rows: Float[np.ndarray, "n d"], what: str = "embedding") -> Float[np.ndarray, "n d"]:
@@ -44,25 +34,13 @@ def unit_rows(rows: Float[np.ndarray, "n d"], what: str = "embedding") -> Float[
 def principal_components(rows: Float[np.ndarray, "n d"], n_components: int) -> Float[np.ndarray, "n component"]:
     """Centred rows on their first principal components, float32; at most as many as d and n - 1 allow.
 
-    Exact, from the d x d covariance in blocks of rows (never n x n). Each component's largest loading is positive, so
-    equal rows give equal pictures. Raises `ValueError` for fewer than one component.
+    Exact; see `harness.measure.rows`. Raises `ValueError` for fewer than one component.
     """
     if n_components < 1:
         raise ValueError(f"{n_components} principal components")
-    n, d = rows.shape
+    axes = principal_axes(rows, n_components).astype(np.float32)
     mean = rows.mean(axis=0, dtype=np.float64)
-    covariance = np.zeros((d, d))
-    for start in range(0, n, _BLOCK):
-        block = (rows[start : start + _BLOCK] - mean).astype(np.float32)
-        covariance += block.T @ block
-    values, vectors = np.linalg.eigh(covariance)
-    # Directions without variance hold rounding noise only, which would tell equal rows apart.
-    meant = values > max(values[-1], 0.0) * _FLOAT32_ROUNDING**2
-    kept = min(n_components, d, max(1, n - 1), max(1, int(meant.sum())))
-    axes = vectors[:, ::-1][:, :kept]
-    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(kept)])
-    axes = (axes * np.where(signs == 0, 1, signs)).astype(np.float32)
-    reduced = np.empty((n, kept), dtype=np.float32)
-    for start in range(0, n, _BLOCK):
+    reduced = np.empty((len(rows), axes.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), _BLOCK):
         reduced[start : start + _BLOCK] = (rows[start : start + _BLOCK] - mean).astype(np.float32) @ axes
     return reduced
