@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Seconds. The tracker's own time limit stands above them.
 _INIT_TIMEOUT, _FINISH_TIMEOUT, _LOGIN_TIMEOUT = 60, 180, 5
 _LONGEST_ID = 120
+_CLOUD = (".wandb.ai", ".coreweave.com")
 
 
 class Mode(Enum):
@@ -92,16 +93,17 @@ def has_key() -> bool:
     settings = wandb.setup().settings
     if settings.api_key or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    host = urlparse(settings.base_url).hostname or "api.wandb.ai"
-    candidates = [os.environ.get("NETRC"), "~/.netrc", "~/_netrc"]
-    for candidate in candidates:
-        if not candidate:
-            continue
+    server = urlparse(settings.base_url).netloc
+    # The cloud has moved and takes the entries of its old name.
+    hosts = (server, "api.wandb.ai") if server.endswith(_CLOUD) else (server,)
+    named = os.environ.get("NETRC")
+    for path in (named,) if named else ("~/.netrc", "~/_netrc"):
         try:
-            if netrc.netrc(os.path.expanduser(candidate)).authenticators(host):
-                return True
+            entries = netrc.netrc(os.path.expanduser(path))
         except (OSError, netrc.NetrcParseError):
             continue
+        if any(entries.authenticators(host) for host in hosts):
+            return True
     return False
 
 

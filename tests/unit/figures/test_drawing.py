@@ -8,25 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments import repeat_tokens_figures, repeat_tokens_paper, repeat_tokens_tables
+from experiments import repeat_tokens_figures, repeat_tokens_tables
 from harness.figures import tables
 from harness.figures.drawing import add_footer, draw_run, runs_footer
 from harness.figures.style import ONE_COLUMN, new_figure, paper_style
-from harness.registry import Experiment, Figure
+from harness.registry import Figure
 from harness.run.folder import RunFolder
-from tests.unit.results.stored_runs import Made, write_run
+from tests.unit.results.stored_runs import EXPERIMENT, Made, write_run
 
-EXPERIMENT = Experiment(
-    name="repeat_tokens",
-    version=1,
-    summary="made up",
-    config=dict,
-    run=lambda _: None,
-    figures=repeat_tokens_figures.FIGURES,
-    tables=repeat_tokens_tables.TABLES,
-    paper_figures=repeat_tokens_paper.PAPER_FIGURES,
-    paper_tables=repeat_tokens_paper.PAPER_TABLES,
-)
 SMALL = Made(seq_len=4, n_layers=2, n_heads=4, n_top=2)
 
 

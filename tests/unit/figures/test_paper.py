@@ -15,8 +15,7 @@ from harness.figures.paper import draw_paper
 from harness.measure.intervals import student_t
 from harness.results.collect import collect
 from harness.results.settings import settings
-from tests.unit.figures.test_drawing import EXPERIMENT
-from tests.unit.results.stored_runs import Made, write_run
+from tests.unit.results.stored_runs import EXPERIMENT, Made, write_run
 
 SMALL = Made(seq_len=3, heads=False)
 POOLS = ({"unused": "177:188", "common": "100:111"}, {"unused": "byte_unused", "common": "early_merges"})

@@ -7,25 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import repeat_tokens_figures, repeat_tokens_tables
 from harness.figures.drawing import draw_run
-from harness.registry import AttentionPanel, Experiment
+from harness.registry import AttentionPanel
 from harness.report import attention
 from harness.report.html import render_report
 from harness.run.folder import RunFolder
+from tests.unit.results.stored_runs import FEW_FIGURES as EXPERIMENT
 from tests.unit.results.stored_runs import HOSTILE_TOKENS, Made, write_run
-
-EXPERIMENT = Experiment(
-    name="repeat_tokens",
-    version=1,
-    summary="made up <b>summary</b>",
-    config=dict,
-    run=lambda _: None,
-    headline=repeat_tokens_figures.headline,
-    figures=repeat_tokens_figures.FIGURES[:2],
-    tables=repeat_tokens_tables.TABLES,
-    panels=repeat_tokens_figures.panels,
-)
 
 
 class _Page(HTMLParser):

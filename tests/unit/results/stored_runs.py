@@ -1,13 +1,15 @@
 """Run folders of repeat_tokens made up on the spot: the layout is real, the numbers are invented."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from experiments import repeat_tokens_figures, repeat_tokens_paper, repeat_tokens_tables
+from harness.registry import Experiment
 from harness.results.stored_run import StoredRun, load_run
 from harness.run.folder import RunFolder
 
@@ -28,6 +30,22 @@ HOSTILE_TOKENS = (
     "ÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂÃÂ",
     "日本語",
 )
+
+EXPERIMENT = Experiment(
+    name="repeat_tokens",
+    version=1,
+    summary="made up <b>summary</b>",
+    config=dict,
+    run=lambda _: None,
+    headline=repeat_tokens_figures.headline,
+    figures=repeat_tokens_figures.FIGURES,
+    tables=repeat_tokens_tables.TABLES,
+    panels=repeat_tokens_figures.panels,
+    paper_figures=repeat_tokens_paper.PAPER_FIGURES,
+    paper_tables=repeat_tokens_paper.PAPER_TABLES,
+)
+"""How repeat_tokens is shown, without what it computes."""
+FEW_FIGURES = replace(EXPERIMENT, figures=EXPERIMENT.figures[:2])
 
 
 @dataclass(frozen=True)
