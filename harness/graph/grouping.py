@@ -50,6 +50,11 @@ def group_rows(points: Float[np.ndarray, "n d"]) -> RowGroups:
     present = np.flatnonzero(sizes)
     ends = np.cumsum(sizes[present])
     spans = tuple((int(end - size), int(end)) for end, size in zip(ends, sizes[present], strict=True))
+    for start, end in spans:
+        members = points[order[start:end]]
+        away = members - np.median(members, axis=0)
+        # Strays last: the rows of a block should be as near to each other as can be.
+        order[start:end] = order[start:end][np.argsort(np.einsum("nd,nd->n", away, away), kind="stable")]
     return RowGroups(order, spans, _nearest_first(centres[present]))
 
 

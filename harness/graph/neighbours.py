@@ -158,7 +158,7 @@ class _Scan:
     def bounds(self, span: tuple[int, int], columns: Int[np.ndarray, " column"]) -> Float[np.ndarray, " row"]:
         """Upper bounds for the rows of one group, from the rows of the groups around it (itself among them)."""
         start, end = span
-        centre = self.points[start:end].mean(axis=0)
+        centre = np.median(self.points[start:end], axis=0)
         others = self.points[columns] - centre
         other_lengths = np.einsum("nd,nd->n", others, others)
         found = np.empty(end - start, dtype=np.float32)
@@ -194,8 +194,9 @@ class _Scan:
     def _scan_row_of_tiles(self, number: int) -> list[tuple[int, _Pairs]]:
         blocks = self.blocks()
         block = blocks[number]
-        # Relative to the block's own centre lengths are short where it matters: near rows lose no digits.
-        centre = self.points[block].mean(axis=0)
+        # Relative to the block's own centre lengths are short where it matters: near rows lose no digits. The median,
+        # as one stray row would pull the mean away from a thousand that are nearly the same.
+        centre = np.median(self.points[block], axis=0)
         rows = _Side(self.points[block], centre)
         row_error = self._error(self.bound[block], rows.lengths)
         row_bound = (self.bound[block] + row_error)[:, None]
