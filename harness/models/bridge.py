@@ -118,6 +118,7 @@ def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
         _reject_other_tasks(bridge, identity)
         if config.compatibility_mode:
             _enable_compatibility(bridge, config)
+    _drop_stashed_patterns(bridge)
     structure = ModelStructure(
         hook_names=_hook_names(bridge),
         n_layers=int(bridge.cfg.n_layers),
@@ -208,6 +209,20 @@ def _enable_compatibility(bridge: Any, config: ModelConfig) -> None:
             f"model.compatibility_mode: got true, allowed: false for {config.name}: TransformerLens {_lens()} "
             f"refuses it ({type(error).__name__}: {reason})"
         ) from error
+
+
+def _drop_stashed_patterns(bridge: Any) -> None:
+    """Undo what the bridge's joint query-key-value attention does: keep its last pattern, which nothing ever reads.
+
+    Left alone, every layer's [batch head query key] would stay in memory during the pass and after it.
+    """
+
+    def drop(module: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001  (torch's signature)
+        module._pattern = None
+
+    for module in bridge.original_model.modules():
+        if "_pattern" in vars(module):
+            module.register_forward_hook(drop)
 
 
 def _placeholder_tokenizer() -> Any:

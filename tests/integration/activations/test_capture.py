@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from harness.activations.capture import Captured, capture, check_logits
 from harness.activations.request import ActivationRequest
@@ -97,6 +98,19 @@ def test_nothing_else_is_kept(model: LoadedModel, tokens: Tensor) -> None:
     # A slice keeps its own bytes only, not those of the activation it was cut from.
     for kept in (*found.reduced.values(), *found.logits.values()):
         assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
+
+
+def test_a_slice_does_not_keep_its_activation_until_the_end(model: LoadedModel, tokens: Tensor) -> None:
+    memories: list[StorageWeakRef] = []
+    freed: list[bool] = []
+
+    def last_query(pattern: Tensor, _: str) -> Tensor:
+        freed.extend(memory.expired() for memory in memories)
+        memories.append(StorageWeakRef(pattern.untyped_storage()))
+        return pattern[:, :, -1]
+
+    capture(model, tokens, [ActivationRequest(PATTERNS, last_query)])
+    assert freed == [True]
 
 
 def test_the_whole_activation_may_be_kept(model: LoadedModel, tokens: Tensor) -> None:

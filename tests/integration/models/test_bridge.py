@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from harness.config.schema import DType, ModelConfig
 from harness.errors import Rejected, RunFailed
@@ -102,6 +103,20 @@ def test_reducers_are_taken_off_again_also_after_an_error(models: dict[str, Brid
     model.forward(tokens)
     assert len(calls) == 2
     assert not any(point.fwd_hooks or point._forward_hooks for point in model._bridge.hook_points())
+
+
+@pytest.mark.parametrize("family", WITH_ATTENTION)
+def test_a_pass_leaves_no_pattern_behind(models: dict[str, BridgedModel], tokens: Tensor, family: str) -> None:
+    patterns: list[StorageWeakRef] = []
+    alive: list[int] = []
+
+    def watch(pattern: Tensor) -> None:
+        alive.append(sum(not memory.expired() for memory in patterns))
+        patterns.append(StorageWeakRef(pattern.untyped_storage()))
+
+    models[family].forward(tokens, {f"blocks.{i}.attn.hook_pattern": watch for i in range(2)})
+    assert alive == [0, 0]  # one layer's pattern at a time
+    assert all(memory.expired() for memory in patterns)
 
 
 def test_two_names_of_one_hook_point_are_both_called(models: dict[str, BridgedModel], tokens: Tensor) -> None:

@@ -29,6 +29,7 @@ print(json.dumps([identity.revision, facts.d_vocab, facts.n_tokenizer, shape, to
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_tokenizer", [False, True])
 def test_from_the_cache(
     checkpoints: Mapping[str, Path], tmp_path: Path, shared_dir: Path, with_tokenizer: bool

@@ -144,6 +144,18 @@ class TestHalving:
         assert results == [[i] for i in range(10)]
         assert tried == [8, 4, 2] + [1] * 10
 
+    def test_a_shortage_later_on_keeps_what_was_computed(self) -> None:
+        calls: list[int] = []
+
+        def compute(rows: Tensor) -> list[int]:
+            calls.append(len(rows))
+            if len(calls) == 2:
+                raise torch.OutOfMemoryError("CUDA out of memory (planted)")
+            return [int(i) for i in rows[:, 0]]
+
+        assert halve_on_oom(compute, self.TOKENS, 4) == [[0, 1, 2, 3], [4, 5], [6, 7], [8, 9]]
+        assert calls == [4, 4, 2, 2, 2]
+
     def test_one_does_not_fit(self) -> None:
         with pytest.raises(RunFailed, match=r"out of GPU memory with a single sequence of 1 tokens.*model\.device=cpu"):
             self.run(fits=0, start=4)

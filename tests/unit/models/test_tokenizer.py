@@ -31,7 +31,12 @@ def definition(merges: list) -> dict:
         ],
         "normalizer": None,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
-        "post_processor": None,
+        "post_processor": {  # puts <|sep|> in front of every text, as Llama's puts <s>
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<|sep|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {"<|sep|>": {"id": "<|sep|>", "ids": [8], "tokens": ["<|sep|>"]}},
+        },
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {"type": "BPE", "vocab": vocabulary, "merges": merges, "unk_token": None},
     }
