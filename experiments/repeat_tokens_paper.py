@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from harness.results.stored_run import StoredRun
 
+FEWEST_SEEDS = 3
+"""Of a band over seeds: with two, Student's interval is 13 standard errors wide and would hide the curves."""
+
 
 @dataclass(frozen=True)
 class AcrossSeeds:
@@ -53,11 +56,17 @@ def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
         # Seeds that all score 0 (or all 1) do not differ, but that is no proof of exactly 0: Wilson over all sequences.
         n_sequences = sum(int(run.metrics.get(f"{pool}/n_sequences") or 1) for run in setting.runs)
         interval = wilson_clustered(np.full(n_sequences, over_seeds[0]), data.seq_len(setting.runs[0]))
-    return AcrossSeeds(interval.mean, interval.low, interval.high, len(values), found[0].published)
+    low, high = interval.low, interval.high
+    if "accuracy" in name and low is not None and high is not None:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return AcrossSeeds(interval.mean, low, high, len(values), found[0].published)
 
 
 def curve_across_seeds(setting: Setting, pool: str) -> "tuple[np.ndarray, np.ndarray, np.ndarray] | None":
-    """Mean log-prob at every position with the ends of its 95 % band, over seeds where there are several."""
+    """Mean log-prob at every position with the ends of its 95 % band.
+
+    The band is over seeds where there are three or more, the run's own where there is one; with two it is NaN.
+    """
     import numpy as np
 
     from harness.measure.intervals import student_t_columns
@@ -70,7 +79,10 @@ def curve_across_seeds(setting: Setting, pool: str) -> "tuple[np.ndarray, np.nda
         mean, low, high = (arrays[f"{pool}/position/logprob_{part}"] for part in ("mean", "low", "high"))
         return mean, low, high
     stacked = np.stack([run.arrays[f"{pool}/position/logprob_mean"] for run in found]).astype(np.float64)
-    return student_t_columns(stacked)
+    mean, low, high = student_t_columns(stacked)
+    if len(found) < FEWEST_SEEDS:
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    return mean, low, np.minimum(high, 0.0)
 
 
 def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
@@ -122,6 +134,9 @@ def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
         if curve is None:
             continue
         mean, low, high = curve
+        if 1 < len(group.runs) < FEWEST_SEEDS:
+            for run in group.runs:
+                axes.plot(run.arrays[f"{pool}/position/logprob_mean"], color=colour_of(pool, names), linewidth=0.4)
         draw_curve(
             axes, Curve(pool, np.arange(len(mean)), mean, low, high, colour_of(pool, names), line_style_of(pool, names))
         )
@@ -138,7 +153,6 @@ def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
     from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, marker_of, new_figure
 
     names = pools_of_all(runs)
-    several = len({(group.model, group.other) for group in groups}) > 1 or len(groups) == 1
     panels = (
         ("copy_gain", "copy gain: second half − first half (nats)"),
         ("copy_accuracy", "copy accuracy: top-1 on the second half"),
@@ -147,7 +161,7 @@ def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
     for group in groups:
         for pool in names:
             spec = data.spec_text((group.runs[0].config.get("pools") or {}).get(pool, ""))
-            where = " ".join(part for part in (group.model if several else "", group.other) if part)
+            where = " ".join(part for part in (group.model, group.other) if part)
             label = f"{where}  {pool} {spec}".strip()
             found = {metric: across_seeds(group, pool, metric) for metric, _ in panels}
             if not any(found.values()):
@@ -218,7 +232,7 @@ PAPER_FIGURES = (
     PaperFigure(
         "logprob_grid",
         "Log-prob of each token against its position, a row for each model, a column for each choice of pools; the "
-        f"shaded second half repeats the first. {_BANDS}",
+        f"shaded second half repeats the first. {_BANDS} Two seeds are drawn as two thin lines instead of a band.",
         draw_grid,
     ),
     PaperFigure(

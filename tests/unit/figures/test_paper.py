@@ -74,6 +74,23 @@ def test_one_seed_keeps_its_own_interval(tmp_path: Path) -> None:
     assert curve is not None and np.array_equal(curve[1], run.arrays["unused/position/logprob_low"])
 
 
+def test_two_seeds_are_too_few_for_a_band(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(3)]
+    (two,), (three,) = settings(runs[:2]), settings(runs)
+    band = curve_across_seeds(two, "unused")
+    assert band is not None and np.isnan(band[1]).all()
+    band = curve_across_seeds(three, "common")
+    assert band is not None and np.isfinite(band[1]).all() and (band[2] <= 0).all()
+
+
+def test_an_accuracy_stays_between_0_and_1(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(2)]
+    runs[0].metrics["common/copy_accuracy"] = 1.0
+    (group,) = settings(runs)
+    value = across_seeds(group, "common", "copy_accuracy")
+    assert value is not None and (value.low, value.high) == (pytest.approx(0.52, abs=0.01), 1.0)
+
+
 def test_an_accuracy_of_zero_for_all_seeds_is_not_certainly_zero(tmp_path: Path) -> None:
     runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(3)]
     (group,) = settings(runs)
