@@ -4,10 +4,10 @@ import hashlib
 import itertools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import console
 from harness.config import overrides as typed_overrides
@@ -116,26 +116,33 @@ def _write_result(folder: Path, result: JobResult) -> None:
     write_whole(folder / f"job-{result.number}.json", json.dumps(asdict(result), indent=2).encode())
 
 
-def _short(typed: str) -> str:
-    kept = [part.lstrip("+") for part in typed.split(", ") if not part.startswith(("++sweep_id", "hydra"))]
-    return " ".join(kept)
+def _short(typed: str, leave_out: Collection[str] = ()) -> str:
+    kept = [
+        part for part in typed.split(", ") if not part.startswith(("++sweep_id", "hydra")) and part not in leave_out
+    ]
+    return " ".join(part.lstrip("+").replace("\\:", ":") for part in kept)
 
 
-def _summary(folder: Path, jobs: Sequence[Any]) -> int:
+def _summary(folder: Path, jobs: Sequence[Sequence[str]]) -> int:
     results = [JobResult(**json.loads(path.read_text())) for path in folder.glob("job-*.json")]
     found = {result.number: result for result in results}
+    # What all jobs share stands in the command itself; a row shows what tells its job from the others.
+    shared = set.intersection(*(set(result.overrides.split(", ")) for result in results)) if len(results) > 1 else set()
+    results_dir = folder.parent.parent
     rows = []
     failed = 0
     for number in range(len(jobs)):
         result = found.get(number)
         if result is None:
             failed += 1
-            rows.append([str(number), " ".join(jobs[number]), "no answer: its process ended early"])
+            rows.append([str(number), "", "no answer: its process ended early"])
         else:
             # A gate that was exceeded (exit code 3) is an answer, not a failure of the job.
             failed += result.exit_code in (1, 2)
-            rows.append([str(number), _short(result.overrides), result.error or result.folder])
+            place = str(Path(result.folder).relative_to(results_dir)) if result.folder else ""
+            rows.append([str(number), _short(result.overrides, shared), result.error or place])
     console.table(["job", "overrides", "results"], rows)
     console.show(f"{len(jobs) - failed} of {len(jobs)} runs are complete")
-    console.show(f"draw them: python -m harness.figures {folder.parent.parent}")
+    console.show(f"results: {results_dir}")
+    console.show(f"draw them: python -m harness.figures {results_dir}")
     return 1 if failed else 0

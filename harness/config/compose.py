@@ -29,6 +29,7 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     normalised = [*search_path_override(), *typed_overrides.normalise(overrides)]
     try:
@@ -36,6 +37,8 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
             return compose("config", overrides=normalised, return_hydra_config=return_hydra_config)
     except (HydraException, OmegaConfBaseException) as error:
         raise _one_line(error) from None
+    except YAMLError as error:
+        raise Rejected(f"a file below conf/ is not readable YAML: {' '.join(str(error).split())}") from None
 
 
 def compose_run(overrides: Sequence[str]) -> RunConfig:

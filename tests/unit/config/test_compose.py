@@ -90,3 +90,12 @@ def test_every_mistake_is_one_line_naming_key_value_and_what_is_allowed(override
     assert "\n" not in message
     for word in words:
         assert word in message, message
+
+
+def test_a_broken_yaml_is_one_line_too(tmp_path, monkeypatch):
+    (tmp_path / "conf" / "exp").mkdir(parents=True)
+    (tmp_path / "conf" / "exp" / "broken.yaml").write_text("# a\n# b\nname: [broken\n")
+    monkeypatch.setenv("HARNESS_PATH", str(tmp_path))
+    with pytest.raises(Rejected, match=r"broken\.yaml") as caught:
+        compose_run(["exp=broken"])
+    assert "\n" not in str(caught.value)
