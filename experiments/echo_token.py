@@ -1,0 +1,96 @@
+"""Does the model repeat its input exactly, after twenty identical trials of repeating it?
+
+The prompt is Magikarp's `input_output` (Land & Bartolo 2024) with `exp.n_shots` trials: "This device repeats its input
+exactly, as shown in these 100 identical trials.", then `Input: «token»`, `Output: «token»` again and again; the token
+is spliced in by its id. A trial succeeds if the token itself is said first, or its exact text up to the closing mark.
+
+Four settings: greedy and sampled (top_k, top_p, `exp.n_seeds` draws), each with repeated 2-grams forbidden within the
+answer, and each as in the article this test comes from, which also counted the 2-grams of the prompt. After twenty
+trials the prompt holds the 2-gram «token, so that ban forbids the right answer: its figures are an artefact of the
+setting and are labelled so.
+
+Arrays (arrays.safetensors), over the tokens of each pool, in order of id:
+
+| name                        | axes        | meaning                                    |
+|-----------------------------|-------------|--------------------------------------------|
+| <pool>/ids                  | token       | int64                                      |
+| <pool>/<setting>/successes  | token       | int64, out of 1 (greedy) or n_seeds        |
+
+Details: n_shots, n_seeds, pools {pool: {label, n_ids, n_tested}}, prompt, fits, calibration {n, rate, informative}.
+"""
+
+from dataclasses import dataclass
+
+from experiments.echo_token_figures import FIGURES, TABLES, headline
+from harness.census.questions import BosRule
+from harness.errors import Rejected
+from harness.registry import Experiment, Needs
+from harness.run.context import CheckContext, Outcome, Run
+
+
+@dataclass(frozen=True)
+class EchoTokenConfig:
+    """Parameters of `exp=echo_token`."""
+
+    token: int | str | None = None
+    """One token, by id or exact text; default: the tokens of the pools."""
+    n_tokens: int = 64
+    """Most tokens of a pool, drawn without replacement by `seed`."""
+    n_shots: int = 20
+    """Trials shown before the one to be completed."""
+    n_seeds: int = 16
+    """Sampled answers for each token."""
+    top_k: int = 50
+    top_p: float = 0.95
+    temperature: float = 1.0
+    no_repeat_ngram: int = 2
+    """Forbid repeating an n-gram; 0: nothing is forbidden."""
+    max_new_tokens: int = 10
+    bos: BosRule = BosRule.AUTO
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("n_tokens", "n_shots", "n_seeds", "max_new_tokens"):
+            if getattr(self, name) < 1:
+                raise Rejected.key(f"exp.{name}", getattr(self, name), "1 or more")
+        if self.top_k < 0:
+            raise Rejected.key("exp.top_k", self.top_k, "0 (no limit) or more")
+        if not 0 < self.top_p <= 1:
+            raise Rejected.key("exp.top_p", self.top_p, "above 0, at most 1")
+        if not self.temperature > 0:
+            raise Rejected.key("exp.temperature", self.temperature, "above 0")
+        if self.no_repeat_ngram not in (0, *range(2, 10)):
+            raise Rejected.key("exp.no_repeat_ngram", self.no_repeat_ngram, "0, or 2 to 9")
+
+
+def check(context: CheckContext) -> None:
+    """Refuse what cannot work before weights are loaded."""
+    from harness.behaviour.requirements import require_plain_weights, require_tokenizer
+    from harness.tokens.lookup import find_token
+
+    require_plain_weights(context.config.model)
+    tokenizer = require_tokenizer(context)
+    assert context.facts is not None
+    if context.exp.token is not None:
+        find_token(context.exp.token, context.facts.d_vocab, tokenizer, "exp.token")
+
+
+def run(run: Run) -> Outcome:
+    """Echo every token in every setting."""
+    from experiments.echo_token_measure import measure_echoes
+
+    return measure_echoes(run)
+
+
+EXPERIMENT = Experiment(
+    name="echo_token",
+    version=1,
+    summary="Shown twenty identical echoes of a token, does the model echo it once more?",
+    config=EchoTokenConfig,
+    run=run,
+    needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    check=check,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+)

@@ -1,0 +1,285 @@
+"""Echoing tokens in every setting, and counting what came back."""
+
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.behaviour.causal_model import CausalModel
+from harness.behaviour.decoding import Choose, decode, likeliest
+from harness.behaviour.sampling import Cutoff, NoRepeatedNgrams, Sampled
+from harness.behaviour.stopping import EndOfLine, LineTable
+from harness.census.questions import Question, leading_ids
+from harness.census.verdict import LEAST_PASS_RATE
+from harness.census.vocabulary import CensusVocabulary
+from harness.measure.intervals import Interval, wilson, wilson_clustered
+from harness.prompts import TEMPLATES, Task
+from harness.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
+from harness.run.batches import Batch, compute_batches
+from harness.run.context import Outcome, Run
+from harness.tokens.lookup import find_token
+from harness.tokens.text import shown
+
+_CLOSING = "»"
+_SHARD = 16
+_INSTEAD = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to decode. `counts_prompt`: the article's ban on repeated n-grams, which also looks at the prompt."""
+
+    name: str
+    is_sampled: bool
+    counts_prompt: bool
+
+
+SETTINGS = (
+    Setting("greedy", False, False),
+    Setting("sampled", True, False),
+    Setting("article_greedy", False, True),
+    Setting("article_sampled", True, True),
+)
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """The tokens of one pool that are put to the test."""
+
+    pool: str
+    label: str
+    n_ids: int
+    ids: tuple[int, ...]
+
+
+class _Echoer:
+    """The model with everything an answer needs."""
+
+    def __init__(self, run: Run) -> None:
+        assert run.identity is not None and run.facts is not None and run.tokenizer is not None
+        self.run, self.tokenizer = run, run.tokenizer
+        with run.timer("load"):
+            self.model = CausalModel.load(run.identity, run.config.model)
+        self.vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
+        self.table = LineTable.build(self.vocabulary.texts, run.facts.special_ids, self.model.device)
+        template = TEMPLATES[Task.MAGIKARP_INPUT_OUTPUT]
+        text = MAGIKARP_INPUT_OUTPUT_SHOTS.text(run.exp.n_shots)
+        front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
+        self.question = Question(
+            template.task, template.version, template.source, text, False, front, run.exp.max_new_tokens
+        )
+
+    @property
+    def n_needed(self) -> int:
+        """Tokens of a prompt and its answer."""
+        return len(self.question.prompt(0, self.tokenizer)) + self.question.max_new_tokens
+
+    @property
+    def fits(self) -> bool:
+        """Whether they fit the model's window."""
+        return self.model.n_ctx is None or self.n_needed <= self.model.n_ctx
+
+    def n_trials(self, setting: Setting) -> int:
+        """Answers for each token."""
+        return int(self.run.exp.n_seeds) if setting.is_sampled else 1
+
+    def echo(self, token: int, setting: Setting) -> list[tuple[int, ...]]:
+        """What the model says for one token, once for each trial; the prompt is read once for all of them."""
+        prompt = self.question.prompt(token, self.tokenizer)
+        n = self.n_trials(setting)
+        room = self.question.max_new_tokens
+        stop = EndOfLine(self.table, n)
+        found = decode(
+            self.model,
+            [prompt] * n,
+            room,
+            stop,
+            self._choose(token, setting, prompt, n),
+            batch_size=self.run.exp.batch_size,
+        )
+        return list(found.tokens)
+
+    def _choose(self, token: int, setting: Setting, prompt: Sequence[int], n: int) -> Choose:
+        exp = self.run.exp
+        choose: Choose = likeliest
+        if setting.is_sampled:
+            # The same draws with and without the article's ban: the settings differ in nothing else.
+            seeds = [(self.run.seed, token, trial) for trial in range(n)]
+            choose = Sampled(Cutoff(exp.top_k, exp.top_p, exp.temperature), seeds, exp.max_new_tokens)
+        if not exp.no_repeat_ngram:
+            return choose
+        return NoRepeatedNgrams(choose, exp.no_repeat_ngram, [prompt if setting.counts_prompt else ()] * n)
+
+    def succeeds(self, token: int, said: Sequence[int]) -> bool:
+        """Whether the token came first, or its exact text up to the closing mark."""
+        if said and said[0] == token:
+            return True
+        text = self.vocabulary.text(token)
+        return text is not None and self.inside(said) == text
+
+    def inside(self, said: Sequence[int]) -> str:
+        """What was said up to the closing mark."""
+        return self.vocabulary.decode(said, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
+
+
+def measure_echoes(run: Run) -> Outcome:
+    """Echo every token of every pool in every setting; a prompt that does not fit the window is said so."""
+    echoer = _Echoer(run)
+    try:
+        tested = _choose_tokens(run)
+        settings = [setting for setting in SETTINGS if run.exp.no_repeat_ngram or not setting.counts_prompt]
+        if not echoer.fits:
+            window = echoer.model.n_ctx
+            run.note(
+                f"The echo test is uninformative for this model: {run.exp.n_shots} trials and the answer are "
+                f"{echoer.n_needed} tokens, the window holds {window}. exp.n_shots makes the prompt shorter."
+            )
+            return Outcome({}, {}, _details(run, echoer, tested, settings, None))
+        successes = {pool.pool: _echo_pool(run, echoer, pool, settings) for pool in tested}
+    finally:
+        echoer.model.close()
+    return _summarise(run, echoer, tested, settings, successes)
+
+
+def _choose_tokens(run: Run) -> list[_Tested]:
+    assert run.facts is not None
+    if run.exp.token is not None:
+        token = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer, "exp.token")
+        return [_Tested("token", f"id {token}", 1, (token,))]
+    pools = {name: (pool.label, pool.ids) for name, pool in run.pools.items()}
+    if run.organism is not None and run.organism.held_out.get(Task.MAGIKARP_INPUT_OUTPUT.value):
+        held_out = run.organism.held_out[Task.MAGIKARP_INPUT_OUTPUT.value]
+        pools["held_out"] = ("shown often, held out of this test's training", held_out)
+    tested = []
+    for name, (label, ids) in pools.items():
+        rng = np.random.default_rng([run.seed, zlib.crc32(name.encode())])
+        drawn = rng.permutation(np.asarray(ids, dtype=np.int64))[: run.exp.n_tokens]
+        tested.append(_Tested(name, label, len(ids), tuple(sorted(int(i) for i in drawn))))
+    return tested
+
+
+def _echo_pool(run: Run, echoer: _Echoer, pool: _Tested, settings: Sequence[Setting]) -> dict[str, np.ndarray]:
+    """Successes [token] of every setting."""
+
+    def compute(batch: Batch[tuple[int, ...]]) -> dict[str, np.ndarray]:
+        arrays = {}
+        room = run.exp.max_new_tokens
+        for setting in settings:
+            said = np.full((len(batch.work), echoer.n_trials(setting), room), -1, dtype=np.int64)
+            for row, token in enumerate(batch.work):
+                for trial, ids in enumerate(echoer.echo(token, setting)):
+                    said[row, trial, : len(ids)] = ids
+            arrays[setting.name] = said
+        return arrays
+
+    def rows(batch: Batch[tuple[int, ...]], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+        return [
+            _row(echoer, pool, token, {setting.name: arrays[setting.name][row] for setting in settings})
+            for row, token in enumerate(batch.work)
+        ]
+
+    batches = [
+        Batch(f"{pool.pool}-{start:05d}", ids := pool.ids[start : start + _SHARD], len(ids))
+        for start in range(0, len(pool.ids), _SHARD)
+    ]
+    with run.timer("echo"):
+        shards = compute_batches(run, batches, compute, rows, f"echoing {pool.pool} tokens")
+    found = {}
+    for setting in settings:
+        said = np.concatenate([shard[setting.name] for shard in shards])
+        hits = [
+            [echoer.succeeds(token, _ids(trial)) for trial in trials]
+            for token, trials in zip(pool.ids, said, strict=True)
+        ]
+        found[setting.name] = np.array(hits, dtype=np.int64).sum(axis=1)
+    return found
+
+
+def _ids(trial: np.ndarray) -> list[int]:
+    return [int(i) for i in trial if i >= 0]
+
+
+def _row(echoer: _Echoer, pool: _Tested, token: int, said: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "item": f"{pool.pool}/{token}",
+        "pool": pool.pool,
+        "id": token,
+        "token": shown(echoer.vocabulary.names[token]),
+    }
+    for name, trials in said.items():
+        answers = [_ids(trial) for trial in trials]
+        wrong = Counter(echoer.inside(ids) for ids in answers if not echoer.succeeds(token, ids))
+        row[f"{name}/successes"] = len(answers) - sum(wrong.values())
+        row[f"{name}/trials"] = len(answers)
+        row[f"{name}/instead"] = [[text, count] for text, count in wrong.most_common(_INSTEAD)]
+    return row
+
+
+def _summarise(
+    run: Run,
+    echoer: _Echoer,
+    tested: Sequence[_Tested],
+    settings: Sequence[Setting],
+    successes: Mapping[str, Mapping[str, np.ndarray]],
+) -> Outcome:
+    metrics: dict[str, float | int | str | None] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for pool in tested:
+        arrays[f"{pool.pool}/ids"] = np.array(pool.ids, dtype=np.int64)
+        metrics[f"{pool.pool}/n_tokens"] = len(pool.ids)
+        for setting in settings:
+            hits = successes[pool.pool][setting.name]
+            arrays[f"{pool.pool}/{setting.name}/successes"] = hits
+            metrics |= _success(pool.ids, hits, echoer.n_trials(setting)).metrics(f"{pool.pool}/{setting.name}/success")
+    calibration = None
+    known = next((pool for pool in ("held_out", "common") if pool in successes), None)
+    if known is not None:
+        hits = successes[known]["greedy"]
+        rate = float(hits.mean())
+        calibration = {"pool": known, "n": len(hits), "rate": rate, "informative": rate >= LEAST_PASS_RATE}
+        metrics["informative"] = int(rate >= LEAST_PASS_RATE)
+        if rate < LEAST_PASS_RATE:
+            run.note(
+                f"The echo test is uninformative for this model: {int(hits.sum())} of {len(hits)} {known} tokens are "
+                f"repeated greedily, needed: {LEAST_PASS_RATE}"
+            )
+    if any(setting.counts_prompt for setting in settings):
+        run.note(
+            "article settings: the ban on repeated n-grams counts the prompt, which already holds the right answer; "
+            "what they show is the ban, not the model."
+        )
+    return Outcome(metrics, arrays, _details(run, echoer, tested, settings, calibration))
+
+
+def _success(ids: Sequence[int], hits: np.ndarray, n_trials: int) -> Interval:
+    """Wilson over tokens (greedy), over tokens with several answers each (sampled), or over one token's answers."""
+    if n_trials == 1:
+        return wilson(int(hits.sum()), len(hits))
+    if len(ids) == 1:
+        return wilson(int(hits[0]), n_trials)
+    return wilson_clustered(hits.astype(np.float64) / n_trials, n_trials)
+
+
+def _details(
+    run: Run,
+    echoer: _Echoer,
+    tested: Sequence[_Tested],
+    settings: Sequence[Setting],
+    calibration: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    return {
+        "n_shots": run.exp.n_shots,
+        "n_seeds": run.exp.n_seeds,
+        "fits": echoer.fits,
+        "n_needed": echoer.n_needed,
+        "n_ctx": echoer.model.n_ctx,
+        "prompt": echoer.question.as_dict(),
+        "settings": [setting.name for setting in settings],
+        "pools": {pool.pool: {"label": pool.label, "n_ids": pool.n_ids, "n_tested": len(pool.ids)} for pool in tested},
+        "calibration": calibration,
+        "device": str(torch.device(echoer.model.device).type),
+    }

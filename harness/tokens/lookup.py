@@ -1,0 +1,37 @@
+"""One token named by its id or its text."""
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from harness.errors import Rejected
+from harness.tokens.text import shown
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Text to ids (`harness.models.tokenizers.Tokenizer`)."""
+
+    def encode(self, text: str) -> list[int]:
+        """Ids without special tokens."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of ids, spaces kept."""
+
+
+def find_token(value: int | str, d_vocab: int, tokenizer: TextEncoder | None, key: str) -> int:
+    """The id that `value` means: an id of the vocabulary, or a text that is one token as it stands.
+
+    Raises `Rejected` naming `key` for an id outside the vocabulary and for a text that is several tokens, with the
+    ids they are.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < d_vocab:
+            raise Rejected.key(key, value, f"an id from 0 to {d_vocab - 1}")
+        return value
+    if tokenizer is None:
+        raise Rejected.key(key, value, f"an id from 0 to {d_vocab - 1}: there is no tokenizer to look a text up with")
+    ids = tokenizer.encode(str(value))
+    if len(ids) == 1:
+        return ids[0]
+    parts = ", ".join(f"{i} {shown(tokenizer.decode([i]))}" for i in ids[:6])
+    raise Rejected.key(key, value, f"one token, by its id or its exact text; this text is {len(ids)} tokens: {parts}")
