@@ -27,7 +27,7 @@ def draw_logprob(run: "StoredRun") -> "MatplotlibFigure":
     """Log-prob against position, a curve for each pool."""
     from harness.figures.style import new_figure
 
-    figure = new_figure(height=2.5)
+    figure = new_figure(height=2.2 + 0.14 * (len(data.pool_names(run)) + bool(data.published(run))))
     axes = figure.subplots()
     draw_logprob_axes(axes, run)
     _legend_below(figure, axes)
@@ -220,8 +220,8 @@ def _highest_scores(run: "StoredRun", names: Sequence[str]) -> str:
     for pool in names:
         score, head = (run.metrics.get(f"{pool}/{name}") for name in ("induction_score_max", "induction_head"))
         if isinstance(score, int | float):
-            found.append(f"{figure_text(pool, 24)} {score:.2f} (head {head})")
-    return f"highest induction score: {', '.join(found)}"
+            found.append(f"{pool} {score:.2f} (head {head})")
+    return figure_text(f"highest induction score: {', '.join(found)}", 110)
 
 
 def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":

@@ -102,7 +102,7 @@ def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey=True)
     for axes in grid.flat:
         axes.set_axis_off()
-    letters = int(30 * (figure.get_figwidth() / len(columns)) / 1.7)
+    letters = int(24 * (figure.get_figwidth() / len(columns)) / 1.7)
     for group in groups:
         row, column = rows.index((group.model, group.other)), columns.index(group.pools)
         axes = grid[row, column]
@@ -127,7 +127,7 @@ def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
     import numpy as np
 
     from harness.figures.charts import Curve, draw_curve
-    from harness.figures.style import colour_of, line_style_of
+    from harness.figures.style import QUIET, colour_of, line_style_of
 
     for pool in names:
         curve = curve_across_seeds(group, pool)
@@ -141,7 +141,16 @@ def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
             axes, Curve(pool, np.arange(len(mean)), mean, low, high, colour_of(pool, names), line_style_of(pool, names))
         )
     n = len(group.runs)
-    axes.text(0.02, 0.03, f"{n} seed{'s' * (n > 1)}", transform=axes.transAxes, fontsize=5.5, color="#666666")
+    axes.text(
+        1.0,
+        1.01,
+        f"{n} seed{'s' * (n > 1)}",
+        transform=axes.transAxes,
+        ha="right",
+        va="bottom",
+        fontsize=5.5,
+        color=QUIET,
+    )
 
 
 def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
@@ -198,12 +207,14 @@ def metrics_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     import pandas as pd
 
     from harness.figures.tables import HIGH, LOW
+    from harness.figures.text import shorten
 
     groups = settings(runs)
     rows = []
     for group in groups:
         for pool in pools_of_all(group.runs):
             spec = data.spec_text((group.runs[0].config.get("pools") or {}).get(pool, ""))
+            spec = shorten(spec, 60)
             row: dict[str, object] = {"model": group.model, "pool": pool, "spec": spec, "setting": group.other}
             for name in ("logprob_first_half", "logprob_second_half", "copy_gain", "copy_accuracy"):
                 value = across_seeds(group, pool, name)

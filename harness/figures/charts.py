@@ -91,7 +91,7 @@ def head_map_grid(
             )
             drawn.setdefault(item.diverging, (image, []))[1].append(axes)
             if row_number == 0:
-                axes.set_title(figure_text(item.title, 34))
+                axes.set_title(_title(item.title, int(11 * width / n_columns)))
             _head_ticks(axes, layers, n_heads)
             _annotate(axes, item.values, bound, cell_inches=width / n_columns / n_heads)
             axes.set_xlabel("head" if row_number == len(rows) - 1 else "")
@@ -100,6 +100,13 @@ def head_map_grid(
         label = "difference" if diverging else scale
         figure.colorbar(image, ax=axes_of_kind, location="bottom", shrink=0.8, aspect=40, label=label, pad=0.02)  # type: ignore[arg-type]
     return figure
+
+
+def _title(text: str, letters: int) -> str:
+    """A title over a narrow map: a difference that does not fit on one line goes on two."""
+    if len(text) <= letters:
+        return figure_text(text, letters)
+    return " −\n".join(figure_text(part, letters - 2) for part in text.split(" − "))
 
 
 def _largest(maps: Sequence[HeadMap]) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import registry
 from harness.errors import HarnessError
-from harness.figures.text import visible
+from harness.figures.text import shorten, visible
 from harness.results.collect import readable, run_folders
 from harness.results.settings import pools_text
 from harness.results.stored_run import StoredRun
@@ -95,7 +95,7 @@ def as_table(rows: Sequence[Listed]) -> str:
     drawn.add_column("headline", overflow="fold", ratio=1)
     for row in rows:
         what = "\n".join(_headline_lines(row.headline)) or visible(row.problem)
-        pools = "\n".join(visible(part) for part in row.pools.split(" "))
+        pools = "\n".join(shorten(visible(part), 40) for part in row.pools.split(" "))
         seed = "" if row.seed is None else str(row.seed)
         name = f"{visible(row.experiment)}\n{visible(row.run_id)}"
         # Text, not str: "[/red]" in a name or an error is data, never markup.

@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,17 @@ def test_drawing_loads_no_model_library(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert json.loads(done.stderr.splitlines()[-1]) == [0, []]
+
+
+def test_titles_of_many_pools_do_not_overlap(tmp_path: Path) -> None:
+    pools = {"unused": "1:9", "common": "9:12", "a_pool_with_a_very_long_name": "12:20", "rare": list(range(99))}
+    run = write_run(tmp_path, replace(SMALL, pools=pools))
+    with paper_style():
+        figure = repeat_tokens_figures.draw_head_scores(run)
+        assert figure is not None
+        figure.draw_without_rendering()
+        titles = [axes._left_title for axes in figure.axes if axes._left_title.get_text()]
+        boxes = sorted((title.get_window_extent() for title in titles), key=lambda box: box.x0)
+    assert len(boxes) == 6
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert boxes[-1].x1 <= figure.bbox.x1
