@@ -95,7 +95,7 @@ def head_map_grid(
             _head_ticks(axes, layers, n_heads)
             _annotate(axes, item.values, bound, cell_inches=width / n_columns / n_heads)
             axes.set_xlabel("head" if row_number == len(rows) - 1 else "")
-        grid[row_number, 0].set_ylabel(f"{row_labels[row_number]}\nlayer")
+        grid[row_number, 0].set_ylabel("\n".join((*row_labels[row_number].split(), "layer")))
     for diverging, (image, axes_of_kind) in sorted(drawn.items()):
         label = "difference" if diverging else scale
         figure.colorbar(image, ax=axes_of_kind, location="bottom", shrink=0.8, aspect=40, label=label, pad=0.02)  # type: ignore[arg-type]
