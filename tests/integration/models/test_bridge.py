@@ -57,6 +57,13 @@ def test_logits_are_those_of_plain_transformers(
     torch.testing.assert_close(models[family].forward(tokens), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_do_not_depend_on_the_batch(models: dict[str, BridgedModel], tokens: Tensor, family: str) -> None:
+    together = models[family].forward(tokens)
+    alone = torch.cat([models[family].forward(row[None]) for row in tokens])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("family", WITH_ATTENTION)
 def test_patterns_are_those_of_plain_transformers(
     models: dict[str, BridgedModel], checkpoints: Mapping[str, Path], tokens: Tensor, family: str
