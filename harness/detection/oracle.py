@@ -58,6 +58,11 @@ class MemoOracle(ABC):
         self._tokens = 0
 
     @property
+    def queries_per_token(self) -> int:
+        """How many prompts one verdict takes."""
+        return self._per_token
+
+    @property
     def answers(self) -> Mapping[int, bool]:
         """Every verdict given so far, in the order the tokens were first asked."""
         return self._answers

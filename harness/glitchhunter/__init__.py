@@ -1,6 +1,5 @@
 """GlitchHunter: cluster the embedding graph, test a sample of every cluster, keep what fails, and start over."""
 
-from harness.glitchhunter.hunt import ClusterTest, Hunt, Iteration, hunt
 from harness.glitchhunter.settings import GlitchHunterSettings, KeepRule
 
-__all__ = ["ClusterTest", "GlitchHunterSettings", "Hunt", "Iteration", "KeepRule", "hunt"]
+__all__ = ["GlitchHunterSettings", "KeepRule"]

@@ -102,13 +102,13 @@ def hunt(
     oracle: QueryOracle,
     settings: GlitchHunterSettings,
     seed: int,
-    on_iteration: Callable[[Iteration], None] = lambda _: None,
+    on_iteration: "Callable[[Iteration, HuntGraph], None]" = lambda _, __: None,
 ) -> Hunt:
     """Hunt among `ids`, whose rows of the input embedding are `embedding`. `seed` varies Leiden and every sample.
 
-    `on_iteration` is told of every iteration as it ends. Raises `ValueError` where k leaves no other token at the
-    start (later it is clamped), `RunFailed` for rows that are not finite or all the same. An oracle whose budget is
-    spent ends the hunt early; that is no error.
+    `on_iteration` is given every iteration as it ends, and its graph. Raises `ValueError` where k leaves no other token
+    at the start (later it is clamped), `RunFailed` for rows that are not finite or all the same. An oracle whose budget
+    is spent ends the hunt early; that is no error.
     """
     if len(ids) <= settings.k:
         raise ValueError(f"k={settings.k} neighbours among {len(ids)} tokens; k must lie between 1 and {len(ids) - 1}")
@@ -121,7 +121,7 @@ def hunt(
             graph = build_graph(embedding[left], settings, seed, is_first=number == 1)
             iteration = _test_communities(number, all_ids[left], graph, oracle, settings, seed)
             iterations.append(iteration)
-            on_iteration(iteration)
+            on_iteration(iteration, graph)
             stays = np.isin(all_ids[left], iteration.kept)
             left = left[stays]
             if stays.all() or not stays.any():

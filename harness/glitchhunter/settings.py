@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from harness.errors import Rejected
-from harness.graph.communities import LeidenLibrary
-from harness.graph.space import Metric
+from harness.graph.choices import LeidenLibrary, Metric
 
 
 class KeepRule(Enum):

@@ -2,25 +2,16 @@
 
 import random
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
 
+from harness.graph.choices import LeidenLibrary
 from harness.graph.weights import TokenGraph
 
 if TYPE_CHECKING:
     import igraph
-
-
-class LeidenLibrary(Enum):
-    """Whose Leiden is run; both optimise the same quality (modularity with a resolution)."""
-
-    IGRAPH = "igraph"
-    """`Graph.community_leiden`: C throughout."""
-    LEIDENALG = "leidenalg"
-    """`leidenalg.find_partition` with `RBConfigurationVertexPartition`: the authors' own."""
 
 
 @dataclass(frozen=True)

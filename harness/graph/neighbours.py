@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from harness.graph.choices import Metric
 from harness.graph.grouping import group_rows
-from harness.graph.space import Metric, unit_rows
+from harness.graph.space import unit_rows
 from harness.measure.rows import check_rows
 
 _TILE = 512

@@ -1,11 +1,11 @@
 """Two coordinates for every row, to look at; nothing is measured in them."""
 
 import random
-from enum import Enum
 
 import numpy as np
 from jaxtyping import Float
 
+from harness.graph.choices import Projection
 from harness.graph.communities import to_igraph
 from harness.graph.neighbours import Neighbours
 from harness.graph.space import principal_components
@@ -13,25 +13,7 @@ from harness.graph.weights import fuzzy_graph
 
 _LAYOUT_NEIGHBOURS = 15
 _LAYOUT_EPOCHS = 150
-_MOST_ROWS_FOR_UMAP = 20_000
 _SMALLEST_WEIGHT = 1e-6
-
-
-class Projection(Enum):
-    """How a picture's coordinates are found."""
-
-    AUTO = "auto"
-    """UMAP up to 20,000 rows, principal components beyond."""
-    UMAP = "umap"
-    """igraph's UMAP layout of each row's 15 nearest neighbours: keeps what is near; far distances mean nothing."""
-    PCA = "pca"
-    """The first two principal components: a linear view, in which groups may overlap."""
-
-    def chosen(self, n: int) -> "Projection":
-        """The method for `n` rows."""
-        if self is not Projection.AUTO:
-            return self
-        return Projection.UMAP if n <= _MOST_ROWS_FOR_UMAP else Projection.PCA
 
 
 def project(

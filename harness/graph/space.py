@@ -1,7 +1,5 @@
 """The space that neighbours are found in: rows checked, scaled for the metric, reduced to principal components."""
 
-from enum import Enum
-
 import numpy as np
 from jaxtyping import Float
 
@@ -9,14 +7,6 @@ from harness.errors import RunFailed
 from harness.measure.rows import principal_axes
 
 _BLOCK = 8192
-
-
-class Metric(Enum):
-    """How far apart two rows are."""
-
-    EUCLIDEAN = "euclidean"
-    COSINE = "cosine"
-    """1 - cos; ordered like the Euclidean distance of rows of length one."""
 
 
 def unit_rows(rows: Float[np.ndarray, "n d"], what: str = "embedding") -> Float[np.ndarray, "n d"]:

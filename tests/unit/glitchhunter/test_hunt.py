@@ -7,9 +7,9 @@ import pytest
 
 from harness.detection.oracle import TableOracle
 from harness.errors import RunFailed
-from harness.glitchhunter import GlitchHunterSettings, Hunt, KeepRule, hunt
-from harness.glitchhunter.hunt import build_graph
-from harness.graph.communities import LeidenLibrary
+from harness.glitchhunter import GlitchHunterSettings, KeepRule
+from harness.glitchhunter.hunt import Hunt, build_graph, hunt
+from harness.graph.choices import LeidenLibrary
 
 pytestmark = pytest.mark.unit
 

@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from harness.graph.communities import LeidenLibrary, find_communities, modularity
+from harness.graph.choices import LeidenLibrary, Projection
+from harness.graph.communities import find_communities, modularity
 from harness.graph.neighbours import nearest_neighbours
-from harness.graph.projection import Projection, project
+from harness.graph.projection import project
 from harness.graph.weights import TokenGraph, fuzzy_graph
 
 pytestmark = pytest.mark.unit

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from harness.errors import RunFailed
 from harness.graph import neighbours as module
+from harness.graph.choices import Metric
 from harness.graph.neighbours import Neighbours, nearest_neighbours
-from harness.graph.space import Metric, principal_components
+from harness.graph.space import principal_components
 
 pytestmark = pytest.mark.unit
 

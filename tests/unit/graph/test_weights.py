@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from harness.graph.choices import Metric
 from harness.graph.neighbours import Neighbours, nearest_neighbours
-from harness.graph.space import Metric
 from harness.graph.weights import directed_weights, fuzzy_graph
 
 pytestmark = pytest.mark.unit
