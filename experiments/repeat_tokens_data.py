@@ -44,10 +44,20 @@ def pool_names(run: "StoredRun") -> list[str]:
 
 
 def pool_label(run: "StoredRun", pool: str) -> str:
-    """A pool with the rule or slice that made it, and whether it stands in for another."""
+    """A pool with what it is made of."""
+    words = pool_words(run, pool)
+    return f"{pool} ({words})" if words else pool
+
+
+def pool_words(run: "StoredRun", pool: str) -> str:
+    """What a pool is made of, in a few words: a slice as it was asked for, a rule by what it found."""
     facts = run.details["pools"][pool]
-    spec = spec_text(facts.get("spec", ""))
-    return f"{pool} ({spec}{', a proxy' if facts.get('is_proxy') else ''})" if spec else pool
+    spec, label = facts.get("spec", ""), str(facts.get("label", ""))
+    if facts.get("is_proxy"):
+        # The label of a proxy is a sentence; its first part says enough beside a curve.
+        return f"{label.split(' among ')[0]}, a proxy"
+    is_slice = isinstance(spec, str) and spec.replace(":", "").strip().isdigit()
+    return spec_text(spec) if is_slice or not label else label
 
 
 def spec_text(spec: Any) -> str:

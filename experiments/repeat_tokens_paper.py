@@ -1,88 +1,21 @@
 """Pictures and tables across repeat_tokens runs: models by pools, seeds as intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments import repeat_tokens_data as data
+from experiments.repeat_tokens_dose import draw_dose_response
+from experiments.repeat_tokens_seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from experiments.repeat_tokens_tables import MEANS
 from harness.registry import PaperFigure, PaperTable
 from harness.results.settings import Setting, settings
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from harness.results.stored_run import StoredRun
-
-FEWEST_SEEDS = 3
-"""Of a band over seeds: with two, Student's interval is 13 standard errors wide and would hide the curves."""
-
-
-@dataclass(frozen=True)
-class AcrossSeeds:
-    """A mean over seeds with its Student t interval; one seed keeps its own interval over sequences."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    n_seeds: int
-    published: float | None
-
-
-def pools_of_all(runs: "Sequence[StoredRun]") -> list[str]:
-    """Every pool name, in the order first met: the colours of a picture across runs."""
-    return list(dict.fromkeys(pool for run in runs for pool in data.pool_names(run)))
-
-
-def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
-    """One metric of one pool over the seeds of a setting; None where no run holds it."""
-    import numpy as np
-
-    from harness.measure.intervals import student_t, wilson_clustered
-
-    found = [data.measured(run, pool, name) for run in setting.runs]
-    values = [value.mean for value in found if isinstance(value.mean, int | float)]
-    if not values:
-        return None
-    if len(values) == 1:
-        only = next(value for value in found if value.mean is not None)
-        return AcrossSeeds(values[0], only.low, only.high, 1, only.published)
-    over_seeds = np.array(values, dtype=np.float64)
-    interval = student_t(over_seeds)
-    if "accuracy" in name and np.ptp(over_seeds) == 0:
-        # Seeds that all score 0 (or all 1) do not differ, but that is no proof of exactly 0: Wilson over all sequences.
-        n_sequences = sum(int(run.metrics.get(f"{pool}/n_sequences") or 1) for run in setting.runs)
-        interval = wilson_clustered(np.full(n_sequences, over_seeds[0]), data.seq_len(setting.runs[0]))
-    low, high = interval.low, interval.high
-    if "accuracy" in name and low is not None and high is not None:
-        low, high = max(low, 0.0), min(high, 1.0)
-    return AcrossSeeds(interval.mean, low, high, len(values), found[0].published)
-
-
-def curve_across_seeds(setting: Setting, pool: str) -> "tuple[np.ndarray, np.ndarray, np.ndarray] | None":
-    """Mean log-prob at every position with the ends of its 95 % band.
-
-    The band is over seeds where there are three or more, the run's own where there is one; with two it is NaN.
-    """
-    import numpy as np
-
-    from harness.measure.intervals import student_t_columns
-
-    found = [run for run in setting.runs if data.position(run, pool, "logprob_mean") is not None]
-    if not found:
-        return None
-    if len(found) == 1:
-        arrays = found[0].arrays
-        mean, low, high = (arrays[f"{pool}/position/logprob_{part}"] for part in ("mean", "low", "high"))
-        return mean, low, high
-    stacked = np.stack([run.arrays[f"{pool}/position/logprob_mean"] for run in found]).astype(np.float64)
-    mean, low, high = student_t_columns(stacked)
-    if len(found) < FEWEST_SEEDS:
-        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    return mean, low, np.minimum(high, 0.0)
 
 
 def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
@@ -110,7 +43,7 @@ def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
         mark_halves(axes, data.seq_len(group.runs[0]), named=False)
         _draw_setting(axes, group, names)
         if row == 0 and len(columns) > 1:
-            axes.set_title(figure_text(group.pools, letters))
+            axes.set_title(figure_text(_pools_title(group), letters))
         if row == len(rows) - 1:
             axes.set_xlabel("position in the sequence (tokens)")
         if column == 0:
@@ -121,6 +54,11 @@ def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
     }
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
     return figure
+
+
+def _pools_title(group: Setting) -> str:
+    specs = (group.runs[0].config.get("pools") or {}).values()
+    return "default pools" if all(spec == "auto" for spec in specs) else group.pools
 
 
 def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
@@ -169,9 +107,10 @@ def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
     rows: dict[str, list[IntervalRow]] = {metric: [] for metric, _ in panels}
     for group in groups:
         for pool in names:
-            spec = data.spec_text((group.runs[0].config.get("pools") or {}).get(pool, ""))
+            if pool not in data.pool_names(group.runs[0]):
+                continue
             where = " ".join(part for part in (group.model, group.other) if part)
-            label = f"{where}  {pool} {spec}".strip()
+            label = f"{where}  {data.pool_label(group.runs[0], pool)}"
             found = {metric: across_seeds(group, pool, metric) for metric, _ in panels}
             if not any(found.values()):
                 continue
@@ -213,19 +152,18 @@ def metrics_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     rows = []
     for group in groups:
         for pool in pools_of_all(group.runs):
-            spec = data.spec_text((group.runs[0].config.get("pools") or {}).get(pool, ""))
-            spec = shorten(spec, 60)
-            row: dict[str, object] = {"model": group.model, "pool": pool, "spec": spec, "setting": group.other}
+            words = shorten(data.pool_words(group.runs[0], pool), 60)
+            row: dict[str, object] = {"model": group.model, "pool": pool, "tokens": words, "setting": group.other}
             for name in ("logprob_first_half", "logprob_second_half", "copy_gain", "copy_accuracy"):
                 value = across_seeds(group, pool, name)
-                words = MEANS[name]
+                column = MEANS[name]
                 row |= {
-                    words: value.mean if value else None,
-                    f"{words}{LOW}": value.low if value else None,
-                    f"{words}{HIGH}": value.high if value else None,
+                    column: value.mean if value else None,
+                    f"{column}{LOW}": value.low if value else None,
+                    f"{column}{HIGH}": value.high if value else None,
                 }
                 if value is not None and value.published is not None:
-                    row[f"{words}, published"] = value.published
+                    row[f"{column}, published"] = value.published
             row["seeds"] = len(group.runs)
             rows.append(row)
     if not rows:
@@ -250,6 +188,12 @@ PAPER_FIGURES = (
         "copy_forest",
         f"Copy gain and copy accuracy by model and pool. {_BANDS} Diamonds are published values.",
         draw_forest,
+    ),
+    PaperFigure(
+        "dose_response",
+        "Copy accuracy and copy gain against how often training showed the tokens of a pool, from pools given as "
+        f"exposures:LOW:HIGH; a horizontal line spans the range. {_BANDS}",
+        draw_dose_response,
     ),
 )
 PAPER_TABLES = (

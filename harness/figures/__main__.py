@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m harness.figures",
         description="Draw the paper's figures (PDF, PNG) and tables (LaTeX, CSV) from all complete runs below a "
         "results folder. Only stored files are read: no model is loaded, nothing is computed again.",
-        epilog="Runs that differ only by their seed become one mean with a 95 %% Student t interval. Beside every "
+        epilog="Runs that differ only by their seed become one mean with a 95 % Student t interval. Beside every "
         "figure lies a JSON file with its caption and the runs it came from. Runs of an older layout, and folders that "
         "cannot be read, are named in a warning and left out.",
     )

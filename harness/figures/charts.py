@@ -29,7 +29,7 @@ class Curve:
 
 def draw_curve(axes: "Axes", curve: Curve) -> None:
     """A line and its band."""
-    axes.plot(curve.x, curve.mean, curve.line_style, color=curve.colour, label=figure_text(curve.label, 40))
+    axes.plot(curve.x, curve.mean, curve.line_style, color=curve.colour, label=figure_text(curve.label, 52))
     if curve.low is not None and curve.high is not None:
         axes.fill_between(curve.x, curve.low, curve.high, color=curve.colour, alpha=0.2, linewidth=0)
 
@@ -175,7 +175,7 @@ def forest(axes: "Axes", rows: Sequence[IntervalRow], x_label: str, digits: int 
         if row.reference is not None:
             axes.plot(row.reference, position, "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5)
     axes.set_ylim(len(rows) - 0.4, -0.7)
-    axes.set_yticks(range(len(rows)), [figure_text(row.label, 44) for row in rows])
+    axes.set_yticks(range(len(rows)), [figure_text(row.label, 52) for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(x_label)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from experiments import repeat_tokens_paper
-from experiments.repeat_tokens_paper import across_seeds, curve_across_seeds
+from experiments.repeat_tokens_dose import doses
+from experiments.repeat_tokens_seeds import across_seeds, curve_across_seeds
 from harness import registry
 from harness.errors import Rejected
 from harness.figures.__main__ import main
@@ -61,7 +62,7 @@ def test_a_sweep_becomes_models_by_pools_with_seeds_as_intervals(tmp_path: Path)
         ("stories", [0, 1, 2])
     ] * 2
     gains = np.array([run.metrics["common/copy_gain"] for run in groups[0].runs])
-    row = next(row for row in rows if row["model"] == "pocket" and row["spec"] == "100:111")
+    row = next(row for row in rows if row["model"] == "pocket" and row["tokens"] == "100:111")
     assert float(row["copy gain (nats) ci_low"]) == pytest.approx(student_t(gains).low)
 
 
@@ -179,3 +180,13 @@ def test_figures_that_do_not_fit_are_left_out() -> None:
     assert repeat_tokens_paper.draw_grid([]) is None
     assert repeat_tokens_paper.draw_forest([]) is None
     assert repeat_tokens_paper.metrics_table([]) is None
+
+
+def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None:
+    pools = {"never": "exposures:0:1", "few": "exposures:1:17", "many": "exposures:1000:", "ids": "5:9"}
+    runs = [write_run(tmp_path, replace(SMALL, pools=pools, seed=seed)) for seed in range(3)]
+    found = doses(settings(runs), "copy_gain")["pocket"]
+    assert sorted((dose.low, dose.high) for dose in found if dose.high is not None) == [(0, 0), (1, 16)]
+    assert [dose.middle for dose in found] == [0.0, 4.0, 1000.0]
+    assert repeat_tokens_paper.draw_dose_response(runs) is not None
+    assert repeat_tokens_paper.draw_dose_response([write_run(tmp_path / "other", SMALL)]) is None

@@ -1,0 +1,101 @@
+"""How copying depends on how often training showed a token, where somebody counted."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments import repeat_tokens_data as data
+from experiments.repeat_tokens_seeds import AcrossSeeds, across_seeds
+from harness.results.settings import Setting, settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from harness.results.stored_run import StoredRun
+
+FEWEST_DOSES = 3
+
+
+@dataclass(frozen=True)
+class Dose:
+    """A range of training counts; `high` is the last count inside, None without an upper bound."""
+
+    low: int
+    high: int | None
+
+    @property
+    def middle(self) -> float:
+        """Where it stands on a logarithmic axis."""
+        if self.low == 0 or self.high is None:
+            return float(self.low)
+        return float((self.low * self.high) ** 0.5)
+
+
+def dose_of(run: "StoredRun", pool: str) -> Dose | None:
+    """The dose of a pool given as `exposures:LOW:HIGH`; None for any other."""
+    match = re.fullmatch(r"exposures:(\d*):(\d*)", str(run.details["pools"][pool].get("spec", "")))
+    if match is None:
+        return None
+    return Dose(int(match[1] or 0), int(match[2]) - 1 if match[2] else None)
+
+
+def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, AcrossSeeds]]:
+    """Per model and setting, the metric at every dose; of one dose measured twice the first."""
+    found: dict[str, dict[Dose, AcrossSeeds]] = {}
+    for group in groups:
+        for pool in data.pool_names(group.runs[0]):
+            dose, value = dose_of(group.runs[0], pool), across_seeds(group, pool, metric)
+            if dose is not None and value is not None:
+                name = " ".join(part for part in (group.model, group.other) if part)
+                found.setdefault(name, {}).setdefault(dose, value)
+    return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
+
+
+def draw_dose_response(runs: "Sequence[StoredRun]") -> "Figure | None":
+    """Copy accuracy and copy gain against exposures; None with fewer than three doses of any model."""
+    groups = settings(runs)
+    metrics = (("copy_accuracy", "copy accuracy"), ("copy_gain", "copy gain (nats)"))
+    series = {metric: doses(groups, metric) for metric, _ in metrics}
+    if not series["copy_accuracy"]:
+        return None
+    from harness.figures.style import QUIET, TWO_COLUMNS, new_figure
+
+    names = list(series["copy_accuracy"])
+    figure = new_figure(TWO_COLUMNS, 2.4 + 0.14 * (len(names) // 2))
+    for axes, (metric, label) in zip(figure.subplots(1, 2), metrics, strict=True):
+        for name, values in series[metric].items():
+            _draw_series(axes, name, names, values)
+        axes.set_xscale("symlog", linthresh=1, linscale=0.6)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_xlim(left=-0.25)
+        axes.set_xlabel("exposures in training")
+        axes.set_ylabel(label)
+        if metric == "copy_accuracy":
+            axes.set_ylim(-0.03, 1.03)
+        else:
+            axes.axhline(0, color=QUIET, linewidth=0.6, zorder=0)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_series(axes: "Axes", name: str, names: Sequence[str], values: "dict[Dose, AcrossSeeds]") -> None:
+    from harness.figures.style import colour_of, line_style_of, marker_of
+    from harness.figures.text import figure_text
+
+    ordered = sorted(values.items(), key=lambda item: item[0].middle)
+    colour = colour_of(name, names)
+    axes.plot(
+        [dose.middle for dose, _ in ordered],
+        [value.mean for _, value in ordered],
+        marker=marker_of(name, names),
+        linestyle=line_style_of(name, names),
+        color=colour,
+        label=figure_text(name, 40),
+    )
+    for dose, value in ordered:
+        if dose.high is not None and dose.high > dose.low:
+            axes.plot([dose.low, dose.high], [value.mean, value.mean], color=colour, linewidth=0.6, alpha=0.6)
+        if value.low is not None and value.high is not None:
+            axes.plot([dose.middle, dose.middle], [value.low, value.high], color=colour, linewidth=0.8)
