@@ -48,8 +48,7 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Across
         for pool in data.pool_names(group.runs[0]):
             dose, value = dose_of(group.runs[0], pool), across_seeds(group, pool, metric)
             if dose is not None and value is not None:
-                name = " ".join(part for part in (group.model, group.other) if part)
-                found.setdefault(name, {}).setdefault(dose, value)
+                found.setdefault(_series_name(group), {}).setdefault(dose, value)
     return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
 
 
@@ -60,6 +59,7 @@ def draw_dose_response(runs: "Sequence[StoredRun]") -> "Figure | None":
     series = {metric: doses(groups, metric) for metric, _ in metrics}
     if not series["copy_accuracy"]:
         return None
+    from harness.figures.sources import drawn_from
     from harness.figures.style import QUIET, TWO_COLUMNS, new_figure
 
     names = list(series["copy_accuracy"])
@@ -77,7 +77,16 @@ def draw_dose_response(runs: "Sequence[StoredRun]") -> "Figure | None":
         else:
             axes.axhline(0, color=QUIET, linewidth=0.6, zorder=0)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
+    return drawn_from(figure, [run for group in groups if _is_shown(group, names) for run in group.runs])
+
+
+def _is_shown(group: Setting, names: Sequence[str]) -> bool:
+    dosed = any(dose_of(group.runs[0], pool) is not None for pool in data.pool_names(group.runs[0]))
+    return dosed and _series_name(group) in names
+
+
+def _series_name(group: Setting) -> str:
+    return " ".join(part for part in (group.model, group.other) if part)
 
 
 def _draw_series(axes: "Axes", name: str, names: Sequence[str], values: "dict[Dose, AcrossSeeds]") -> None:

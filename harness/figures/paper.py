@@ -10,6 +10,7 @@ from harness import registry
 from harness.errors import Rejected
 from harness.figures import tables
 from harness.figures.drawing import add_footer, runs_footer
+from harness.figures.sources import sources
 from harness.figures.style import paper_style
 from harness.registry import Experiment
 from harness.results.collect import collect
@@ -76,11 +77,12 @@ def _draw_experiment(
             if drawn is None:
                 continue
             sidecar = f"{figure.name}.json"
-            ids = [run.run_id for run in runs]
+            shown = sources(drawn, runs)
+            ids = [run.run_id for run in shown]
             add_footer(drawn, runs_footer(ids, sidecar, drawn.get_figwidth()))
             folder.write_figure(figure.name, drawn)
-        folder.write_json(f"figures/{sidecar}", _sources(figure, runs, results_dir))
-        written.append(Drawn(folder.path / "figures" / f"{figure.name}.pdf", len(runs)))
+        folder.write_json(f"figures/{sidecar}", _sources(figure, shown, results_dir))
+        written.append(Drawn(folder.path / "figures" / f"{figure.name}.pdf", len(shown)))
     for table in experiment.paper_tables:
         frame = table.build(runs)
         if frame is None or frame.empty:
