@@ -52,6 +52,8 @@ class Iteration:
     """One per community; fewer where the budget was spent."""
     k: int
     """Neighbours, after clamping."""
+    resolution: float
+    """Of the communities, after scaling."""
     n_edges: int
     quality: float
     modularity: float
@@ -102,13 +104,14 @@ def hunt(
     oracle: QueryOracle,
     settings: GlitchHunterSettings,
     seed: int,
-    on_iteration: "Callable[[Iteration, HuntGraph], None]" = lambda _, __: None,
+    on_iteration: Callable[[Iteration], None] = lambda _: None,
+    first_graph: "HuntGraph | None" = None,
 ) -> Hunt:
     """Hunt among `ids`, whose rows of the input embedding are `embedding`. `seed` varies Leiden and every sample.
 
-    `on_iteration` is given every iteration as it ends, and its graph. Raises `ValueError` where k leaves no other token
-    at the start (later it is clamped), `RunFailed` for rows that are not finite or all the same. An oracle whose budget
-    is spent ends the hunt early; that is no error.
+    `on_iteration` is given every iteration as it ends; `first_graph` saves building the first graph again. Raises
+    `ValueError` where k leaves no other token at the start (later it is clamped), `RunFailed` for rows that are not
+    finite or all the same. An oracle whose budget is spent ends the hunt early; that is no error.
     """
     if len(ids) <= settings.k:
         raise ValueError(f"k={settings.k} neighbours among {len(ids)} tokens; k must lie between 1 and {len(ids) - 1}")
@@ -118,10 +121,11 @@ def hunt(
     n_before_rest: int | None = None
     try:
         for number in range(1, settings.max_iterations + 1):
-            graph = build_graph(embedding[left], settings, seed, is_first=number == 1)
+            given = first_graph if number == 1 else None
+            graph = given or build_graph(embedding[left], settings, seed, is_first=number == 1)
             iteration = _test_communities(number, all_ids[left], graph, oracle, settings, seed)
             iterations.append(iteration)
-            on_iteration(iteration, graph)
+            on_iteration(iteration)
             stays = np.isin(all_ids[left], iteration.kept)
             left = left[stays]
             if stays.all() or not stays.any():
@@ -155,7 +159,7 @@ def build_graph(
     reduced = principal_components(rows, settings.n_components) if settings.n_components else rows
     neighbours = nearest_neighbours(reduced, k, settings.metric)
     graph = fuzzy_graph(neighbours)
-    found = find_communities(graph, settings.resolution, seed, settings.library, settings.leiden_iterations)
+    found = find_communities(graph, settings.resolution_of(n), seed, settings.library, settings.leiden_iterations)
     return HuntGraph(reduced, neighbours, found, graph.n_edges)
 
 
@@ -215,6 +219,7 @@ def _test_communities(
         np.sort(ids[np.concatenate(kept)]) if kept else np.empty(0, dtype=np.int64),
         closed,
         graph.neighbours.k,
+        settings.resolution_of(len(ids)),
         graph.n_edges,
         graph.communities.quality,
         graph.communities.modularity,

@@ -11,6 +11,8 @@ from enum import Enum
 from harness.errors import Rejected
 from harness.graph.choices import LeidenLibrary, Metric
 
+_TOKENS_OF_LLAMA_2 = 32_000
+
 
 class KeepRule(Enum):
     """When a cluster goes on to the next graph."""
@@ -29,6 +31,10 @@ class GlitchHunterSettings:
     """Neighbours of every token. Public code; the paper's value is unknown. Clamped where fewer tokens are left."""
     resolution: float = 75.0
     """Resolution of the communities. Public code (for Louvain); the paper's Leiden resolution is unknown."""
+    scale_resolution: bool = True
+    """Take `resolution` as that of 32,000 tokens and scale it with the tokens in the graph, so that communities of a
+    small vocabulary are as large as those the public value gives for Llama 2's. Ours; the public code uses one value
+    for every graph, which breaks small ones into single tokens."""
     n_components: int = 50
     """Principal components neighbours are found in, fitted to the tokens that are left; 0: the rows themselves.
     Public code; whether the paper reduces at all is unknown."""
@@ -42,7 +48,7 @@ class GlitchHunterSettings:
     """The paper tests a hypothesis; which one, and how, is unknown: the one here is ours."""
     base_rate: float = 0.0433
     """Null hypothesis: at most this share of a cluster are glitch tokens. The paper found 7,895 among 182,517."""
-    cluster_rate: float = 0.3
+    cluster_rate: float = 0.5
     """The share from which on a cluster must be noticed with probability `power`. Ours; the paper's is unknown."""
     alpha: float = 0.05
     """How often a cluster at the base rate may be kept by mistake. Ours; the paper's is unknown."""
@@ -50,6 +56,10 @@ class GlitchHunterSettings:
     """How often a cluster at `cluster_rate` must be kept. Ours; the paper's is unknown."""
     max_iterations: int = 20
     """Graphs at most. Ours: paper and public code stop when nothing changes any more, which comes much sooner."""
+
+    def resolution_of(self, n_tokens: int) -> float:
+        """The resolution for a graph of `n_tokens`."""
+        return self.resolution * n_tokens / _TOKENS_OF_LLAMA_2 if self.scale_resolution else self.resolution
 
     def __post_init__(self) -> None:
         def require(name: str, holds: bool, allowed: str) -> None:

@@ -13,7 +13,7 @@ from harness.graph.choices import LeidenLibrary
 
 pytestmark = pytest.mark.unit
 
-SETTINGS = GlitchHunterSettings(k=10, resolution=1.0, n_components=8)
+SETTINGS = GlitchHunterSettings(k=10, resolution=1.0, scale_resolution=False, n_components=8, cluster_rate=0.3)
 N_CLUSTERS, PER_CLUSTER = 15, 40
 FIRST_ID = 1000
 

@@ -43,14 +43,14 @@ def test_a_base_rate_of_zero_means_that_one_hit_suffices():
 
 
 def test_the_default_plan_is_known():
-    assert design_test(0.0433, 0.3, 0.05, 0.9) == (16, 3)
+    assert design_test(0.0433, 0.5, 0.05, 0.9) == (7, 2)
 
 
 def test_clusters_no_larger_than_the_sample_are_asked_whole():
     parameters = GlitchHunterSettings()
-    assert (plan_sample(16, parameters).n, plan_sample(17, parameters).n) == (16, 16)
-    small = plan_sample(10, parameters)
-    assert (small.n, small.hits_needed) == (10, 1), "one in ten is more than the base rate"
+    assert (plan_sample(7, parameters).n, plan_sample(8, parameters).n) == (7, 7)
+    small = plan_sample(6, parameters)
+    assert (small.n, small.hits_needed) == (6, 1), "one in six is more than the base rate"
     assert plan_sample(30, GlitchHunterSettings(base_rate=0.1, cluster_rate=0.15)).hits_needed == 4
 
 
@@ -58,6 +58,12 @@ def test_clusters_no_larger_than_the_sample_are_asked_whole():
 def test_the_public_rule_takes_a_tenth_at_least_5_at_most_50(size, n):
     plan = plan_sample(size, GlitchHunterSettings(keep=KeepRule.ONE_HIT))
     assert (plan.n, plan.hits_needed, plan.stops_early) == (n, 1, False)
+
+
+def test_the_resolution_follows_the_size_of_the_graph_unless_told_not_to():
+    assert GlitchHunterSettings().resolution_of(32_000) == 75.0
+    assert GlitchHunterSettings().resolution_of(3_200) == pytest.approx(7.5)
+    assert GlitchHunterSettings(scale_resolution=False).resolution_of(3_200) == 75.0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,279 @@
+"""Pictures, tables and headline numbers of one hunt, from its stored files."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.registry import Figure, HeadlineRow, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    from harness.results.stored_run import StoredRun
+
+_PASSES = "#C9D3DC"
+_UNKNOWN = "#ECECEC"
+_GLITCH = "#D55E00"
+_COUNTS = ("tokens", "k", "communities", "kept", "tokens kept")
+
+
+def headline(run: "StoredRun") -> list[HeadlineRow]:
+    """What was found at what price, and what a census says of it."""
+    metrics = run.metrics
+    rows = [HeadlineRow("communities of the first graph", {"value": f"{metrics['graph/communities']:,}"})]
+    if not metrics.get("informative"):
+        return rows
+    rows += [
+        HeadlineRow("glitch tokens found", {"value": f"{metrics['found']:,}"}),
+        HeadlineRow("queries", {"value": f"{metrics['queries']:,}"}),
+        HeadlineRow("queries, of asking every token", {"value": f"{metrics['queries_fraction']:.1%}"}),
+    ]
+    for name in ("precision", "recall"):
+        if metrics.get(name) is None:
+            continue
+        low, high = (metrics.get(f"{name}/ci_{end}") for end in ("low", "high"))
+        ends = f"[{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
+        rows.append(HeadlineRow(f"{name} against the census", {"value": f"{metrics[name]:.3f}", "95 %": ends}))
+    return rows
+
+
+def draw_map(run: "StoredRun") -> "MatplotlibFigure | None":
+    """The embedding map three times: by community, by verdict, by the last graph a token was part of."""
+    from harness.figures.style import TWO_COLUMNS, new_figure
+
+    if "xy" not in run.arrays:
+        return None
+    panels = [_draw_communities]
+    if run.metrics.get("informative"):
+        panels += [_draw_verdicts, _draw_iterations]
+    figure = new_figure(TWO_COLUMNS * len(panels) / 3, TWO_COLUMNS / 3 + 0.75)
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, draw in zip(grid, panels, strict=True):
+        draw(axes, run)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(True)
+        axes.set_box_aspect(1)
+        _frame(axes, run.arrays["xy"])
+    return figure
+
+
+def _frame(axes: "Axes", xy: "np.ndarray") -> None:
+    """Show all but the farthest stray points of each side, so that they do not shrink everything else to a dot."""
+    import numpy as np
+
+    low, high = np.quantile(xy, [0.002, 0.998], axis=0)
+    margin = 0.06 * np.maximum(high - low, 1e-9)
+    axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
+    axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+
+
+def _dots(axes: "Axes", run: "StoredRun", chosen: "np.ndarray", colour: Any, label: str, larger: float = 1.0) -> None:
+    xy = run.arrays["xy"]
+    size = max(0.4, min(6.0, 9000 / len(xy))) * larger
+    if chosen.any():
+        x, y = xy[chosen].T
+        axes.scatter(x, y, s=size, c=colour, linewidths=0, rasterized=True, label=f"{label} ({chosen.sum():,})")
+
+
+def _legend(axes: "Axes") -> None:
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, fontsize=5.5, handletextpad=0.1, columnspacing=0.8,
+        frameon=False, markerscale=2.0, borderaxespad=0.2,
+    )  # fmt: skip
+
+
+def _draw_communities(axes: "Axes", run: "StoredRun") -> None:
+    import numpy as np
+
+    from harness.figures.style import COLOURS
+
+    community = run.arrays["community"]
+    colours = np.array([*COLOURS[:7]])[community % 7]
+    everything = np.ones(len(community), dtype=bool)
+    _dots(axes, run, everything, colours, "tokens")
+    axes.set_title(f"{community.max() + 1:,} communities (colours repeat)")
+
+
+def _draw_verdicts(axes: "Axes", run: "StoredRun") -> None:
+    known = "census" in run.arrays
+    verdict = run.arrays["census" if known else "verdict"]
+    _dots(axes, run, verdict == -1, _UNKNOWN, "no verdict" if known else "not asked")
+    _dots(axes, run, verdict == 0, _PASSES, "passes")
+    _dots(axes, run, verdict == 1, _GLITCH, "glitch token", larger=1.3)
+    axes.set_title("verdict of the census" if known else "verdict of the hunt's own questions")
+    _legend(axes)
+
+
+def _draw_iterations(axes: "Axes", run: "StoredRun") -> None:
+    import matplotlib
+
+    last = run.arrays["last_iteration"]
+    n = int(last.max())
+    colours = matplotlib.colormaps["viridis_r"]
+    for number in range(1, n + 1):
+        label = f"graph {number}" if number < n else f"graph {n}, the last"
+        # The first graph's pale tokens are most; the few that stay are drawn over them.
+        colour = [_PASSES if number == 1 and n > 1 else colours(0.25 + 0.75 * number / n)]
+        _dots(axes, run, last == number, colour, label, larger=1.0 if number == 1 else 1.3)
+    axes.set_title("last graph a token was part of")
+    _legend(axes)
+
+
+def draw_iterations(run: "StoredRun") -> "MatplotlibFigure | None":
+    """What is left after every iteration, and what it cost."""
+    from harness.figures.style import COLOURS, TWO_COLUMNS, new_figure
+
+    iterations = run.details.get("iterations") or []
+    if not iterations:
+        return None
+    figure = new_figure(TWO_COLUMNS, 2.2)
+    left, price = figure.subplots(1, 2)
+    numbers = [row["number"] for row in iterations]
+    for key, label, colour, marker in (
+        ("n_tokens", "tokens in the graph", COLOURS[1], "o"),
+        ("n_communities", "communities", COLOURS[2], "s"),
+        ("n_kept", "communities kept", COLOURS[0], "^"),
+    ):
+        values = [row[key] for row in iterations]
+        left.plot(numbers, [max(value, 0.5) for value in values], marker=marker, color=colour, label=label)
+        for x, value in zip(numbers, values, strict=True):
+            left.annotate(
+                f"{value:,}", (x, max(value, 0.5)), xytext=(0, 4), textcoords="offset points", ha="center",
+                fontsize=5.5, color=colour,
+            )  # fmt: skip
+    left.set_yscale("log")
+    left.margins(x=0.15, y=0.2)
+    left.set_xticks(numbers)
+    left.set_xlabel("iteration")
+    left.legend(fontsize=6)
+    _draw_price(price, run, iterations)
+    return figure
+
+
+def _draw_price(axes: "Axes", run: "StoredRun", iterations: Sequence[dict[str, Any]]) -> None:
+    from harness.figures.style import COLOURS
+
+    rest = run.details["rest"]
+    per_token = max(1, len(run.details["tasks"]))
+    asked = [row["n_queries"] / per_token for row in iterations] + [rest["n_asked"]]
+    hits = [row["n_hits"] for row in iterations] + [rest["n_hits"]]
+    places = range(len(asked))
+    axes.bar(places, hits, color=_GLITCH, label="fail")
+    passed = [a - h for a, h in zip(asked, hits, strict=True)]
+    axes.bar(places, passed, bottom=hits, color=_PASSES, label="pass")
+    for place, total, bad in zip(places, asked, hits, strict=True):
+        axes.annotate(
+            f"{bad:,} of {total:,.0f}", (place, total), xytext=(0, 2), textcoords="offset points", ha="center",
+            fontsize=5.5, color=COLOURS[7],
+        )  # fmt: skip
+    axes.set_xticks(list(places), [*(str(row["number"]) for row in iterations), "rest"])
+    axes.margins(y=0.12)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("tokens asked")
+    axes.legend(fontsize=6)
+
+
+def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
+    """Glitch tokens of the census found against tokens asked, beside asking at random and asking without a miss."""
+    import numpy as np
+
+    from harness.figures.style import COLOURS, QUIET, new_figure
+
+    if "census" not in run.arrays or not run.metrics.get("informative"):
+        return None
+    asked_at, census, verdict = (run.arrays[name] for name in ("asked_at", "census", "verdict"))
+    total, n = int((census == 1).sum()), int((census >= 0).sum())
+    order = np.argsort(asked_at, kind="stable")[int((asked_at < 0).sum()) :]
+    if not total or not len(order):
+        return None
+    hits = np.cumsum((census[order] == 1) & (verdict[order] == 1)) / total
+    shares = np.arange(1, len(order) + 1) / n
+    figure = new_figure(height=2.5)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], ":", color=QUIET, label="asking at random (expected)")
+    axes.plot([0, total / n, 1], [0, 1, 1], "--", color=QUIET, label="without a miss")
+    axes.plot([0, *shares], [0, *hits], color=COLOURS[0], label="GlitchHunter")
+    axes.plot(shares[-1], hits[-1], "o", color=COLOURS[0])
+    axes.set_xlabel("share of tokens asked")
+    axes.set_ylabel("recall against the census")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.03)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def iterations_table(run: "StoredRun") -> "pd.DataFrame | None":
+    """Every iteration: tokens left, communities, kept, queries, hits."""
+    import pandas as pd
+
+    iterations = run.details.get("iterations") or []
+    if not iterations:
+        return None
+    rows = [
+        {
+            "iteration": str(row["number"]),
+            "tokens": row["n_tokens"],
+            "k": row["k"],
+            "communities": row["n_communities"],
+            "kept": row["n_kept"],
+            "tokens kept": row["n_tokens_kept"],
+            "queries": row["n_queries"],
+            "hits": row["n_hits"],
+            "modularity": row["modularity"],
+        }
+        for row in iterations
+    ]
+    rest = run.details["rest"]
+    per_token = max(1, len(run.details["tasks"]))
+    rows.append({"iteration": "rest", "queries": rest["n_asked"] * per_token, "hits": rest["n_hits"]})
+    return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
+
+
+def found_table(run: "StoredRun") -> "pd.DataFrame | None":
+    """The tokens found, in the order they were found."""
+    import pandas as pd
+
+    tokens = run.details.get("tokens") or {}
+    if not tokens:
+        return None
+    ids = run.arrays["ids"].tolist()
+    place = {token: i for i, token in enumerate(ids)}
+    census = run.arrays.get("census")
+    words = {1: "glitch token", 0: "passes", -1: "no verdict"}
+    return pd.DataFrame(
+        {
+            "id": [int(token) for token in tokens],
+            "token": list(tokens.values()),
+            "asked as number": [int(run.arrays["asked_at"][place[int(token)]]) + 1 for token in tokens],
+            "last graph": [int(run.arrays["last_iteration"][place[int(token)]]) for token in tokens],
+            "census": ["" if census is None else words[int(census[place[int(token)]])] for token in tokens],
+        }
+    )
+
+
+FIGURES = (
+    Figure(
+        "embedding_map",
+        "The tokens' input embeddings in two dimensions, to look at only: by community of the first graph, by verdict, "
+        "and by the last graph a token was part of. The farthest 0.2 % of points on each side lie outside the frame.",
+        draw_map,
+    ),
+    Figure(
+        "iterations",
+        "Left: tokens, communities and kept communities of every graph. Right: tokens asked for the first time, and "
+        "how many of them fail.",
+        draw_iterations,
+    ),
+    Figure(
+        "recall",
+        "Share of the census's glitch tokens found against the share of tokens asked.",
+        draw_recall,
+    ),
+)
+TABLES = (
+    Table("iterations", "What every iteration left and cost.", iterations_table),
+    Table("found", "The glitch tokens found, in the order they were found.", found_table),
+)

@@ -1,0 +1,291 @@
+"""One hunt on one model: whom to ask, the hunt itself, what a census says of it, the coordinates of the picture."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from harness.behaviour.causal_model import CausalModel
+from harness.census.asking import Interviewer
+from harness.census.calibration import calibrate, well_known
+from harness.census.questions import Question, census_questions
+from harness.census.stored import Census, find_census, load_census
+from harness.census.verdict import Calibration
+from harness.census.vocabulary import CensusVocabulary
+from harness.detection.kept_oracle import KeptOracle
+from harness.detection.live_oracle import LiveOracle
+from harness.detection.oracle import MemoOracle, TableOracle
+from harness.errors import Rejected
+from harness.glitchhunter.hunt import Hunt, HuntGraph, Iteration, build_graph, hunt
+from harness.glitchhunter.hypothesis import error_rates, plan_sample
+from harness.graph.projection import project
+from harness.measure.intervals import wilson
+from harness.prompts import Task
+from harness.run.context import Outcome, Run
+from harness.tokens.text import shown
+
+log = logging.getLogger(__name__)
+
+Metrics = dict[str, float | int | str | None]
+_UNINFORMATIVE = (
+    "No task asked here is within this model's reach, so no verdict means anything: the graph and its communities are "
+    "shown, and nothing was hunted."
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whom the hunt asks, and what is known about that."""
+
+    oracle: MemoOracle | None
+    """None where no verdict on this model means anything."""
+    tasks: tuple[Task, ...]
+    calibrations: Mapping[Task, Calibration]
+
+
+@dataclass(frozen=True)
+class Hunted:
+    """A hunt (None where there was nothing to ask) and its first graph."""
+
+    ids: tuple[int, ...]
+    first_graph: HuntGraph
+    asked: Asked
+    hunt: Hunt | None
+
+
+def measure_hunt(run: Run) -> Outcome:
+    """The experiment from the model to its outcome."""
+    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
+    census = _census(run)
+    with run.timer("load"):
+        model = CausalModel.load(run.identity, run.config.model)
+        vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
+    try:
+        interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
+        ids = _candidates(run, vocabulary, census)
+        rows = model.embedding().float().cpu().numpy()[list(ids)]
+        hunted = _hunt(run, rows, ids, _asked(run, interviewer, census))
+    finally:
+        model.close()
+    with run.timer("project"):
+        graph = hunted.first_graph
+        xy = project(graph.reduced, graph.neighbours, run.exp.projection, run.seed)
+    return _outcome(run, vocabulary, hunted, census, xy)
+
+
+def _census(run: Run) -> Census | None:
+    """The census to compare with; None where the config names none and none is found."""
+    assert run.identity is not None
+    if run.exp.census is not None:
+        return load_census(run.exp.census, run.identity)
+    try:
+        return load_census(find_census(run.config.results_dir, run.identity), run.identity)
+    except Rejected as none_found:
+        if run.exp.from_census:
+            raise
+        log.info("%s", none_found)
+        run.note("There is no census of this model to compare with: precision and recall are not known.")
+        return None
+
+
+def _candidates(run: Run, vocabulary: CensusVocabulary, census: Census | None) -> tuple[int, ...]:
+    """Every token that is not special; for stored verdicts those that have one."""
+    ids = vocabulary.testable_ids
+    if not run.exp.from_census or census is None:
+        return ids
+    known = tuple(i for i in ids if i in census.glitch)
+    if len(known) < len(ids):
+        run.note(f"{len(ids) - len(known)} tokens have no verdict in the census and took no part in the hunt.")
+    if known and run.exp.k >= len(known):
+        raise Rejected.key("exp.k", run.exp.k, f"1 to {len(known) - 1}, neighbours among the tokens with a verdict")
+    return known or ids
+
+
+def _asked(run: Run, interviewer: Interviewer, census: Census | None) -> Asked:
+    if run.exp.from_census:
+        assert census is not None
+        if not census.informative:
+            return Asked(None, (), {})
+        price = round(census.tokens_per_query)
+        oracle = TableOracle(census.glitch, len(census.informative), price, run.exp.budget)
+        return Asked(oracle, census.informative, {})
+    assert run.tokenizer is not None and run.facts is not None
+    questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat, run.exp.tasks)
+    with run.timer("calibrate"):
+        calibrations = {
+            task: calibrate(interviewer, question, well_known(task, run.organism, run.pools))
+            for task, question in questions.items()
+        }
+    for calibration in calibrations.values():
+        run.note(calibration.sentence())
+    informative = [task for task, calibration in calibrations.items() if calibration.is_informative]
+    live = _live(run, interviewer, [questions[task] for task in informative])
+    return Asked(live, tuple(informative), calibrations)
+
+
+def _live(run: Run, interviewer: Interviewer, questions: Sequence[Question]) -> MemoOracle | None:
+    if not questions:
+        return None
+    return KeptOracle(LiveOracle(interviewer, questions), run.shards, run.exp.budget)
+
+
+def _hunt(run: Run, rows: Float[np.ndarray, "token d_model"], ids: tuple[int, ...], asked: Asked) -> Hunted:
+    with run.timer("first_graph"):
+        graph = build_graph(rows, run.exp, run.seed)
+    oracle = asked.oracle
+    if oracle is None:
+        run.note(_UNINFORMATIVE)
+        return Hunted(ids, graph, asked, None)
+    with run.timer("hunt"), run.progress(run.exp.max_iterations, "hunting") as advance:
+
+        def record(iteration: Iteration) -> None:
+            run.records.append(_rows(iteration))
+            advance(1)
+
+        found = hunt(rows, ids, oracle, run.exp, run.seed, record, graph)
+    _say(run, found, oracle)
+    return Hunted(ids, graph, asked, found)
+
+
+def _say(run: Run, found: Hunt, oracle: MemoOracle) -> None:
+    if not found.is_complete:
+        run.note(f"The budget of {run.exp.budget} queries was spent before the hunt had ended.")
+    if not found.found:
+        run.note(f"No glitch token was found: all {len(oracle.answers)} tokens asked passed.")
+    if len(found.iterations) == 1 and found.iterations[0].n_communities == 1:
+        run.note("The graph is a single community: the hunt could choose nothing.")
+
+
+def _rows(iteration: Iteration) -> list[dict[str, Any]]:
+    """A record for every community of an iteration."""
+    return [
+        {
+            "item": f"{iteration.number}/{community}",
+            "iteration": iteration.number,
+            "community": community,
+            "size": test.size,
+            "sample": test.plan.n,
+            "hits_needed": test.plan.hits_needed,
+            "known": test.known,
+            "asked": test.asked,
+            "hits": test.hits,
+            "kept": test.is_kept,
+        }
+        for community, test in enumerate(iteration.tests)
+    ]
+
+
+def _outcome(
+    run: Run,
+    vocabulary: CensusVocabulary,
+    hunted: Hunted,
+    census: Census | None,
+    xy: Float[np.ndarray, "token axis"],
+) -> Outcome:
+    arrays = _arrays(hunted, census, xy)
+    found = hunted.hunt.found if hunted.hunt else ()
+    plan = plan_sample(len(hunted.ids), run.exp)
+    kept_by_mistake, kept_by_right = error_rates(plan.n, plan.hits_needed, run.exp.base_rate, run.exp.cluster_rate)
+    details = {
+        "iterations": [_summary(iteration) for iteration in hunted.hunt.iterations] if hunted.hunt else [],
+        "rest": {"n_asked": hunted.hunt.n_rest, "n_hits": hunted.hunt.rest_hits} if hunted.hunt else None,
+        "plan": {
+            "n": plan.n,
+            "hits_needed": plan.hits_needed,
+            "kept_at_base_rate": kept_by_mistake,
+            "kept_at_cluster_rate": kept_by_right,
+        },
+        "tasks": [task.value for task in hunted.asked.tasks],
+        "calibration": {task.value: item.sentence() for task, item in hunted.asked.calibrations.items()},
+        "census": census.run_id if census else None,
+        "census_tasks": [task.value for task in census.informative] if census else [],
+        "projection": run.exp.projection.chosen(len(hunted.ids)).value,
+        "tokens": {str(i): shown(vocabulary.names[i]) for i in found},
+    }
+    return Outcome(_hunt_metrics(hunted) | _against_census(hunted, census), arrays, details)
+
+
+def _summary(iteration: Iteration) -> dict[str, Any]:
+    return {
+        "number": iteration.number,
+        "n_tokens": len(iteration.ids),
+        "k": iteration.k,
+        "resolution": iteration.resolution,
+        "n_edges": iteration.n_edges,
+        "n_communities": iteration.n_communities,
+        "n_kept": iteration.n_kept,
+        "n_tokens_kept": len(iteration.kept),
+        "n_queries": iteration.n_queries,
+        "n_hits": iteration.n_hits,
+        "quality": iteration.quality,
+        "modularity": iteration.modularity,
+    }
+
+
+def _hunt_metrics(hunted: Hunted) -> Metrics:
+    graph, found, oracle = hunted.first_graph, hunted.hunt, hunted.asked.oracle
+    metrics: Metrics = {
+        "tokens": len(hunted.ids),
+        "graph/edges": graph.n_edges,
+        "graph/communities": graph.communities.n_communities,
+        "graph/quality": graph.communities.quality,
+        "graph/modularity": graph.communities.modularity,
+        "informative": int(found is not None),
+    }
+    if found is None or oracle is None:
+        return metrics
+    every = len(hunted.ids) * oracle.queries_per_token
+    return metrics | {
+        "iterations": len(found.iterations),
+        "complete": int(found.is_complete),
+        "queries": oracle.n_queries,
+        "queries_fraction": oracle.n_queries / every,
+        "tokens_processed": oracle.tokens_processed,
+        "found": len(found.found),
+        "rest_asked": found.n_rest,
+        "rest_hits": found.rest_hits,
+    }
+
+
+def _against_census(hunted: Hunted, census: Census | None) -> Metrics:
+    """Precision over the tokens found that have a verdict, recall over the census's glitch tokens hunted among."""
+    if census is None or hunted.hunt is None:
+        return {}
+    among = {i for i in hunted.ids if i in census.glitch}
+    glitch = {i for i in census.glitch_ids if i in among}
+    found = {i for i in hunted.hunt.found if i in among}
+    right = len(found & glitch)
+    metrics: Metrics = {"census/tested": len(among), "census/glitch_tokens": len(glitch)}
+    for name, n in (("precision", len(found)), ("recall", len(glitch))):
+        metrics |= dict(wilson(right, n).metrics(name)) if n else {name: None}
+    metrics["f1"] = 2 * right / (len(found) + len(glitch)) if found or glitch else None
+    return metrics
+
+
+def _arrays(hunted: Hunted, census: Census | None, xy: Float[np.ndarray, "token axis"]) -> dict[str, np.ndarray]:
+    ids = np.array(hunted.ids, dtype=np.int64)
+    answers = hunted.asked.oracle.answers if hunted.asked.oracle is not None else {}
+    asked_at = {token: place for place, token in enumerate(answers)}
+    last = np.ones(len(ids), dtype=np.int64)
+    is_kept = np.full(len(ids), -1, dtype=np.int8)
+    iterations = hunted.hunt.iterations if hunted.hunt else ()
+    for iteration in iterations:
+        last[np.isin(ids, iteration.ids)] = iteration.number
+    if iterations:
+        is_kept = np.isin(ids, iterations[0].kept).astype(np.int8)
+    arrays: dict[str, np.ndarray] = {
+        "ids": ids,
+        "xy": xy.astype(np.float32),
+        "community": hunted.first_graph.communities.member_of,
+        "is_kept": is_kept,
+        "last_iteration": last,
+        "asked_at": np.array([asked_at.get(i, -1) for i in hunted.ids], dtype=np.int64),
+        "verdict": np.array([int(answers[i]) if i in answers else -1 for i in hunted.ids], dtype=np.int8),
+    }
+    if census is not None:
+        verdicts = [int(census.glitch[i]) if i in census.glitch else -1 for i in hunted.ids]
+        arrays["census"] = np.array(verdicts, dtype=np.int8)
+    return arrays
