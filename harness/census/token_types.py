@@ -9,13 +9,15 @@ The source gives names and examples; these rules are ours, on the text without t
 5. letter: any other letters ("davidjl").
 
 A recognisable word has three letters or more and is a word of its own in the vocabulary: a token of letters behind a
-space, among the earlier half of those (later ones are rarer, and often fragments).
+space, among the earlier half of those and the first 8,000 (later ones are rarer, often fragments, and sometimes
+glitch tokens themselves: GPT-2 has one for " davidjl").
 """
 
 from collections.abc import Collection, Sequence
 from enum import Enum
 
 _SHORTEST = 3
+_MOST_WORDS = 8_000
 
 
 class TokenType(Enum):
@@ -44,7 +46,7 @@ def classify_type(text: str | None, words: Collection[str]) -> TokenType:
 def recognisable_words(texts: Sequence[str]) -> frozenset[str]:
     """Words of their own among the texts of a vocabulary, in the order of its ids."""
     behind_space = [text[1:].lower() for text in texts if text.startswith(" ") and _is_word(text[1:])]
-    return frozenset(behind_space[: max(1, (len(behind_space) + 1) // 2)])
+    return frozenset(behind_space[: min(_MOST_WORDS, (len(behind_space) + 1) // 2)])
 
 
 def _is_word(text: str) -> bool:
