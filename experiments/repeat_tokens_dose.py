@@ -33,6 +33,14 @@ class Dose:
         return float((self.low * self.high) ** 0.5)
 
 
+@dataclass(frozen=True)
+class Point:
+    """What was measured at a dose, and the runs it is from."""
+
+    value: AcrossSeeds
+    group: Setting
+
+
 def dose_of(run: "StoredRun", pool: str) -> Dose | None:
     """The dose of a pool given as `exposures:LOW:HIGH`; None for any other."""
     match = re.fullmatch(r"exposures:(\d*):(\d*)", str(run.details["pools"][pool].get("spec", "")))
@@ -41,14 +49,14 @@ def dose_of(run: "StoredRun", pool: str) -> Dose | None:
     return Dose(int(match[1] or 0), int(match[2]) - 1 if match[2] else None)
 
 
-def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, AcrossSeeds]]:
+def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]]:
     """Per model and setting, the metric at every dose; of one dose measured twice the first."""
-    found: dict[str, dict[Dose, AcrossSeeds]] = {}
+    found: dict[str, dict[Dose, Point]] = {}
     for group in groups:
         for pool in data.pool_names(group.runs[0]):
             dose, value = dose_of(group.runs[0], pool), across_seeds(group, pool, metric)
             if dose is not None and value is not None:
-                found.setdefault(_series_name(group), {}).setdefault(dose, value)
+                found.setdefault(_series_name(group), {}).setdefault(dose, Point(value, group))
     return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
 
 
@@ -77,19 +85,15 @@ def draw_dose_response(runs: "Sequence[StoredRun]") -> "Figure | None":
         else:
             axes.axhline(0, color=QUIET, linewidth=0.6, zorder=0)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return drawn_from(figure, [run for group in groups if _is_shown(group, names) for run in group.runs])
-
-
-def _is_shown(group: Setting, names: Sequence[str]) -> bool:
-    dosed = any(dose_of(group.runs[0], pool) is not None for pool in data.pool_names(group.runs[0]))
-    return dosed and _series_name(group) in names
+    shown = [point.group for points in series["copy_accuracy"].values() for point in points.values()]
+    return drawn_from(figure, [run for group in groups if group in shown for run in group.runs])
 
 
 def _series_name(group: Setting) -> str:
     return " ".join(part for part in (group.model, group.other) if part)
 
 
-def _draw_series(axes: "Axes", name: str, names: Sequence[str], values: "dict[Dose, AcrossSeeds]") -> None:
+def _draw_series(axes: "Axes", name: str, names: Sequence[str], values: "dict[Dose, Point]") -> None:
     from harness.figures.style import colour_of, line_style_of, marker_of
     from harness.figures.text import figure_text
 
@@ -97,13 +101,14 @@ def _draw_series(axes: "Axes", name: str, names: Sequence[str], values: "dict[Do
     colour = colour_of(name, names)
     axes.plot(
         [dose.middle for dose, _ in ordered],
-        [value.mean for _, value in ordered],
+        [point.value.mean for _, point in ordered],
         marker=marker_of(name, names),
         linestyle=line_style_of(name, names),
         color=colour,
         label=figure_text(name, 40),
     )
-    for dose, value in ordered:
+    for dose, point in ordered:
+        value = point.value
         if dose.high is not None and dose.high > dose.low:
             axes.plot([dose.low, dose.high], [value.mean, value.mean], color=colour, linewidth=0.6, alpha=0.6)
         if value.low is not None and value.high is not None:

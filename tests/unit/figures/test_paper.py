@@ -189,7 +189,7 @@ def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None
     assert sorted((dose.low, dose.high) for dose in found if dose.high is not None) == [(0, 0), (1, 16)]
     assert [dose.middle for dose in found] == [0.0, 4.0, 1000.0]
     assert repeat_tokens_paper.draw_dose_response(runs) is not None
-    other = write_run(tmp_path, replace(SMALL, seed=4))
+    other = write_run(tmp_path, replace(SMALL, seed=4))  # its one dose is among those of the others
     draw_paper(tmp_path)
     sidecar = json.loads((tmp_path / "paper/repeat_tokens/figures/dose_response.json").read_text())
     assert [run["run_id"] for run in sidecar["runs"]] == [run.run_id for run in runs] != [other.run_id]
