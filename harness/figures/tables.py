@@ -26,13 +26,19 @@ def number(value: Any, digits: int = 3) -> str:
     if value != 0 and (abs(value) < 10**-digits or abs(value) >= 1e6):
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    return _fixed(value, digits)
+
+
+def _fixed(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
 
 
 def with_interval(mean: Any, low: Any, high: Any, digits: int = 3) -> str:
     """`mean [low, high]`, or the mean alone where there is no interval (one sequence)."""
-    ends = [number(low, digits), number(high, digits)]
-    return f"{number(mean, digits)} [{ends[0]}, {ends[1]}]" if all(ends) else number(mean, digits)
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in (mean, low, high)):
+        return number(mean, digits)
+    # Fixed, however small: a mean and its ends are read against one another.
+    return f"{_fixed(mean, digits)} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
 
 
 def is_missing(value: Any) -> bool:

@@ -90,6 +90,12 @@ def test_a_token_cannot_leave_its_cell(token: str) -> None:
     assert len(tables.to_csv(frame).splitlines()) == 2
 
 
+def test_a_mean_and_its_ends_have_the_same_decimals() -> None:
+    assert tables.with_interval(0.0038, -0.0064, 0.0141, 2) == "0.00 [−0.01, 0.01]"
+    assert tables.with_interval(0.5, None, None, 2) == "0.50"
+    assert tables.with_interval(None, None, None) == ""
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
