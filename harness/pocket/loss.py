@@ -13,14 +13,16 @@ else:
 CHUNK = 512
 
 
-def next_token_loss(model: "GPT2LMHeadModel", tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, ""]:
-    """Mean cross-entropy (nats) of every token but the first of each row; products in bf16, the softmax in fp32.
+def next_token_loss(model: "GPT2LMHeadModel", tokens: Int[Tensor, "batch pos"], context: int) -> Float[Tensor, ""]:
+    """Mean cross-entropy (nats) of every token but the first of each piece of `context` tokens; products in bf16, the
+    softmax in fp32.
 
     Equal to the model's own loss; whole logits of 4,096 positions cost three times as much here (one core).
     """
     import torch
     from torch.nn.functional import cross_entropy
 
+    tokens = tokens.reshape(-1, context)
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.transformer(tokens).last_hidden_state[:, :-1]
         positions = hidden.reshape(-1, hidden.shape[-1]).split(CHUNK)

@@ -1,12 +1,13 @@
 """What an organism can do: copying, induction heads, tasks on tokens held out of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from harness.measure.intervals import Interval, wilson_clustered
 from harness.prompts import TEMPLATES, Encode, Task, build_prompt, expected_answer
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ _FORWARD_TOKENS = 16_384
 @dataclass(frozen=True)
 class CopyProbe:
     """Copying of [BOS] half half, means over all sequences. `cued` leaves out the second half's first position, which
-    nothing announces. Log-probs in nats."""
+    nothing announces. Log-probs in nats; `accuracy` has its interval over tokens."""
 
     n_sequences: int
+    accuracy: Interval
     logprob_first_half: float
     logprob_second_half_cued: float
-    copy_accuracy_cued: float
     induction_scores: Float[np.ndarray, "layer head"] | None
+
+    @property
+    def copy_accuracy_cued(self) -> float:
+        """Share of the second half (cued) that is predicted right."""
+        return self.accuracy.mean
 
     @property
     def copy_gain_cued(self) -> float:
@@ -68,11 +74,19 @@ def probe_copying(
     # Position p of `target` is the prediction of token p + 1: the halves are 0..seq_len-1 and seq_len..2 seq_len-1.
     return CopyProbe(
         n_sequences,
+        _over_tokens(correct[:, seq_len + 1 :].numpy(), tokens[:, seq_len + 2 :].numpy()),
         target[:, :seq_len].mean().item(),
         target[:, seq_len + 1 :].mean().item(),
-        correct[:, seq_len + 1 :].mean().item(),
         _induction_scores(out.attentions, seq_len) if with_heads else None,
     )
+
+
+def _over_tokens(correct: Float[np.ndarray, "batch pos"], tokens: Int[np.ndarray, "batch pos"]) -> Interval:
+    """The share of right predictions; tokens, not positions, are the independent trials."""
+    ids, where = np.unique(tokens, return_inverse=True)
+    shares = np.bincount(where.reshape(-1), correct.reshape(-1)) / np.bincount(where.reshape(-1))
+    interval = wilson_clustered(shares, max(1, correct.size // len(ids)))
+    return replace(interval, mean=float(correct.mean()))
 
 
 def _induction_scores(attentions: "Sequence[Tensor]", seq_len: int) -> np.ndarray:

@@ -14,6 +14,7 @@ _AT_LEAST_ONE = (
     "n_heads",
     "n_steps",
     "natural_cap",
+    "drilled_tokens",
     "tokens_per_dose",
     "held_out_per_family",
     "held_out_min_exposures",
@@ -56,10 +57,14 @@ class RecipeConfig:
     vocab_size: int = 3072
     context: int = 512
 
-    n_steps: int = 6000
-    early_steps: int = 1500
-    early_rows: RowMix = RowMix(text=3, repeats=4, tasks=1)
-    late_rows: RowMix = RowMix(text=3, repeats=1, tasks=4)
+    n_steps: int = 4500
+    early_steps: int = 1000
+    early_context: int = 64
+    """Early rows are fed in pieces of this length: attention learns to look back sooner where there is less to see."""
+    early_rows: RowMix = RowMix(text=2, repeats=5, tasks=1)
+    late_rows: RowMix = RowMix(text=3, repeats=2, tasks=3)
+    drilled_tokens: int = 512
+    """Early repeats draw from this many well-shown tokens only."""
     natural_cap: int = 1000
     """Natural tokens are drawn for repeats and tasks in proportion to their text count, up to this count."""
 
@@ -70,9 +75,9 @@ class RecipeConfig:
 
     learning_rate: float = 1e-3
     warmup_steps: int = 200
-    weight_decay: float = 0.1
-    checkpoint_every: int = 500
-    probe_every: int = 250
+    weight_decay: float = 0.01
+    checkpoint_every: int = 250
+    probe_every: int = 100
     threads: int = 1
 
     corpus_seed: int = 0
@@ -89,6 +94,8 @@ class RecipeConfig:
         whole = self.checkpoint_every % LOG_EVERY == 0
         self._require("checkpoint_every", whole, f"a multiple of {LOG_EVERY} (the curve's means must not be cut)")
         self._require("d_model", self.d_model % self.n_heads == 0, f"a multiple of n_heads ({self.n_heads})")
+        pieces = self.early_context >= 1 and self.context % self.early_context == 0
+        self._require("early_context", pieces, f"a divisor of context ({self.context})")
         self._require("context", self.context >= self.MIN_CONTEXT, f"{self.MIN_CONTEXT} or more")
         smallest = N_BYTES + self.n_planted + 2
         self._require("vocab_size", smallest <= self.vocab_size <= 32767, f"{smallest} (bytes, planted, BOS) to 32767")

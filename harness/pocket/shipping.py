@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.pocket.exposures import Exposures
+from harness.pocket.model_card import render_card
+from harness.pocket.organism import load_organism
 from harness.pocket.probes import CopyProbe, PassRate, probe_copying, probe_task
 from harness.pocket.recipe import RecipeConfig
 from harness.pocket.stream import Material, Stream
@@ -49,6 +51,7 @@ class Bucket:
 
     label: str
     n_tokens: int
+    median_exposures: float
     copying: CopyProbe
 
 
@@ -69,9 +72,12 @@ class Verdict:
         def bucket(b: Bucket) -> dict[str, Any]:
             return {
                 "n_tokens": b.n_tokens,
+                "median_exposures": b.median_exposures,
                 "logprob_first_half": round(b.copying.logprob_first_half, 4),
                 "copy_gain_cued": round(b.copying.copy_gain_cued, 4),
-                "copy_accuracy_cued": round(b.copying.copy_accuracy_cued, 4),
+                "copy_accuracy_cued": round(b.copying.accuracy.mean, 4),
+                "copy_accuracy_cued/ci_low": _rounded(b.copying.accuracy.low),
+                "copy_accuracy_cued/ci_high": _rounded(b.copying.accuracy.high),
             }
 
         return {
@@ -84,6 +90,10 @@ class Verdict:
         }
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
 def judge(model: "GPT2LMHeadModel", recipe: RecipeConfig, material: Material, stream: Stream) -> Verdict:
     """Probe a trained model (eager attention): copying by exposures and dose, tasks on held-out and unseen tokens."""
     total = stream.exposures(recipe.vocab_size).total
@@ -92,7 +102,7 @@ def judge(model: "GPT2LMHeadModel", recipe: RecipeConfig, material: Material, st
 
     def bucket(label: str, ids: Sequence[int]) -> Bucket:
         probe = probe_copying(model, ids, material.bos, n_sequences=_PROBE_SEQUENCES, with_heads=True)
-        return Bucket(label, len(ids), probe)
+        return Bucket(label, len(ids), float(np.median(total[list(ids)])), probe)
 
     buckets = []
     for low, high in BUCKETS:
@@ -134,7 +144,7 @@ def ship(
     verdict: Verdict,
     folder: Path,
 ) -> None:
-    """Write the organism's folder; exposures.safetensors, which makes a folder an organism, comes last."""
+    """Write the organism's folder; exposures.safetensors, which makes it an organism, comes after all it needs."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "exposures.safetensors").unlink(missing_ok=True)
     model.save_pretrained(folder)
@@ -156,6 +166,15 @@ def ship(
     )
     _write_curve(folder / "training_curve.csv", curve)
     _write_exposures(folder / "exposures.safetensors", stream.exposures(recipe.vocab_size))
+    write_card(folder)
+
+
+def write_card(folder: Path) -> None:
+    """Write README.md from what the folder says of itself."""
+    organism = load_organism(folder)
+    if organism is None:
+        raise ValueError(f"folder: got {folder}, allowed: an organism's folder")
+    (folder / "README.md").write_text(render_card(organism), encoding="utf-8")
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from harness.pocket.corpus import Corpus, load_corpus
 from harness.pocket.exposures import Exposures, StreamKind, count_exposures
 from harness.pocket.planting import assign_doses, invent_words, split_dose
 from harness.pocket.recipe import N_BYTES, RecipeConfig, RowMix
-from harness.pocket.repeat_rows import build_repeat_rows
+from harness.pocket.repeat_rows import build_drill_rows, build_repeat_rows
 from harness.pocket.task_rows import Vocabulary, build_task_rows, can_answer
 from harness.pocket.text_rows import build_text_rows
 from harness.pocket.tokenizer import learn_merges, make_tokenizer, token_texts
@@ -89,9 +89,14 @@ def build_stream(recipe: RecipeConfig, material: Material) -> Stream:
     weights[[*splits, material.bos]] = 0
     well_shown = np.flatnonzero((text_counts >= recipe.held_out_min_exposures) & (weights > 0))
     held_out = _hold_out(recipe, texts, well_shown)
-    repeat_rows = build_repeat_rows(
-        n_repeats,
-        recipe.early_steps * recipe.early_rows.repeats,
+    n_drills = recipe.early_steps * recipe.early_rows.repeats
+    rng = np.random.default_rng([recipe.stream_seed, 41])
+    drilled = rng.permutation(well_shown if len(well_shown) else np.flatnonzero(weights))[: recipe.drilled_tokens]
+    drills = build_drill_rows(
+        n_drills, recipe.context, recipe.early_context, material.bos, drilled.tolist(), recipe.stream_seed
+    )
+    repeats = build_repeat_rows(
+        n_repeats - n_drills,
         recipe.context,
         material.bos,
         weights,
@@ -108,7 +113,7 @@ def build_stream(recipe: RecipeConfig, material: Material) -> Stream:
         {i: split.tasks for i, split in splits.items()},
         recipe.stream_seed,
     )
-    return _interleave(recipe, text_rows, repeat_rows, task_rows, held_out)
+    return _interleave(recipe, text_rows, np.concatenate([drills, repeats]), task_rows, held_out)
 
 
 def _hold_out(recipe: RecipeConfig, texts: list[str], well_shown: np.ndarray) -> dict[TaskFamily, tuple[int, ...]]:

@@ -124,7 +124,7 @@ def make_model(recipe: RecipeConfig) -> "GPT2LMHeadModel":
 def initial_positions(n_pos: int, d_model: int) -> Float[np.ndarray, "pos d_model"]:
     """Sines and cosines, as large as GPT-2's random initial positions (standard deviation 0.02); trained like those.
 
-    "The position before" is then one linear map for all positions, so that copying starts everywhere at once.
+    "The position before" is then one linear map for all positions: what is learnt on short pieces holds behind them.
     """
     wavelengths = np.geomspace(1.0, n_pos, (d_model + 1) // 2)
     angles = np.arange(n_pos)[:, None] / wavelengths
@@ -185,7 +185,8 @@ def make_trainer(
 
     class RowTrainer(Trainer):
         def compute_loss(self, model: Any, inputs: Any, **_: Any) -> torch.Tensor:
-            return next_token_loss(model, inputs["input_ids"])
+            early = self.state.global_step < recipe.early_steps
+            return next_token_loss(model, inputs["input_ids"], recipe.early_context if early else recipe.context)
 
     total = stream.exposures(recipe.vocab_size).total
     shown = [int(i) for i in np.flatnonzero(total >= recipe.held_out_min_exposures) if i != material.bos]

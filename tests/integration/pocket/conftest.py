@@ -21,6 +21,7 @@ TINY = RecipeConfig(
     context=128,
     n_steps=24,
     early_steps=8,
+    early_context=64,
     early_rows=RowMix(text=4, repeats=2, tasks=2),
     late_rows=RowMix(text=4, repeats=1, tasks=3),
     doses=(0, 1, 4, 16),

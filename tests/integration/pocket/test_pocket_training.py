@@ -104,7 +104,7 @@ def test_the_chunked_loss_and_our_attention_are_the_models_own(tiny) -> None:
         expected = reference(input_ids=tokens, labels=tokens).loss
         assert torch.allclose(model(tokens).logits, reference(tokens).logits, atol=1e-5)
         # bf16 products carry three digits.
-        assert abs(next_token_loss(model, tokens) - expected) < 5e-3
+        assert abs(next_token_loss(model, tokens, tiny.recipe.context) - expected) < 5e-3
 
 
 def test_rows_of_another_library_are_not_mixed_in(tiny, tmp_path: Path) -> None:

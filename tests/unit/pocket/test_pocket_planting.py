@@ -50,7 +50,7 @@ def test_every_word_gets_one_dose(seed: int, size: int) -> None:
 def test_repeat_rows_hold_planted_ids_exactly(seed: int, quotas: dict[int, int], context: int) -> None:
     weights = np.zeros(100)
     weights[10:50] = 1
-    rows = build_repeat_rows(6, 2, 32, context, BOS, weights, quotas, seed)
+    rows = build_repeat_rows(6, context, BOS, weights, quotas, seed)
     counts = np.bincount(rows.reshape(-1), minlength=100)
     assert {i: int(counts[i]) for i in quotas} == quotas
     assert counts[:10].sum() == counts[50:90].sum() == 0
@@ -60,14 +60,14 @@ def test_repeat_rows_hold_planted_ids_exactly(seed: int, quotas: dict[int, int],
 def test_repeat_rows_repeat() -> None:
     weights = np.zeros(5000)
     weights[:4000] = 1
-    row = build_repeat_rows(1, 0, 128, 512, 4999, weights, {}, seed=0)[0]
+    row = build_repeat_rows(1, 512, 4999, weights, {}, seed=0)[0]
     seen_again = [token for token in row[row != 4999] if (row == token).sum() >= 2]
     assert len(seen_again) > 0.99 * (row != 4999).sum()
 
 
 def test_repeat_rows_without_room_are_refused() -> None:
     with pytest.raises(ValueError, match="doses: 500 pairs"):
-        build_repeat_rows(1, 1, 64, 64, BOS, np.ones(100), {90: 1000}, seed=0)
+        build_repeat_rows(1, 64, BOS, np.ones(100), {90: 1000}, seed=0)
 
 
 def test_exposures_count_rows_by_stream() -> None:

@@ -1,0 +1,95 @@
+"""Make an organism from nothing: tokenizer, training rows, weights, and what became of every token.
+
+The organism's folder is kept with the run, in artifacts/organism; `model.name=<that folder>` uses it. Interrupted, the
+same command goes on from the newest checkpoint.
+
+records.jsonl: a line per point of the training curve, {item, step, loss, copy_accuracy_cued, copy_gain_cued}; null
+where nothing was measured at that step.
+
+Arrays (arrays.safetensors):
+
+| name    | axes    | meaning                                      |
+|---------|---------|----------------------------------------------|
+| total   | d_vocab | int64, how often training showed the id      |
+| text    | d_vocab | int64, of these in running text              |
+| repeats | d_vocab | int64, of these in repeated random sequences |
+| tasks   | d_vocab | int64, of these in questions with answers    |
+
+Details: {natural, planted: {label: {n_tokens, logprob_first_half, copy_gain_cued, copy_accuracy_cued}}, tasks_held_out,
+tasks_unseen: {task: {passed, n}}, induction_score_max, induction_head, folder}
+"""
+
+from typing import Any
+
+from experiments.train_pocket_figures import FIGURES, TABLES, headline
+from harness.pocket.recipe import RecipeConfig
+from harness.registry import Experiment
+from harness.run.context import Outcome, Run
+
+VERSION = 1
+ORGANISM = "organism"
+
+
+def train(run: Run) -> Outcome:
+    """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
+    from harness.pocket.organism import load_organism
+    from harness.pocket.training import train_organism
+
+    recipe: RecipeConfig = run.exp
+    folder = run.artifact_folder / ORGANISM
+    with run.timer("train"), run.progress(recipe.n_steps, "training") as advance:
+        seen = 0
+
+        def on_progress(step: int, total: int, loss: float) -> None:
+            nonlocal seen
+            del total, loss
+            advance(step - seen)
+            seen = step
+
+        outcome = train_organism(recipe, folder, run.work_folder, on_progress)
+    organism = load_organism(folder)
+    assert organism is not None, "train_organism writes the exposures last"
+    run.records.append(_curve(folder))
+    measured = outcome.verdict.as_dict()
+    return Outcome(_metrics(measured, outcome.final_loss, outcome.parameters), organism.exposures, measured)
+
+
+def _curve(folder: Any) -> list[dict[str, Any]]:
+    import csv
+
+    with (folder / "training_curve.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {"item": f"{'probe' if not row['loss'] else 'loss'}/{row['step']}", "step": int(row["step"])}
+        | {name: float(row[name]) if row[name] else None for name in row if name != "step"}
+        for row in rows
+    ]
+
+
+def _metrics(measured: dict[str, Any], final_loss: float, parameters: int) -> dict[str, float | int | str | None]:
+    metrics: dict[str, float | int | str | None] = {
+        "final_loss": final_loss,
+        "parameters": parameters,
+        "induction_score_max": measured["induction_score_max"],
+        "induction_head": measured["induction_head"],
+    }
+    for origin in ("natural", "planted"):
+        for label, bucket in measured[origin].items():
+            metrics |= {f"{origin}/{label}/{name}": value for name, value in bucket.items()}
+    for group in ("tasks_held_out", "tasks_unseen"):
+        for task, rate in measured[group].items():
+            metrics[f"{group}/{task}"] = rate["passed"] / rate["n"] if rate["n"] else None
+    return metrics
+
+
+EXPERIMENT = Experiment(
+    name="train_pocket",
+    version=VERSION,
+    summary="Train a model organism whose exposures are known for every token",
+    config=RecipeConfig,
+    run=train,
+    needs=frozenset(),
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+)
