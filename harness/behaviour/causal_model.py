@@ -47,7 +47,7 @@ class CausalModel:
         file = load_config_file(identity, config.trust_remote_code)
         with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
             backend = _load_backend(identity, config, report)
-        _fuse_activations(backend)
+        fuse_activations(backend)
         return cls(backend, config.n_ctx if config.n_ctx is not None else file.n_ctx)
 
     @property
@@ -148,7 +148,7 @@ class CausalModel:
             raise RunFailed(f"a prompt of {n_pos} tokens does not fit the model's window of {self.n_ctx}")
 
 
-def _fuse_activations(backend: Any) -> None:
+def fuse_activations(backend: Any) -> None:
     """Let torch's one-pass GELU stand in for transformers' spelt-out tanh formula: the same function up to rounding."""
     from transformers.activations import GELUTanh, NewGELUActivation
 

@@ -7,8 +7,8 @@ import torch
 
 from harness.behaviour.causal_model import CausalModel
 from harness.census.questions import CENSUS_TASKS, census_questions
-from harness.models.facts import load_facts
-from harness.models.tokenizers import load_tokenizer
+from harness.models.facts import VocabFacts, load_facts
+from harness.models.tokenizers import Tokenizer, load_tokenizer
 from harness.pocket.tokenizer import make_tokenizer, save_tokenizer
 from harness.prompts import Task, expected_answer
 
@@ -60,6 +60,12 @@ class _Scripted(torch.nn.Module):
         return self._newline
 
 
+def answering_model(facts: VocabFacts, tokenizer: Tokenizer, answers: dict[tuple[int, ...], list[int]]) -> CausalModel:
+    """A model that says `answers[prompt]`, and line ends to any other prompt."""
+    (newline,) = tokenizer.encode("\n")
+    return CausalModel(_Scripted(facts.d_vocab, answers, newline), facts.n_ctx)
+
+
 def scripted_model(identity, config, wrong: dict[Task, dict[int, str]]) -> CausalModel:
     """A model that is right about every token but those of `wrong[task]`, of which it says the text given there."""
     tokenizer = load_tokenizer(identity, config)
@@ -77,5 +83,4 @@ def scripted_model(identity, config, wrong: dict[Task, dict[int, str]]) -> Causa
             else:
                 said = tokenizer.encode(" " + (expected_answer(task, text) or "nothing") + "\n")
             answers[prompt] = said
-    (newline,) = tokenizer.encode("\n")
-    return CausalModel(_Scripted(facts.d_vocab, answers, newline), facts.n_ctx)
+    return answering_model(facts, tokenizer, answers)
