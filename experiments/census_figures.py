@@ -44,13 +44,13 @@ def draw_tasks(run: "StoredRun") -> "MatplotlibFigure | None":
     rows = []
     for name in tasks(run):
         counts = run.details["calibration"][name]["informative"]
-        for key, label, colour in (("calibration_pass_rate", "well-known tokens", 1), ("pass_rate", "all tested", 0)):
+        for key, label, colour in (("calibration_pass_rate", "well-known", 1), ("pass_rate", "all tested", 0)):
             mean = run.metrics.get(f"{name}/{key}")
             if mean is None:
                 continue
             low, high = (run.metrics.get(f"{name}/{key}/ci_{end}") for end in ("low", "high"))
             uninformative = "" if counts else " (uninformative)"
-            rows.append(IntervalRow(f"{name}{uninformative}, {label}", mean, low, high, COLOURS[colour]))
+            rows.append(IntervalRow(f"{name}{uninformative}: {label}", mean, low, high, COLOURS[colour]))
     if not rows:
         return None
     figure = new_figure(ONE_COLUMN * 1.35, 0.7 + 0.28 * len(rows))

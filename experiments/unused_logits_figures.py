@@ -156,7 +156,7 @@ FIGURES = (
     Figure(
         "running_text",
         "Share of positions of running text at which a whole pool gets at most so much probability. Dotted: the pool's "
-        "share of the vocabulary.",
+        "share of the vocabulary. What is below 1e-12 stands there.",
         draw_text,
     ),
 )
