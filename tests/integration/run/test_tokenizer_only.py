@@ -9,8 +9,9 @@ from harness.config.compose import compose_run
 from harness.errors import Rejected
 from harness.models.tokenizer_identity import resolve_tokenizer
 from harness.run.lifecycle import execute, prepare
+from tests.helpers.scripted_census import EXTRA_ROWS, write_model
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 def prepared(*words: str):
@@ -77,3 +78,18 @@ def test_an_audit_is_stored_drawn_and_reported(shared_dir, tmp_path):
     assert "categories" in run.figures
     assert (run.folder / "tables" / "byte_tokens.csv").is_file()
     assert (run.folder / "report.html").is_file()
+
+
+def test_more_rows_than_tokens_and_fewer_are_said_and_counted(shared_dir, tmp_path):
+    folder = write_model(tmp_path / "model")
+    own = execute(compose_run(["exp=token_audit", "tracker=none", f"model.name={folder}", f"results_dir={tmp_path}"]))
+    assert own.metrics["no_token"] == EXTRA_ROWS
+    assert own.metrics["ids"] == own.metrics["bytes"] + own.metrics["ok"] + own.metrics["special"] + EXTRA_ROWS
+    assert any(f"{EXTRA_ROWS} of {own.metrics['ids']} embedding rows" in note for note in own.notes)
+    other = f"tokenizer.name={shared_dir}/tokenizers/gpt2"
+    given = execute(
+        compose_run(["exp=token_audit", "tracker=none", f"model.name={folder}", other, f"results_dir={tmp_path}"])
+    )
+    assert given.metrics["tokens_without_row"] == 50_257 - own.metrics["ids"]
+    assert given.manifest["tokenizer"]["label"] == "gpt2"
+    assert any("have no row in the embedding" in note for note in given.notes)
