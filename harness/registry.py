@@ -173,9 +173,9 @@ def _import_module(name: str) -> ModuleType:
             if importlib.util.find_spec(f"experiments.{name}") is not None:
                 return importlib.import_module(f"experiments.{name}")
             continue
-        path = folder / "experiments" / f"{name}.py"
-        if path.is_file():
-            return _import_file(name, path)
+        for path in (folder / "experiments" / f"{name}.py", folder / "experiments" / name / "__init__.py"):
+            if path.is_file():
+                return _import_file(name, path)
     raise unknown(name)
 
 

@@ -76,7 +76,8 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> None:
         """One JSON file, whole."""
-        write_whole(self.path / name, to_json(value).encode())
+        # A half character (lone surrogate) becomes its JSON escape, which reads back as it was.
+        write_whole(self.path / name, to_json(value).encode("utf-8", errors="backslashreplace"))
 
     def write_text(self, name: str, text: str) -> None:
         """One text file, whole; half characters of broken vocabularies are kept as escapes."""

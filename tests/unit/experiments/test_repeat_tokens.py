@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from experiments.repeat_tokens import EXPERIMENT, RepeatTokensConfig, check
-from experiments.repeat_tokens_measure import summarise
+from experiments.repeat_tokens.measure import summarise
 from harness.config.schema import RunConfig
 from harness.errors import Rejected, RunFailed
 from harness.models.facts import VocabFacts

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import repeat_tokens_figures, repeat_tokens_tables
+from experiments.repeat_tokens import figures
+from experiments.repeat_tokens import tables as run_tables
 from harness.figures import tables
 from harness.figures.drawing import add_footer, draw_run, runs_footer
 from harness.figures.style import ONE_COLUMN, new_figure, paper_style
@@ -102,7 +103,7 @@ def test_footer_names_what_fits_and_says_where_the_rest_is() -> None:
 def test_legend_and_footer_do_not_touch(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, published=True))
     with paper_style():
-        figure = repeat_tokens_figures.draw_logprob(run)
+        figure = figures.draw_logprob(run)
         add_footer(figure, f"run {run.run_id}")
         figure.draw_without_rendering()
         items = (figure.legends[0], figure.texts[0], figure.axes[0].xaxis.label)
@@ -113,13 +114,13 @@ def test_legend_and_footer_do_not_touch(tmp_path: Path) -> None:
 
 def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, published=True))
-    table = repeat_tokens_tables.pool_metrics(run).set_index(["measure", "pool"])
+    table = run_tables.pool_metrics(run).set_index(["measure", "pool"])
     assert table.loc[("log-prob, first half (nats)", "unused"), "published"] == -17.27
     assert table.loc[("copy gain (nats)", "common"), "published"] == pytest.approx(-0.971 + 7.327)
-    rows = {row.label: row.values for row in repeat_tokens_figures.headline(run)}
+    rows = {row.label: row.values for row in figures.headline(run)}
     assert rows["unused, published"]["1st / 2nd half (nats)"] == "−17.3 / −19.7"
     with paper_style():
-        figure = repeat_tokens_figures.draw_logprob(run)
+        figure = figures.draw_logprob(run)
         labels = [text.get_text() for text in figure.legends[0].get_texts()]
         heights = {float(line.get_ydata()[0]) for line in figure.axes[0].lines if len(set(line.get_ydata())) == 1}
     assert "published mean of each half" in labels
@@ -129,22 +130,22 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
 def test_published_values_of_other_pools_are_not_shown(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, published=True))
     run.config["reference"]["pools"] = {"unused": "1:2", "common": run.config["pools"]["common"]}
-    rows = [row.label for row in repeat_tokens_figures.headline(run)]
+    rows = [row.label for row in figures.headline(run)]
     assert "common, published" in rows and "unused, published" not in rows
 
 
 def test_tables_hold_what_the_metrics_say(tmp_path: Path) -> None:
     run = write_run(tmp_path, SMALL)
-    table = repeat_tokens_tables.pool_metrics(run).set_index(["measure", "pool"])
+    table = run_tables.pool_metrics(run).set_index(["measure", "pool"])
     row = table.loc[("copy gain (nats)", "unused")]
     assert row["mean"] == run.metrics["unused/copy_gain"]
     assert row[f"mean{tables.LOW}"] == run.metrics["unused/copy_gain/ci_low"]
-    scores = repeat_tokens_tables.head_scores(run).set_index(["pool", "layer", "head"])
+    scores = run_tables.head_scores(run).set_index(["pool", "layer", "head"])
     stored = run.arrays["common/heads/attention_by_offset"]
     assert scores.loc[("common", 1, 2), "induction"] == stored[1, 2, SMALL.seq_len - 1]
     assert scores.loc[("common", 1, 3), "previous token"] == stored[1, 3, 1]
     assert scores.loc[("common", 0, 0), "duplicate token"] == stored[0, 0, SMALL.seq_len]
-    positions = repeat_tokens_tables.by_position(run)
+    positions = run_tables.by_position(run)
     assert list(positions["half"][: 2 * SMALL.seq_len]) == ["first"] * 4 + ["second"] * 4
 
 
@@ -163,7 +164,7 @@ def test_titles_of_many_pools_do_not_overlap(tmp_path: Path) -> None:
     pools = {"unused": "1:9", "common": "9:12", "a_pool_with_a_very_long_name": "12:20", "rare": list(range(99))}
     run = write_run(tmp_path, replace(SMALL, pools=pools))
     with paper_style():
-        figure = repeat_tokens_figures.draw_head_scores(run)
+        figure = figures.draw_head_scores(run)
         assert figure is not None
         figure.draw_without_rendering()
         titles = [axes._left_title for axes in figure.axes if axes._left_title.get_text()]

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import repeat_tokens_paper
-from experiments.repeat_tokens_dose import doses
-from experiments.repeat_tokens_seeds import across_seeds, curve_across_seeds
+from experiments.repeat_tokens import paper
+from experiments.repeat_tokens.dose import doses
+from experiments.repeat_tokens.seeds import across_seeds, curve_across_seeds
 from harness import registry
 from harness.errors import Rejected
 from harness.figures.__main__ import main
@@ -177,9 +177,9 @@ def test_pictures_across_equal_runs_are_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_figures_that_do_not_fit_are_left_out() -> None:
-    assert repeat_tokens_paper.draw_grid([]) is None
-    assert repeat_tokens_paper.draw_forest([]) is None
-    assert repeat_tokens_paper.metrics_table([]) is None
+    assert paper.draw_grid([]) is None
+    assert paper.draw_forest([]) is None
+    assert paper.metrics_table([]) is None
 
 
 def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None:
@@ -188,9 +188,9 @@ def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None
     found = doses(settings(runs), "copy_gain")["pocket"]
     assert sorted((dose.low, dose.high) for dose in found if dose.high is not None) == [(0, 0), (1, 16)]
     assert [dose.middle for dose in found] == [0.0, 4.0, 1000.0]
-    assert repeat_tokens_paper.draw_dose_response(runs) is not None
+    assert paper.draw_dose_response(runs) is not None
     other = write_run(tmp_path, replace(SMALL, seed=4))  # its one dose is among those of the others
     draw_paper(tmp_path)
     sidecar = json.loads((tmp_path / "paper/repeat_tokens/figures/dose_response.json").read_text())
     assert [run["run_id"] for run in sidecar["runs"]] == [run.run_id for run in runs] != [other.run_id]
-    assert repeat_tokens_paper.draw_dose_response([write_run(tmp_path / "other", SMALL)]) is None
+    assert paper.draw_dose_response([write_run(tmp_path / "other", SMALL)]) is None

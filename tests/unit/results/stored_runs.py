@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments import repeat_tokens_figures, repeat_tokens_paper, repeat_tokens_tables
+from experiments.repeat_tokens import figures, paper, tables
 from harness.registry import Experiment
 from harness.results.stored_run import StoredRun, load_run
 from harness.run.folder import RunFolder
@@ -37,12 +37,12 @@ EXPERIMENT = Experiment(
     summary="made up <b>summary</b>",
     config=dict,
     run=lambda _: None,
-    headline=repeat_tokens_figures.headline,
-    figures=repeat_tokens_figures.FIGURES,
-    tables=repeat_tokens_tables.TABLES,
-    panels=repeat_tokens_figures.panels,
-    paper_figures=repeat_tokens_paper.PAPER_FIGURES,
-    paper_tables=repeat_tokens_paper.PAPER_TABLES,
+    headline=figures.headline,
+    figures=figures.FIGURES,
+    tables=tables.TABLES,
+    panels=figures.panels,
+    paper_figures=paper.PAPER_FIGURES,
+    paper_tables=paper.PAPER_TABLES,
 )
 """How repeat_tokens is shown, without what it computes."""
 FEW_FIGURES = replace(EXPERIMENT, figures=EXPERIMENT.figures[:2])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments import repeat_tokens_data as data
+from experiments.repeat_tokens import data as data
 from harness.results.settings import Setting
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from experiments import repeat_tokens_data as data
+from experiments.repeat_tokens import data as data
 from harness.figures.text import visible
 from harness.registry import Table
 

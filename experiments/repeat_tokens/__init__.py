@@ -42,9 +42,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from experiments.repeat_tokens_figures import FIGURES, headline, panels
-from experiments.repeat_tokens_paper import PAPER_FIGURES, PAPER_TABLES
-from experiments.repeat_tokens_tables import TABLES
+from experiments.repeat_tokens.figures import FIGURES, headline, panels
+from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
+from experiments.repeat_tokens.tables import TABLES
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
 from harness.run.context import CheckContext, Outcome, Run
@@ -95,8 +95,8 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Measure every pool, then compute everything else from what was stored."""
-    from experiments import repeat_tokens_metrics as metrics
-    from experiments.repeat_tokens_measure import example_patterns, measure_pools
+    from experiments.repeat_tokens import metrics as metrics
+    from experiments.repeat_tokens.measure import example_patterns, measure_pools
 
     pools = measure_pools(run)
     _say_what_limits_the_answer(run, pools)
@@ -115,7 +115,7 @@ def run(run: Run) -> Outcome:
 
 def _say_what_limits_the_answer(run: Run, pools: Any) -> None:
     """Notes that a reader of the numbers needs."""
-    from experiments.repeat_tokens_metrics import distinct_sequences
+    from experiments.repeat_tokens.metrics import distinct_sequences
 
     if not pools[0].drawn.has_bos:
         run.note(
@@ -135,7 +135,7 @@ def _say_what_limits_the_answer(run: Run, pools: Any) -> None:
 
 
 def _details(run: Run, pools: Any) -> dict[str, Any]:
-    from experiments.repeat_tokens_measure import SHARD
+    from experiments.repeat_tokens.measure import SHARD
 
     facts, exp = run.facts, run.exp
     return {

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from experiments import repeat_tokens_data as data
-from experiments.repeat_tokens_paper import PAPER_FIGURES, PAPER_TABLES
-from experiments.repeat_tokens_tables import TABLES
+from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
+from experiments.repeat_tokens.tables import TABLES
 from harness.registry import AttentionPanel, Figure, HeadlineRow
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from experiments import repeat_tokens_data as data
-from experiments.repeat_tokens_dose import draw_dose_response
-from experiments.repeat_tokens_seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
-from experiments.repeat_tokens_tables import MEANS
+from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens.dose import draw_dose_response
+from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
+from experiments.repeat_tokens.tables import MEANS
 from harness.registry import PaperFigure, PaperTable
 from harness.results.settings import Setting, settings
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments import repeat_tokens_data as data
-from experiments.repeat_tokens_seeds import AcrossSeeds, across_seeds
+from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
 from harness.results.settings import Setting, settings
 
 if TYPE_CHECKING:
