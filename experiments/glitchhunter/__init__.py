@@ -27,7 +27,7 @@ calibration {task: sentence}, census (run id or null), census_tasks, projection,
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.glitchhunter_figures import FIGURES, TABLES, headline
+from experiments.glitchhunter.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule, ChatRule
 from harness.errors import Rejected
 from harness.glitchhunter import GlitchHunterSettings
@@ -82,7 +82,7 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Hunt, compare, prepare the picture."""
-    from experiments.glitchhunter_measure import measure_hunt
+    from experiments.glitchhunter.measure import measure_hunt
 
     return measure_hunt(run)
 

@@ -19,7 +19,7 @@ Details: {categories: [str], tokenizer: str, n_rows: int | None}   n_rows: rows 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.token_audit_figures import FIGURES, TABLES, headline
+from experiments.token_audit.figures import FIGURES, TABLES, headline
 from harness.registry import Experiment, Needs
 from harness.run.context import Outcome, Run
 
