@@ -90,7 +90,7 @@ def execute(config: RunConfig) -> StoredRun:
         existing = _complete_run(prepared)
         if existing is not None:
             log.info("%s is complete; not computed again (force=true does)", prepared.folder)
-            return existing
+            return _with_its_reference(prepared, existing)
         return _execute(prepared)
 
 
@@ -100,6 +100,26 @@ def _complete_run(prepared: Prepared) -> StoredRun | None:
     run = StoredRun(prepared.folder)
     complete = run.status == Status.COMPLETE.value and run.manifest.get("config_hash") == prepared.digest
     return run if complete else None
+
+
+def _with_its_reference(prepared: Prepared, run: StoredRun) -> StoredRun:
+    """Published figures change no answer, only what is drawn beside it: a complete run is drawn again with others."""
+    reference = plain(prepared.config.reference)
+    if run.config.get("reference") == reference:
+        return run
+    folder = RunFolder(prepared.folder)
+    folder.write_text("config.yaml", config_yaml(prepared.config))
+    run = StoredRun(prepared.folder)
+    _draw(run, folder, prepared.experiment)
+    return run
+
+
+def _draw(run: StoredRun, folder: RunFolder, experiment: Experiment) -> None:
+    from harness.figures.drawing import draw_run
+    from harness.report.html import render_report
+
+    draw_run(run, experiment, folder)
+    folder.write_text("report.html", render_report(run, experiment))
 
 
 @contextmanager
@@ -193,9 +213,6 @@ def write_manifest(folder: RunFolder, manifest: Manifest) -> None:
 
 
 def _compute_and_draw(run: Run, folder: RunFolder, manifest: Manifest, experiment: Experiment) -> StoredRun:
-    from harness.figures.drawing import draw_run
-    from harness.report.html import render_report
-
     seed_everything(run.seed)
     with run.timer("compute"):
         outcome = experiment.run(run)
@@ -203,12 +220,12 @@ def _compute_and_draw(run: Run, folder: RunFolder, manifest: Manifest, experimen
     manifest = replace(manifest, notes=tuple(run.notes))
     write_manifest(folder, manifest)
     run.close()  # the weights are not needed to draw
-    with run.timer("draw_figures"):
-        draw_run(StoredRun(folder.path), experiment, folder)
+    if run.store is not None:
+        console.show(run.store.summary())
     manifest = manifest.ended_as(Status.COMPLETE, exit_code=outcome.exit_code)
-    with run.timer("write_report"):
+    with run.timer("draw"):
         # The report shows a complete run's manifest; it is on disk before the manifest says so.
-        folder.write_text("report.html", render_report(_as_it_will_be(folder.path, manifest), experiment))
+        _draw(_as_it_will_be(folder.path, manifest), folder, experiment)
     folder.write_json("timings.json", run.timings)
     write_manifest(folder, manifest)
     run.shards.clear()

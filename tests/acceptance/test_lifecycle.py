@@ -57,6 +57,18 @@ def test_a_complete_run_is_not_computed_again_but_force_does(tmp_path):
     assert len(log.read_text().splitlines()) == 4
 
 
+def test_new_published_figures_are_drawn_beside_an_old_answer(tmp_path):
+    log = tmp_path / "log"
+    words = ["exp=toy", "exp.n=2", f"exp.log={log}", "pools=blog"]
+    assert harness(*words, results=tmp_path).returncode == 0
+    before = (only_run(tmp_path) / "config.yaml").read_text()
+    done = harness(*words, "reference.source=elsewhere", results=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "elsewhere" in (only_run(tmp_path) / "config.yaml").read_text()
+    assert "elsewhere" not in before
+    assert len(log.read_text().splitlines()) == 2
+
+
 def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
