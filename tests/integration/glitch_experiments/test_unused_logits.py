@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from experiments.unused_logits_measure import pool_statistics
+from experiments.unused_logits.measure import pool_statistics
 from harness.config.schema import ModelConfig, RunConfig, TrackerConfig, TrackerKind
 from harness.errors import Rejected
 from harness.run.lifecycle import execute

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from experiments.unused_logits_text import RUNNING_TEXT
+from experiments.unused_logits.text import RUNNING_TEXT
 from harness.behaviour.causal_model import CausalModel
 from harness.census.questions import leading_ids
 from harness.errors import RunFailed

@@ -22,7 +22,7 @@ n_special, n_without_token, by_exposures [{low, high, planted, n, glitch}], samp
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.census_figures import FIGURES, TABLES, headline
+from experiments.census.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule, ChatRule
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
@@ -70,7 +70,7 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Calibrate the tasks, ask every token, count."""
-    from experiments.census_measure import ask_tokens, calibrate_tasks, choose_tokens, summarise_census
+    from experiments.census.measure import ask_tokens, calibrate_tasks, choose_tokens, summarise_census
     from harness.census.questions import census_questions
 
     assert run.facts is not None and run.tokenizer is not None

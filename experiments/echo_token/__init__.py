@@ -21,7 +21,7 @@ Details: n_shots, n_seeds, pools {pool: {label, n_ids, n_tested}}, prompt, fits,
 
 from dataclasses import dataclass
 
-from experiments.echo_token_figures import FIGURES, TABLES, headline
+from experiments.echo_token.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
@@ -77,7 +77,7 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Echo every token in every setting."""
-    from experiments.echo_token_measure import measure_echoes
+    from experiments.echo_token.measure import measure_echoes
 
     return measure_echoes(run)
 

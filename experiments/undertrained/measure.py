@@ -33,7 +33,7 @@ from harness.tokens.text import shown
 from harness.vocabulary.audit import ByteType, Category, VocabularyAudit, audit_vocabulary
 
 PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
-PUBLISHED = Path(__file__).with_name("undertrained_published.json")
+PUBLISHED = Path(__file__).with_name("published.json")
 CATEGORIES = tuple(category.value for category in Category)
 _N_STEPS = 3
 _SHARD = 64

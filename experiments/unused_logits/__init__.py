@@ -25,7 +25,7 @@ prompt, id, token, logit, exp_logit, prob, rank}]}.
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.unused_logits_figures import FIGURES, TABLES, headline
+from experiments.unused_logits.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
@@ -83,7 +83,7 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Read prompts and text, look at the logits of every pool."""
-    from experiments.unused_logits_measure import measure_logits
+    from experiments.unused_logits.measure import measure_logits
 
     return measure_logits(run)
 

@@ -18,7 +18,7 @@ published (the table for a GPT-2 size; absent for any other model).
 
 from dataclasses import dataclass
 
-from experiments.undertrained_figures import FIGURES, TABLES, headline
+from experiments.undertrained.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
@@ -55,7 +55,7 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Indicators, candidates, verification."""
-    from experiments.undertrained_measure import measure_undertrained
+    from experiments.undertrained.measure import measure_undertrained
 
     return measure_undertrained(run)
 
