@@ -1,0 +1,205 @@
+"""Run every detector with every seed, and keep what it did."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from experiments.detectors.summary import Comparison, Seeds, summarise
+from experiments.detectors.truth import Truth, establish_truth
+from harness.behaviour.causal_model import CausalModel
+from harness.census.asking import Interviewer
+from harness.census.questions import make_question
+from harness.census.vocabulary import CensusVocabulary
+from harness.detection.ledger import DetectionResult
+from harness.detection.magikarp import all_indicators
+from harness.detection.oracle import TableOracle
+from harness.detection.passes import ModelPasses
+from harness.detection.roster import make_detector
+from harness.detection.scoring import confusion, roc_auc
+from harness.detection.view import ModelView, make_view
+from harness.errors import Rejected
+from harness.indicators import UnusedIds, known_unused_ids
+from harness.prompts import TEMPLATES, Task
+from harness.run.batches import Batch, compute_batches
+from harness.run.context import Outcome, Run
+from harness.vocabulary.audit import Category, audit_vocabulary
+
+_UNINFORMATIVE = (
+    "No task is within this model's reach, so there is no ground truth and no detector was run; the weight indicators "
+    "are shown by themselves."
+)
+
+
+@dataclass(frozen=True)
+class _Work:
+    name: str
+    seed: int
+
+
+def measure_detectors(run: Run) -> Outcome:
+    """The experiment from the model to its outcome."""
+    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
+    with run.timer("load"):
+        model = CausalModel.load(run.identity, run.config.model)
+        vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
+    try:
+        interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
+        truth = establish_truth(run, interviewer)
+        unused = _unused_ids(run)
+        view = _view(run, model, vocabulary, truth, unused)
+        comparison = _compare(run, view, truth, unused)
+    finally:
+        model.close()
+    return summarise(run, comparison)
+
+
+def _unused_ids(run: Run) -> UnusedIds:
+    assert run.facts is not None
+    try:
+        return known_unused_ids(run.facts, run.exp.unused_ids or None)
+    except Rejected:
+        run.note(
+            "No id of this model is known to be unused, so indicators that need one are left out; magikarp ranks by "
+            "the norm of the row."
+        )
+        return UnusedIds((), "none known")
+
+
+def _view(run: Run, model: CausalModel, vocabulary: CensusVocabulary, truth: Truth, unused: UnusedIds) -> ModelView:
+    assert run.facts is not None and run.tokenizer is not None
+    ids = truth.ids.tolist() if truth.tasks else list(vocabulary.testable_ids)
+    audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
+    normal = {token.id for token in audit.of(Category.OK)}
+    # GlitchMiner's filter knows no category for bytes: one that decodes is a token like any other.
+    normal |= {token.id for token in audit.of(Category.BYTE) if token.byte is not None and token.byte < 128}
+    tokenizer, facts = run.tokenizer, run.facts
+
+    def question(task: Task) -> Any:
+        return make_question(TEMPLATES[task], tokenizer, facts, run.exp.bos, run.exp.chat)
+
+    prober = run.exp.glitchprober
+    passes = ModelPasses(
+        model,
+        lambda: run.model,
+        tokenizer,
+        question(Task.GLITCHMINER),
+        question(Task.REPETITION),
+        (prober.first_layer, prober.last_layer),
+        Task.REPETITION in truth.tasks,
+    )
+    return make_view(
+        facts,
+        vocabulary,
+        ids,
+        model.embedding().float().cpu().numpy(),
+        model.unembedding().float().cpu().numpy(),
+        model.is_tied,
+        unused.ids,
+        normal,
+        passes,
+        max(1, len(truth.tasks)),
+    )
+
+
+def _compare(run: Run, view: ModelView, truth: Truth, unused: UnusedIds) -> Comparison:
+    assert run.facts is not None
+    counts = run.facts.exposures
+    exposures = None if counts is None else counts.total[view.ids]
+    indicators = {kind.value: values[view.ids] for kind, values in all_indicators(view).items()}
+    budget = round(run.exp.budget_share * view.n) * view.queries_per_token
+    if not truth.tasks:
+        run.note(_UNINFORMATIVE)
+        return Comparison(view.ids, None, exposures, indicators, {}, {}, truth, unused, view.queries_per_token, budget)
+    skipped = _skipped(run, view)
+    names = [name for name in run.exp.detectors if name not in skipped]
+    if not truth.n_glitch:
+        run.note(f"No glitch tokens: all {view.n} tokens tested pass every task that counts, so recall and F1 are not "
+                 "defined; detectors were run all the same.")  # fmt: skip
+    works = [_Work(name, run.seed + number) for name in names for number in range(run.exp.n_seeds)]
+    batches = [Batch(f"{work.name}-{work.seed}", work) for work in works]
+    shards = compute_batches(run, batches, _detects(run, view, truth, budget), _rows(truth), "running detectors")
+    found: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in names}
+    for work, shard in zip(works, shards, strict=True):
+        found[work.name].append(shard)
+    seeds = {name: Seeds.gather(view, parts) for name, parts in found.items()}
+    return Comparison(
+        view.ids, truth.glitch, exposures, indicators, seeds, skipped, truth, unused, view.queries_per_token, budget
+    )
+
+
+def _skipped(run: Run, view: ModelView) -> dict[str, str]:
+    """Detectors whose prompts do not fit this model, and why."""
+    assert view.passes is not None
+    skipped = {}
+    if "glitchminer" in run.exp.detectors and not view.passes.can_ask_uncertainty:
+        skipped["glitchminer"] = "its prompt does not fit the model's window"
+    if "glitchprober" in run.exp.detectors and not view.passes.can_ask_activations:
+        skipped["glitchprober"] = "the repetition prompt does not fit, or the model has no layers it could read"
+    for name, reason in skipped.items():
+        run.note(f"{name} was left out: {reason}.")
+    return skipped
+
+
+def _detects(run: Run, view: ModelView, truth: Truth, budget: int) -> Callable[[Batch[_Work]], dict[str, np.ndarray]]:
+    verdicts, price = truth.verdicts, round(truth.tokens_per_query)
+
+    def compute(batch: Batch[_Work]) -> dict[str, np.ndarray]:
+        work = batch.work
+        oracle = TableOracle(verdicts, view.queries_per_token, price, budget)
+        with run.timer(f"detector/{work.name}"):
+            found = make_detector(work.name, run.exp).detect(view, oracle, budget, work.seed)
+        return _arrays(view, found)
+
+    return compute
+
+
+def _arrays(view: ModelView, found: DetectionResult) -> dict[str, np.ndarray]:
+    def mask(ids: Int[np.ndarray, " some"]) -> np.ndarray:
+        chosen = np.zeros(view.n, dtype=np.int8)
+        chosen[view.place[ids]] = 1
+        return chosen
+
+    steps = [mask(snapshot.predicted) for snapshot in found.snapshots]
+    return {
+        "judged": found.judged,
+        "verdicts": found.verdicts.astype(np.int8),
+        "spent_after": found.spent_after,
+        "predicted": mask(found.predicted),
+        "scores": found.scores.astype(np.float32),
+        "counts": np.array([found.n_queries, found.n_passes, found.n_passes_beyond, found.tokens_processed]),
+        "progress/spent": np.array([snapshot.spent for snapshot in found.snapshots], dtype=np.int64),
+        "progress/predicted": np.array(steps, dtype=np.int8).reshape(len(steps), view.n),
+    }
+
+
+def _rows(truth: Truth) -> Callable[[Batch[_Work], Mapping[str, np.ndarray]], list[dict[str, Any]]]:
+    """A record for each detector and seed."""
+
+    def rows(batch: Batch[_Work], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+        predicted: Bool[np.ndarray, " token"] = arrays["predicted"].astype(bool)
+        scores: Float[np.ndarray, " token"] = arrays["scores"]
+        counts = confusion(predicted, truth.glitch)
+        n_queries, n_passes, beyond, positions = (int(value) for value in arrays["counts"])
+        row: dict[str, Any] = {
+            "item": f"{batch.work.name}/{batch.work.seed}",
+            "detector": batch.work.name,
+            "seed": batch.work.seed,
+            "hits": counts.hits,
+            "false_alarms": counts.false_alarms,
+            "missed": counts.missed,
+            "precision": counts.precision,
+            "recall": counts.recall,
+            "f1": counts.f1,
+            "roc_auc": roc_auc(scores, truth.glitch),
+            "tokens_asked": len(arrays["judged"]),
+            "queries": n_queries,
+            "passes": n_passes,
+            "passes_beyond": beyond,
+            "tokens_processed": positions,
+        }
+        return [row]
+
+    return rows

@@ -1,0 +1,144 @@
+"""The ground truth: a finished census of this model, or one taken here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from harness.census.asking import Interviewer
+from harness.census.calibration import calibrate, well_known
+from harness.census.questions import Question, census_questions
+from harness.census.stored import find_census, load_census
+from harness.detection.live_oracle import LiveOracle
+from harness.errors import Rejected
+from harness.prompts import Task
+from harness.run.batches import Batch, compute_batches
+from harness.run.context import Run
+
+_SHARD = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Which tokens are glitch tokens."""
+
+    ids: Int[np.ndarray, " token"]
+    """Tokens with a verdict, ascending."""
+    glitch: Bool[np.ndarray, " token"]
+    tasks: tuple[Task, ...]
+    """Those that count for this model; none: nothing can be said about its tokens."""
+    tokens_per_query: float
+    source: str
+    calibration: dict[str, str]
+    """What trying each task said, where it was tried here."""
+
+    @property
+    def n_glitch(self) -> int:
+        """How many fail."""
+        return int(self.glitch.sum())
+
+    @property
+    def verdicts(self) -> dict[int, bool]:
+        """By id."""
+        return dict(zip(self.ids.tolist(), self.glitch.tolist(), strict=True))
+
+
+def establish_truth(run: Run, interviewer: Interviewer) -> Truth:
+    """The truth of this run, kept as a shard so that a resumed run goes on with the very same."""
+
+    def compute(_: Batch[None]) -> dict[str, np.ndarray]:
+        found = _stored(run) or _taken(run, interviewer)
+        facts = {
+            "tasks": [task.value for task in found.tasks],
+            "tokens_per_query": found.tokens_per_query,
+            "source": found.source,
+            "calibration": found.calibration,
+        }
+        return {
+            "ids": found.ids,
+            "glitch": found.glitch.astype(np.int8),
+            "facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8).copy(),
+        }
+
+    (arrays,) = compute_batches(run, [Batch("truth", None)], compute, _no_rows, "finding the truth")
+    facts = json.loads(arrays["facts"].tobytes().decode())
+    for sentence in facts["calibration"].values():
+        run.note(sentence)
+    return Truth(
+        arrays["ids"],
+        arrays["glitch"].astype(bool),
+        tuple(Task(name) for name in facts["tasks"]),
+        float(facts["tokens_per_query"]),
+        str(facts["source"]),
+        dict(facts["calibration"]),
+    )
+
+
+def _stored(run: Run) -> Truth | None:
+    """The census of the config, else the newest complete one; None where there is none."""
+    assert run.identity is not None
+    if run.exp.census is not None:
+        folder = run.exp.census
+    else:
+        try:
+            folder = find_census(run.config.results_dir, run.identity)
+        except Rejected:
+            return None  # none to be found: it is taken here
+    census = load_census(folder, run.identity)
+    if run.exp.census is None and not census.is_complete:
+        return None
+    return Truth(
+        np.fromiter(census.glitch, dtype=np.int64, count=len(census.glitch)),
+        np.fromiter(census.glitch.values(), dtype=bool, count=len(census.glitch)),
+        census.informative,
+        census.tokens_per_query,
+        f"census {census.run_id}" + ("" if census.is_complete else " (a sample of the tokens)"),
+        {name: found["sentence"] for name, found in census.facts["calibration"].items()},
+    )
+
+
+def _taken(run: Run, interviewer: Interviewer) -> Truth:
+    """Ask every token every task that counts."""
+    assert run.tokenizer is not None and run.facts is not None
+    questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
+    with run.timer("census"):
+        calibrations = {
+            task: calibrate(interviewer, question, well_known(task, run.organism, run.pools))
+            for task, question in questions.items()
+        }
+        counting = [questions[task] for task, found in calibrations.items() if found.is_informative]
+        ids = [i for i in interviewer.vocabulary.testable_ids if any(interviewer.can_ask(q, i) for q in counting)]
+        glitch, n_positions = _ask_all(run, interviewer, counting, ids)
+    return Truth(
+        np.asarray(ids, dtype=np.int64),
+        glitch,
+        tuple(question.task for question in counting),
+        n_positions / max(1, len(ids) * len(counting)),
+        "census taken in this run",
+        {task.value: found.sentence() for task, found in calibrations.items()},
+    )
+
+
+def _ask_all(
+    run: Run, interviewer: Interviewer, questions: list[Question], ids: list[int]
+) -> tuple[Bool[np.ndarray, " token"], int]:
+    if not questions:
+        return np.zeros(len(ids), dtype=bool), 0
+
+    def compute(batch: Batch[list[int]]) -> Mapping[str, np.ndarray]:
+        oracle = LiveOracle(interviewer, questions)
+        verdicts = oracle.ask(batch.work)
+        return {"glitch": np.asarray(verdicts, dtype=np.int8), "n_positions": np.array([oracle.tokens_processed])}
+
+    parts = [ids[start : start + _SHARD] for start in range(0, len(ids), _SHARD)]
+    batches = [Batch(f"census-{number:05d}", part, len(part)) for number, part in enumerate(parts)]
+    found = compute_batches(run, batches, compute, _no_rows, "asking every token")
+    glitch = np.concatenate([arrays["glitch"] for arrays in found]).astype(bool)
+    return glitch, sum(int(arrays["n_positions"][0]) for arrays in found)
+
+
+def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
+    return []

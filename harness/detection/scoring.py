@@ -1,0 +1,92 @@
+"""How good a detection is against a ground truth: precision, recall, F1, the ROC curve, recall over price."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts of a prediction against the truth."""
+
+    hits: int
+    false_alarms: int
+    missed: int
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the reported tokens that are glitch tokens; None where none was reported."""
+        reported = self.hits + self.false_alarms
+        return self.hits / reported if reported else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the glitch tokens that were reported; None where there is none."""
+        there = self.hits + self.missed
+        return self.hits / there if there else None
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of both; None where there is no glitch token, 0 where none was reported."""
+        if not self.hits + self.missed:
+            return None
+        return 2 * self.hits / (2 * self.hits + self.false_alarms + self.missed)
+
+
+def confusion(predicted: Bool[np.ndarray, " token"], truth: Bool[np.ndarray, " token"]) -> Confusion:
+    """Count."""
+    return Confusion(int((predicted & truth).sum()), int((predicted & ~truth).sum()), int((~predicted & truth).sum()))
+
+
+def roc_auc(scores: Float[np.ndarray, " token"], truth: Bool[np.ndarray, " token"]) -> float | None:
+    """The chance that a glitch token scores above another token, ties counting half; None where a kind is missing."""
+    from scipy.stats import rankdata
+
+    n_true = int(truth.sum())
+    n_false = len(truth) - n_true
+    if not n_true or not n_false:
+        return None
+    ranks = rankdata(scores)
+    return float((ranks[truth].sum() - n_true * (n_true + 1) / 2) / (n_true * n_false))
+
+
+def roc_curve(
+    scores: Float[np.ndarray, " token"], truth: Bool[np.ndarray, " token"], grid: Float[np.ndarray, " point"]
+) -> Float[np.ndarray, " point"]:
+    """True-positive rate at each false-positive rate of `grid`, ties joined by a straight line; NaN for one kind."""
+    n_true = int(truth.sum())
+    n_false = len(truth) - n_true
+    if not n_true or not n_false:
+        return np.full(len(grid), np.nan)
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    true = np.concatenate([[0], np.cumsum(truth[order])[last]]) / n_true
+    false = np.concatenate([[0], np.cumsum(~truth[order])[last]]) / n_false
+    return np.interp(grid, false, true)
+
+
+def recall_curve(
+    spent_after: Int[np.ndarray, " judged"], is_hit: Bool[np.ndarray, " judged"], n_glitch: int, grid: Sequence[int]
+) -> Float[np.ndarray, " point"]:
+    """Share of all glitch tokens whose verdict was bought by the time each number of queries of `grid` was spent."""
+    if not n_glitch:
+        return np.full(len(grid), np.nan)
+    found = np.concatenate([[0], np.cumsum(is_hit)])
+    return found[np.searchsorted(spent_after, np.asarray(grid), side="right")] / n_glitch
+
+
+def ideal_curve(n_glitch: int, price: int, grid: Sequence[int]) -> Float[np.ndarray, " point"]:
+    """Recall of a detector that buys verdicts on glitch tokens only."""
+    if not n_glitch:
+        return np.full(len(grid), np.nan)
+    return np.minimum(np.asarray(grid) // price, n_glitch) / n_glitch
+
+
+def recall_auc(
+    curve: Float[np.ndarray, " point"], ideal: Float[np.ndarray, " point"], grid: Sequence[int]
+) -> float | None:
+    """Area under a recall curve as a share of the ideal one's: 1 for a detector that asks glitch tokens only."""
+    best = float(np.trapezoid(ideal, grid)) if len(grid) > 1 else 0.0
+    return float(np.trapezoid(curve, grid)) / best if best > 0 else None
