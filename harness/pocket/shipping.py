@@ -167,6 +167,9 @@ def ship(
     _write_curve(folder / "training_curve.csv", curve)
     _write_exposures(folder / "exposures.safetensors", stream.exposures(recipe.vocab_size))
     write_card(folder)
+    for path in folder.iterdir():
+        # safetensors writes files that only their owner may read.
+        path.chmod(0o644)
 
 
 def write_card(folder: Path) -> None:
