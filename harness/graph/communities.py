@@ -77,7 +77,8 @@ def to_igraph(graph: TokenGraph) -> "igraph.Graph":
     """The graph as igraph holds it."""
     import igraph
 
-    return igraph.Graph(n=graph.n, edges=np.stack([graph.sources, graph.targets], axis=1))
+    # As pairs: igraph reads a list of tuples four times as fast as an array.
+    return igraph.Graph(n=graph.n, edges=list(zip(graph.sources.tolist(), graph.targets.tolist(), strict=True)))
 
 
 def _by_igraph(graph: TokenGraph, resolution: float, seed: int, n_iterations: int) -> list[int]:
