@@ -220,20 +220,20 @@ FIGURES = (
         "recall_queries",
         "Left: share of all glitch tokens found by asking, against queries, mean over seeds with a 95 % band; "
         "dotted: a detector that asks glitch tokens only, dashed: asking at random. Right: F1 of what is reported "
-        "against everything that went through the model (the vertical line is the budget; beyond it are passes a method "
-        "cannot do without); the line shows what the learning detector would have reported on the way.",
+        "against everything that went through the model (vertical line: the budget; beyond it: passes a method cannot "
+        "do without); the line shows what the learning detector would have reported on the way.",
         draw_recall,
     ),
     Figure(
         "quality",
-        "Precision, recall and F1 of what every detector reports, against the census; means over seeds with 95 % Student "
-        "t intervals. Dashed: the recall that asking a tenth of the vocabulary cannot exceed without predicting.",
+        "Precision, recall and F1 of what every detector reports, against the census; means over seeds with 95 % "
+        "Student t intervals. Dashed: what asking a tenth of the vocabulary cannot exceed without predicting.",
         draw_quality,
     ),
     Figure(
         "roc",
-        "ROC curves of the weight indicators and of the detectors that score every token, against the census and against "
-        "how often training showed a token; numbers are areas, in the order of the legend.",
+        "ROC curves of the weight indicators and of the detectors that score every token, against the census and "
+        "against how often training showed a token; numbers are areas, in the order of the legend.",
         draw_roc,
     ),
     Figure(

@@ -109,7 +109,7 @@ def _compare(run: Run, view: ModelView, truth: Truth, unused: UnusedIds) -> Comp
     counts = run.facts.exposures
     exposures = None if counts is None else counts.total[view.ids]
     indicators = {kind.value: values[view.ids] for kind, values in all_indicators(view).items()}
-    budget = round(run.exp.budget_share * view.n) * view.queries_per_token
+    budget = int(run.exp.budget_share * view.n) * view.queries_per_token
     if not truth.tasks:
         run.note(_UNINFORMATIVE)
         return Comparison(view.ids, None, exposures, indicators, {}, {}, truth, unused, view.queries_per_token, budget)

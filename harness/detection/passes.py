@@ -81,7 +81,7 @@ class ModelPasses:
             logits = self._model.backend(inputs_embeds=rows, use_cache=False, **self._last_only).logits[:, -1]
             entropy = _entropy(logits)[0]
             (gradient,) = torch.autograd.grad(entropy, rows)
-        return Steepness(float(entropy), gradient[0, slot].float().cpu().numpy(), tokens.numel())
+        return Steepness(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
 
     def activations(self, ids: Sequence[int]) -> Activations:
         """One pass for each token: what the key layers do at the prompt's last position."""
