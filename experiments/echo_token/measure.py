@@ -12,7 +12,7 @@ import torch
 from harness.behaviour.causal_model import CausalModel
 from harness.behaviour.decoding import Choose, decode, likeliest
 from harness.behaviour.sampling import Cutoff, NoRepeatedNgrams, Sampled
-from harness.behaviour.stopping import EndOfLine, LineTable
+from harness.behaviour.stopping import EndOfLine, LineTable, UntilSaid
 from harness.census.questions import Question, leading_ids
 from harness.census.verdict import LEAST_PASS_RATE
 from harness.census.vocabulary import CensusVocabulary
@@ -87,32 +87,27 @@ class _Echoer:
         """Answers for each token."""
         return int(self.run.exp.n_seeds) if setting.is_sampled else 1
 
-    def echo(self, token: int, setting: Setting) -> list[tuple[int, ...]]:
-        """What the model says for one token, once for each trial; the prompt is read once for all of them."""
-        prompt = self.question.prompt(token, self.tokenizer)
-        n = self.n_trials(setting)
-        room = self.question.max_new_tokens
-        stop = EndOfLine(self.table, n)
-        found = decode(
-            self.model,
-            [prompt] * n,
-            room,
-            stop,
-            self._choose(token, setting, prompt, n),
-            batch_size=self.run.exp.batch_size,
-        )
-        return list(found.tokens)
+    def echo(self, tokens: Sequence[int], setting: Setting) -> list[list[tuple[int, ...]]]:
+        """What the model says for every token, once for each trial."""
+        n, room = self.n_trials(setting), self.question.max_new_tokens
+        asked = [token for token in tokens for _ in range(n)]
+        prompts = [self.question.prompt(token, self.tokenizer) for token in asked]
+        targets = torch.tensor(asked, dtype=torch.long, device=self.model.device)
+        stop = UntilSaid(targets, EndOfLine(self.table, len(asked)))
+        choose = self._choose(asked, setting, prompts, n)
+        found = decode(self.model, prompts, room, stop, choose, batch_size=self.run.exp.batch_size).tokens
+        return [list(found[start : start + n]) for start in range(0, len(found), n)]
 
-    def _choose(self, token: int, setting: Setting, prompt: Sequence[int], n: int) -> Choose:
+    def _choose(self, asked: Sequence[int], setting: Setting, prompts: Sequence[Sequence[int]], n: int) -> Choose:
         exp = self.run.exp
         choose: Choose = likeliest
         if setting.is_sampled:
             # The same draws with and without the article's ban: the settings differ in nothing else.
-            seeds = [(self.run.seed, token, trial) for trial in range(n)]
+            seeds = [(self.run.seed, token, number % n) for number, token in enumerate(asked)]
             choose = Sampled(Cutoff(exp.top_k, exp.top_p, exp.temperature), seeds, exp.max_new_tokens)
         if not exp.no_repeat_ngram:
             return choose
-        return NoRepeatedNgrams(choose, exp.no_repeat_ngram, [prompt if setting.counts_prompt else ()] * n)
+        return NoRepeatedNgrams(choose, exp.no_repeat_ngram, prompts if setting.counts_prompt else [()] * len(prompts))
 
     def succeeds(self, token: int, said: Sequence[int]) -> bool:
         """Whether the token came first, or its exact text up to the closing mark."""
@@ -170,8 +165,8 @@ def _echo_pool(run: Run, echoer: _Echoer, pool: _Tested, settings: Sequence[Sett
         room = run.exp.max_new_tokens
         for setting in settings:
             said = np.full((len(batch.work), echoer.n_trials(setting), room), -1, dtype=np.int64)
-            for row, token in enumerate(batch.work):
-                for trial, ids in enumerate(echoer.echo(token, setting)):
+            for row, trials in enumerate(echoer.echo(batch.work, setting)):
+                for trial, ids in enumerate(trials):
                     said[row, trial, : len(ids)] = ids
             arrays[setting.name] = said
         return arrays

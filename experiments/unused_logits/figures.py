@@ -124,9 +124,17 @@ def misreading_table(run: "StoredRun") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
+def _interval(mean: float, low: float | None, high: float | None) -> str:
+    """Mean and interval, each with digits of its own: they may be tiny."""
+    from harness.figures.tables import number
+
+    ends = f" [{number(low, 2)}, {number(high, 2)}]" if low is not None and high is not None else ""
+    return f"{number(mean, 2)}{ends}"
+
+
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """One row a pool, for running text, and the misreading."""
-    from harness.figures.tables import number, with_interval
+    from harness.figures.tables import number
 
     metrics, ends = run.metrics, ("", "/ci_low", "/ci_high")
     rows = []
@@ -136,7 +144,7 @@ def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
             HeadlineRow(
                 pool,
                 {
-                    "probability of all": with_interval(*[metrics[f"{total}{end}"] for end in ends]),
+                    "probability of all": _interval(*[metrics[f"{total}{end}"] for end in ends]),
                     f"in top {run.details['top_k']}": number(metrics[top], 2),
                     "highest logit": number(metrics[f"{pool}/last/logit_max"], 2),
                     "its probability": number(metrics[f"{pool}/last/probability_of_logit_max"]),

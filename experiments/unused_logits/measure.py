@@ -77,7 +77,8 @@ def _windows(run: Run) -> Sequences:
         text = RUNNING_TEXT if exp.text_file is None else exp.text_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RunFailed(f"exp.text_file: {exp.text_file} cannot be read as UTF-8 text: {error}") from error
-    ids = run.tokenizer.encode(text)
+    # As a batch of one: asked for a text longer than the window, `encode` warns.
+    (ids,) = run.tokenizer.encode_batch([text])
     starts = range(0, len(ids) - exp.window + 1, exp.window)
     windows = [tuple(ids[start : start + exp.window]) for start in starts][: exp.n_windows]
     if not windows:

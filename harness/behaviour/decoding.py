@@ -64,7 +64,8 @@ def decode(
 ) -> Answers:
     """Answer every prompt with at most `max_new_tokens` tokens, each prompt until `stop` says so.
 
-    Greedy unless `choose` picks otherwise. Raises `RunFailed` where a prompt with its answer does not fit the model.
+    A prompt that occurs several times (to be sampled from) is read once for all of them. Greedy unless `choose` picks
+    otherwise. Raises `RunFailed` where a prompt with its answer does not fit the model.
     """
     said: list[list[int]] = [[] for _ in prompts]
     n_positions = 0
@@ -77,7 +78,8 @@ def decode(
         rest = torch.tensor([list(prompts[number][shared:]) for number in numbers], device=model.device)
         rows = torch.tensor(numbers, device=model.device)
         loop = _Loop(model, prefix, rows, max_new_tokens, stop, choose, observe, said)
-        size = rows_per_pass(model, rest.shape[1], shared + max_new_tokens, batch_size)
+        n_different = len({tuple(prompts[number]) for number in numbers})
+        size = rows_per_pass(model, rest.shape[1], shared + max_new_tokens, batch_size, len(numbers) / n_different)
         n_positions += sum(halve_on_oom(loop.run, rest, size))
     return Answers(tuple(tuple(tokens) for tokens in said), n_positions)
 
@@ -124,9 +126,14 @@ class _Loop:
             self._said[number].clear()
         if self._stop is not None:
             self._stop.reset(rows)
-        n_positions = rest.numel()
-        flow = self._model.begin(self._prefix, rest)
+        different, places = rest.unique(dim=0, return_inverse=True)
+        n_positions = different.numel()
+        flow = self._model.begin(self._prefix, different if len(different) < len(rest) else rest)
         logits, active = flow.logits, torch.ones_like(rows, dtype=torch.bool)
+        if len(different) < len(rest):
+            # Prompts answered several times are read once.
+            flow.keep(places)
+            logits = logits[places]
         for step in range(self._max_new_tokens):
             if self._observe is not None:
                 self._observe(rows, logits, step)

@@ -1,5 +1,7 @@
 """How many prompts go through a model at once."""
 
+import math
+
 from harness.behaviour.causal_model import CausalModel
 from harness.errors import Rejected
 from harness.models.batch_size import memory_budget
@@ -12,9 +14,12 @@ _FLOAT32_BYTES = 4
 _STREAMS = 12
 
 
-def rows_per_pass(model: CausalModel, n_pos: int, n_cached: int, requested: int | None = None) -> int:
+def rows_per_pass(
+    model: CausalModel, n_pos: int, n_cached: int, requested: int | None = None, copies: float = 1.0
+) -> int:
     """Prompts per pass: `n_pos` tokens each are read at once, and `n_cached` more end up in the cache.
 
+    `copies`: how often each different prompt occurs; it is read once for all of them.
     The requested number, else as many as are worth it and fit in memory. Raises `Rejected` for a request below 1.
     """
     if requested is not None:
@@ -22,7 +27,7 @@ def rows_per_pass(model: CausalModel, n_pos: int, n_cached: int, requested: int 
             raise Rejected.key("batch_size", requested, "1 or more")
         return requested
     fits = memory_budget(model.device) // bytes_per_row(model, n_pos, n_cached)
-    worth = -(-_POSITIONS.get(model.device.split(":")[0], 8_192) // n_pos)
+    worth = math.ceil(copies * _POSITIONS.get(model.device.split(":")[0], 8_192) / n_pos)
     return max(1, min(fits, worth, _MOST_ROWS))
 
 
