@@ -141,8 +141,8 @@ def draw_iterations(run: "StoredRun") -> "MatplotlibFigure | None":
         left.plot(numbers, [max(value, 0.5) for value in values], marker=marker, color=colour, label=label)
         for x, value in zip(numbers, values, strict=True):
             left.annotate(
-                f"{value:,}", (x, max(value, 0.5)), xytext=(0, 4), textcoords="offset points", ha="center",
-                fontsize=5.5, color=colour,
+                f"{value:,}", (x, max(value, 0.5)), xytext=(0, -9 if key == "n_kept" else 4), ha="center",
+                textcoords="offset points", fontsize=5.5, color=colour,
             )  # fmt: skip
     left.set_yscale("log")
     left.margins(x=0.15, y=0.2)
