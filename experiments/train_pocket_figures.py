@@ -23,7 +23,7 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
             {"copy gain": f"{values['copy_gain_cued']:.2f}", "copy accuracy": f"{values['copy_accuracy_cued']:.3f}"},
         )
         for origin in ORIGINS
-        for bucket, values in _ends(run.details[origin])
+        for bucket, values in _ends(_by_exposures(run, origin))
     ]
     rows += [
         HeadlineRow(task, {"held out": f"{rate['passed']}/{rate['n']}"})
@@ -32,6 +32,11 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
     ]
     score, head = run.metrics["induction_score_max"], run.metrics["induction_head"]
     return [*rows, HeadlineRow("induction score", {"value": f"{score:.3f}", "head": str(head)})]
+
+
+def _by_exposures(run: "StoredRun", origin: str) -> dict[str, dict[str, float]]:
+    """Groups from least to most shown; on disk they are in the order of their labels."""
+    return dict(sorted(run.details[origin].items(), key=lambda item: item[1]["median_exposures"]))
 
 
 def _ends(buckets: dict[str, dict[str, float]]) -> list[tuple[str, dict[str, float]]]:
@@ -63,7 +68,7 @@ def draw_dose_response(run: "StoredRun") -> "MatplotlibFigure | None":
     figure = new_figure(height=2.5)
     axes = figure.subplots()
     for origin, colour, marker in zip(ORIGINS, (COLOURS[1], COLOURS[0]), ("s", "o"), strict=True):
-        buckets = run.details[origin]
+        buckets = _by_exposures(run, origin)
         x = [max(CHANCE_OF_NONE, float(values["median_exposures"])) for values in buckets.values()]
         y = [values["copy_accuracy_cued"] for values in buckets.values()]
         low = [v["copy_accuracy_cued"] - v["copy_accuracy_cued/ci_low"] for v in buckets.values()]
@@ -85,7 +90,7 @@ def build_buckets(run: "StoredRun") -> "pd.DataFrame":
         [
             {"tokens": origin, "exposures": label, **values}
             for origin in ORIGINS
-            for label, values in run.details[origin].items()
+            for label, values in _by_exposures(run, origin).items()
         ]
     )
 

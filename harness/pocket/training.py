@@ -58,8 +58,11 @@ def train_organism(
     newest whole one, with the same rows. `stdlib` replaces the standard library's folder (tests).
     """
     import torch
+    from transformers.utils.logging import disable_progress_bar
 
     began = time.monotonic()
+    # Progress is the caller's to show.
+    disable_progress_bar()
     torch.set_num_threads(recipe.threads)
     # Adam's averages of never-seen rows decay into denormal numbers, which this makes zero instead of slow.
     torch.set_flush_denormal(True)

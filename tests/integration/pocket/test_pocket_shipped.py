@@ -52,8 +52,7 @@ def test_the_folder_is_small_and_whole(organism) -> None:
     assert sum(files.values()) <= LARGEST_FOLDER
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"} <= set(files)
     assert files["tokenizer.json"] < 300_000
-    # The recipe that shipped is one that this code accepts.
-    RecipeConfig.from_dict(dict(organism.recipe["settings"]))
+    assert RecipeConfig.from_dict(dict(organism.recipe["settings"])) == RecipeConfig()
 
 
 def test_planted_exposures_are_the_doses_split_as_stated(organism) -> None:
@@ -88,7 +87,7 @@ def test_more_exposures_are_copied_better(organism, model) -> None:
     accuracy = {dose: probe_copying(model, ids, bos).copy_accuracy_cued for dose, ids in organism.planted.items()}
     assert accuracy[0] <= 0.05
     assert accuracy[4096] >= 0.9
-    assert accuracy[0] < accuracy[64] < accuracy[1024] + 0.05
+    assert accuracy[64] <= accuracy[256] < accuracy[1024] < accuracy[4096]
 
 
 @pytest.mark.parametrize("task", [Task.REPETITION, Task.GLITCHPROBER, Task.GLITCHMINER, Task.MAGIKARP_EXPLAIN])
