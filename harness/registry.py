@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
+    from harness.config.schema import RunConfig
+    from harness.models.identity import ModelIdentity
     from harness.results.stored_run import StoredRun
     from harness.run.context import CheckContext, Outcome, Run
 
@@ -92,6 +94,10 @@ def _no_check(_: "CheckContext") -> None:
     return None
 
 
+def _no_inputs(_: "RunConfig", __: "ModelIdentity | None") -> Mapping[str, str]:
+    return {}
+
+
 def _no_panels(_: "StoredRun") -> "Sequence[AttentionPanel]":
     return ()
 
@@ -111,6 +117,9 @@ class Experiment:
     needs: frozenset[Needs] = frozenset({Needs.MODEL, Needs.POOLS})
     check: "Callable[[CheckContext], None]" = _no_check
     """Refuse (raise `Rejected`) what cannot work before any weights are loaded."""
+    inputs: "Callable[[RunConfig, ModelIdentity | None], Mapping[str, str]]" = _no_inputs
+    """Fingerprints of what the answer depends on beside config and model (a data set's bytes, another run): part of the
+    run id. Raises `Rejected` for what is not there."""
     headline: "Callable[[StoredRun], Sequence[HeadlineRow]]" = field(default=lambda _: ())
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()

@@ -43,6 +43,9 @@ def answer_key(
         key["tokenizer"] = tokenizer.sha256 if tokenizer is not None else None
     if Needs.POOLS in experiment.needs:
         key["pools"] = plain(config.pools)
+    inputs = experiment.inputs(config, identity)
+    if inputs:
+        key["inputs"] = dict(inputs)
     return key
 
 
