@@ -10,7 +10,7 @@ import math
 import numpy as np
 from jaxtyping import Float, Int
 
-from harness.measure.intervals import CONFIDENCE, Interval, Method, t_quantile
+from harness.measure.intervals import CONFIDENCE, Interval, Method, t_quantile, wilson
 from harness.measure.resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
 
 N_PERMUTATIONS = 9_999
@@ -47,6 +47,36 @@ def proportion_difference(a: Interval, b: Interval) -> Interval:
     low = mean - math.hypot(a.mean - a.low, b.high - b.mean)
     high = mean + math.hypot(a.high - a.mean, b.mean - b.low)
     return Interval(mean, low, high, n, Method.NEWCOMBE)
+
+
+def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> Interval:
+    """Share of items with `a` minus share with `b`, both asked of the same items (Newcombe 1998, paired, method 10).
+
+    Counts of items with both, with `a` alone, `b` alone, and neither. phi is corrected for
+    continuity. Raises `ValueError` for no items.
+    """
+    n = both + only_a + only_b + neither
+    if n < 1 or min(both, only_a, only_b, neither) < 0:
+        raise ValueError(f"paired counts {both}, {only_a}, {only_b}, {neither}")
+    a, b = wilson(both + only_a, n), wilson(both + only_b, n)
+    mean = a.mean - b.mean
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return Interval(mean, None, None, n, Method.NONE)
+    down_a, up_a, down_b, up_b = a.mean - a.low, a.high - a.mean, b.mean - b.low, b.high - b.mean
+    phi = _paired_phi(both, only_a, only_b, neither)
+    # Never below 0 but for rounding: |phi| is at most 1.
+    low = math.sqrt(max(0.0, down_a**2 - 2 * phi * down_a * up_b + up_b**2))
+    high = math.sqrt(max(0.0, up_a**2 - 2 * phi * up_a * down_b + down_b**2))
+    return Interval(mean, mean - low, mean + high, n, Method.NEWCOMBE_PAIRED)
+
+
+def _paired_phi(both: int, only_a: int, only_b: int, neither: int) -> float:
+    n = both + only_a + only_b + neither
+    margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    if margins == 0:
+        return 0.0
+    product = both * neither - only_a * only_b
+    return (max(product - n / 2, 0.0) if product > 0 else float(product)) / math.sqrt(margins)
 
 
 def permutation_p_value(

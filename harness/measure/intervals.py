@@ -1,7 +1,7 @@
 """A mean with its 95 % interval, what it is over, and how it was made."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 
 import numpy as np
@@ -20,6 +20,7 @@ class Method(Enum):
     WILSON = "Wilson"
     WILSON_CLUSTERED = "Wilson with the effective number of trials of clustered data"
     NEWCOMBE = "Newcombe's combination of two Wilson intervals"
+    NEWCOMBE_PAIRED = "Newcombe's interval for paired proportions"
     BOOTSTRAP_BY_TOKEN = "bootstrap that resamples tokens"
     NONE = "none: n = 1"
 
@@ -107,6 +108,53 @@ def wilson_clustered(proportions: Float[np.ndarray, " cluster"], cluster_size: i
         effective = min(mean * (1 - mean) / variance_of_mean, float(n * cluster_size))
     low, high = _score_interval(mean, effective, t_quantile(n - 1))
     return Interval(mean, low, high, n, Method.WILSON_CLUSTERED)
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """What a share over clusters of unequal sizes needs: a few sums, however many clusters there are.
+
+    x_i of the n_i trials of cluster i (a document's tokens) succeed.
+    """
+
+    clusters: int = 0
+    hits: int = 0
+    """Sum of x_i."""
+    trials: int = 0
+    """Sum of n_i."""
+    hits_squared: int = 0
+    trials_squared: int = 0
+    hits_times_trials: int = 0
+
+    @classmethod
+    def of(cls, hits: Int[np.ndarray, " cluster"], trials: Int[np.ndarray, " cluster"]) -> "ClusterSums":
+        """The sums over some clusters; one without a trial says nothing about a share and is left out."""
+        x, n = hits[trials > 0].astype(np.int64), trials[trials > 0].astype(np.int64)
+        return cls(len(n), int(x.sum()), int(n.sum()), int((x * x).sum()), int((n * n).sum()), int((x * n).sum()))
+
+    def __add__(self, other: "ClusterSums") -> "ClusterSums":
+        return ClusterSums(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def wilson_ratio(sums: ClusterSums) -> Interval:
+    """The share of all trials that succeed, where trials of one cluster hang together and clusters differ in size.
+
+    `wilson_clustered` for unequal sizes: the variance is that of a ratio estimator (Cochran 1977, section 6.4),
+    sum (x_i - p n_i)^2 / (k (k - 1) mean(n)^2) over k clusters. Where the clusters do not differ at all, each counts as
+    one trial. Raises `ValueError` for no trials.
+    """
+    if sums.trials < 1:
+        raise ValueError(f"{sums.hits} successes in {sums.trials} trials")
+    k, share = sums.clusters, sums.hits / sums.trials
+    if k == 1:
+        return Interval(share, None, None, 1, Method.NONE)
+    spread = sums.hits_squared - 2 * share * sums.hits_times_trials + share**2 * sums.trials_squared
+    variance = max(spread, 0.0) / (k * (k - 1)) * (k / sums.trials) ** 2
+    # Rounding leaves a trace of a variance that is none.
+    differ = 0 < sums.hits < sums.trials and variance > 1e-15 * share**2
+    effective = min(share * (1 - share) / variance, float(sums.trials)) if differ else float(k)
+    low, high = _score_interval(share, effective, t_quantile(k - 1))
+    return Interval(share, low, high, k, Method.WILSON_CLUSTERED)
 
 
 def _score_interval(proportion: float, trials: float, quantile: float) -> tuple[float, float]:
