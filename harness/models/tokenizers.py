@@ -127,6 +127,18 @@ class Tokenizer:
         made = (self._vocabulary.get(left + right) for left, right in map(_merge_parts, model.get("merges", ())))
         return list(dict.fromkeys(i for i in made if i is not None))
 
+    def merge_parts(self) -> dict[int, tuple[int, int]]:
+        """Which two ids a BPE merge puts together to make an id (the first such merge); empty for no BPE."""
+        model = self._definition.get("model", {})
+        if model.get("type") != "BPE":
+            return {}
+        found: dict[int, tuple[int, int]] = {}
+        for left, right in map(_merge_parts, model.get("merges", ())):
+            made, a, b = (self._vocabulary.get(name) for name in (left + right, left, right))
+            if made is not None and a is not None and b is not None:
+                found.setdefault(made, (a, b))
+        return found
+
     @property
     def chat_template(self) -> str | None:
         """The Jinja template of a chat model; None where there is none."""

@@ -109,6 +109,7 @@ def test_no_merges_where_there_is_no_bpe(tmp_path: Path) -> None:
     words = load(tmp_path)
     assert words is not None
     assert words.merges() == []
+    assert words.merge_parts() == {}
     # 'a' is a word here and not the byte 0x61.
     assert all(words.byte_id(byte) is None for byte in range(256))
 
@@ -134,6 +135,9 @@ class TestGpt2:
 
     def test_merges_follow_the_bytes(self, gpt2: Tokenizer) -> None:
         assert gpt2.merges() == list(range(256, 50256))
+        parts = gpt2.merge_parts()
+        assert list(parts) == gpt2.merges()
+        assert [gpt2.token_text(i) for i in parts[43453]] == [" Solid", "GoldMagikarp"]
 
     @pytest.mark.parametrize("text", ["Hello , world  x .\n\tdon 't", "naïve 日本 🙂", " <|endoftext|> "])
     def test_decode_undoes_encode(self, gpt2: Tokenizer, text: str) -> None:
