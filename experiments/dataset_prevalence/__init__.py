@@ -1,0 +1,115 @@
+"""How many of a data set's tokens are glitch tokens of this model, in how many documents, and which ones?
+
+Read as a stream, so that its size does not matter: text, JSON, JSONL, parquet, a folder of these, or a data set of the
+hub. What a document is and where its text stands: `harness/documents/reading.py`, `layouts.py`. Encoded with the
+model's own tokenizer, no special token added. The glitch tokens come from a census of the very same weights, or are
+named in `exp.tokens`. The whole data set is read through once before anything is counted; what cannot be read is
+refused with its line.
+
+The share of tokens is over all tokens, its interval clusters them by document; the share of documents has Wilson's.
+
+records.jsonl: a line per glitch token that occurs, most frequent first: {item, id, token, tokens, documents,
+per_million, first_in}; `tokens` how often it occurs, `documents` in how many, `first_in` where it was first met.
+
+Arrays (arrays.safetensors), over the glitch tokens, in order of id:
+
+| name      | axes  | meaning                                |
+|-----------|-------|----------------------------------------|
+| ids       | token | int64                                  |
+| tokens    | token | int64, how often it occurs             |
+| documents | token | int64, in how many documents it occurs |
+
+Details: data {name, format, layouts {layout: documents}, fingerprint, is_whole}, glitch_tokens {source, census}.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.dataset_prevalence.figures import FIGURES, TABLES, headline
+from harness.config.schema import PoolSpec, RunConfig
+from harness.documents.source import Format
+from harness.errors import Rejected
+from harness.registry import Experiment, Needs
+from harness.run.context import CheckContext, Outcome, Run
+
+if TYPE_CHECKING:
+    from harness.models.identity import ModelIdentity
+
+
+@dataclass(frozen=True)
+class DatasetPrevalenceConfig:
+    """Parameters of `exp=dataset_prevalence`."""
+
+    path: str | None = None
+    """A file, a folder of files, or the name of a data set on the hub."""
+    format: Format = Format.AUTO
+    field: str | None = None
+    """The field of a record that holds the text; default: by the layouts known."""
+    max_documents: int | None = None
+    """Read only so many documents from the start; default: all."""
+    subset: str | None = None
+    """Of a data set of the hub: which of its configurations."""
+    split: str = "train"
+    """Of a data set of the hub."""
+    revision: str | None = None
+    """Of a data set of the hub; default: its present commit."""
+    tokens: PoolSpec | None = None
+    """The glitch tokens, as ids or a pool's rule (byte_unused, exposures:0:1); default: those of a census."""
+    census: Path | None = None
+    """Folder of a finished census of this model; default: the newest below results_dir."""
+    chunk: int = 2_000
+    """Documents that are counted, and lost when a run is interrupted, together."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_documents", "chunk"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise Rejected.key(f"exp.{name}", value, "1 or more")
+        if self.tokens is not None and self.census is not None:
+            raise Rejected("exp.tokens and exp.census contradict each other: give one of them")
+
+
+def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+    """The bytes of the data set, and the census the glitch tokens come from."""
+    from experiments.dataset_prevalence.sources import census_fingerprint, find_source
+    from harness.documents.source import fingerprint
+
+    found = {"data": fingerprint(find_source(config.exp))}
+    if config.exp.tokens is None:
+        assert identity is not None
+        found["census"] = census_fingerprint(config, identity)
+    return found
+
+
+def check(context: CheckContext) -> None:
+    """Refuse unknown tokens and a data set that cannot be read to its end."""
+    from experiments.dataset_prevalence.sources import check_documents, named_tokens
+
+    if context.exp.tokens is not None:
+        assert context.facts is not None
+        named_tokens(context.exp.tokens, context.facts, context.config.seed, context.tokenizer)
+    check_documents(context.exp)
+
+
+def run(run: Run) -> Outcome:
+    """Count."""
+    from experiments.dataset_prevalence.measure import measure_prevalence
+
+    return measure_prevalence(run)
+
+
+EXPERIMENT = Experiment(
+    name="dataset_prevalence",
+    version=1,
+    summary="Share of glitch tokens in a data set, in tokens and in documents, with the most frequent ones.",
+    config=DatasetPrevalenceConfig,
+    run=run,
+    needs=frozenset({Needs.MODEL, Needs.TOKENIZER}),
+    check=check,
+    inputs=inputs,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+)

@@ -1,0 +1,120 @@
+"""Where the documents and the glitch tokens of a run come from; whatever is wrong with them is refused."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config.schema import PoolSpec, RunConfig
+from harness.console import progress_bar
+from harness.documents.reading import BadDocument, Placed, read_documents
+from harness.documents.source import (
+    Format,
+    HubName,
+    Source,
+    find_files,
+    find_on_hub,
+    looks_like_a_hub_name,
+    total_bytes,
+)
+from harness.errors import Rejected
+
+if TYPE_CHECKING:
+    from harness.models.facts import VocabFacts
+    from harness.models.identity import ModelIdentity
+    from harness.models.tokenizers import Tokenizer
+    from harness.run.context import Run
+
+KEY = "exp.path"
+_POOL = "tokens"
+
+
+@dataclass(frozen=True)
+class GlitchTokens:
+    """The tokens that are counted, ascending, and who says so."""
+
+    ids: tuple[int, ...]
+    source: str
+    """A phrase for a sentence: "the census pocket-1234"."""
+    census: str | None
+    """Run id of the census."""
+
+
+def find_source(exp: Any) -> Source:
+    """The files or the hub's data set that the config names. Raises `Rejected`."""
+    if not exp.path:
+        raise Rejected.key(KEY, exp.path, "a file, a folder of files, or the name of a data set on the hub")
+    path = Path(exp.path).expanduser()
+    is_here = path.exists() and exp.format is not Format.HUB
+    if not is_here and (exp.format is Format.HUB or looks_like_a_hub_name(exp.path)):
+        return find_on_hub(exp.path, exp.subset, exp.split, exp.revision, KEY)
+    if not is_here:
+        raise Rejected(f"{KEY}: got {exp.path!r}: no such file or folder")
+    return find_files(path, exp.format, KEY)
+
+
+def documents(source: Source, exp: Any) -> Iterator[Placed]:
+    """The documents a run reads."""
+    return islice(read_documents(source, exp.field), exp.max_documents)
+
+
+def check_documents(exp: Any) -> None:
+    """Read all of it once, so that a damaged line is known before anything is counted; of the hub the first only."""
+    source = find_source(exp)
+    read = documents(source, exp)
+    try:
+        if isinstance(source, HubName):
+            next(read, None)
+            return
+        with progress_bar(total_bytes(source), "checking the data set") as advance:
+            at = 0
+            for _, place in read:
+                advance(place.bytes_read - at)
+                at = place.bytes_read
+    except BadDocument as error:
+        raise Rejected(f"{KEY}: {error}") from None
+
+
+def named_tokens(spec: PoolSpec, facts: "VocabFacts", seed: int, tokenizer: "Tokenizer | None") -> GlitchTokens:
+    """The ids of `exp.tokens`. Raises `Rejected` naming that key."""
+    from harness.tokens.rules import select
+
+    try:
+        found = select(_POOL, spec, facts, seed, tokenizer)
+    except Rejected as error:
+        raise Rejected(str(error).replace(f"pools.{_POOL}:", "exp.tokens:", 1)) from None
+    return GlitchTokens(found.ids, f"the tokens named in exp.tokens ({found.label})", None)
+
+
+def glitch_tokens(run: "Run") -> GlitchTokens:
+    """The tokens that this run counts."""
+    from harness.census.stored import load_census
+
+    assert run.facts is not None and run.identity is not None
+    if run.exp.tokens is not None:
+        return named_tokens(run.exp.tokens, run.facts, run.seed, run.tokenizer)
+    census = load_census(_census_folder(run.config, run.identity), run.identity)
+    if not census.informative:
+        run.note(
+            "The census says no task is within this model's reach, so it knows no glitch tokens: nothing was looked "
+            "for. exp.tokens= names some."
+        )
+    elif not census.is_complete:
+        run.note(f"The census tested a sample ({census.facts['sample']}): glitch tokens outside it are not counted.")
+    return GlitchTokens(tuple(sorted(census.glitch_ids)), f"the census {census.run_id}", census.run_id)
+
+
+def census_fingerprint(config: RunConfig, identity: "ModelIdentity") -> str:
+    """Stands for the verdicts of the census that a run takes."""
+    from harness.census.stored import load_census
+
+    census = load_census(_census_folder(config, identity), identity)
+    return hashlib.sha256(repr(sorted(census.glitch.items())).encode()).hexdigest()
+
+
+def _census_folder(config: RunConfig, identity: "ModelIdentity") -> Path:
+    from harness.census.stored import find_census
+
+    return Path(config.exp.census) if config.exp.census is not None else find_census(config.results_dir, identity)
