@@ -54,6 +54,7 @@ def draw_verification(run: "StoredRun") -> "MatplotlibFigure | None":
     axes.axhline(VERIFIED_BELOW, color=QUIET, linewidth=0.7, linestyle=(0, (4, 2)))
     axes.set_yscale("log")
     axes.set_ylim(top=2)
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(f"{INDICATORS[main]} (low: suspicious)")
     axes.set_ylabel("largest probability when asked")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
