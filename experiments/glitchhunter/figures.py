@@ -236,20 +236,21 @@ def found_table(run: "StoredRun") -> "pd.DataFrame | None":
     """The tokens found, in the order they were found."""
     import pandas as pd
 
-    tokens = run.details.get("tokens") or {}
+    tokens = {int(token): text for token, text in (run.details.get("tokens") or {}).items()}
     if not tokens:
         return None
-    ids = run.arrays["ids"].tolist()
-    place = {token: i for i, token in enumerate(ids)}
+    place = {token: i for i, token in enumerate(run.arrays["ids"].tolist())}
+    asked_at = {token: int(run.arrays["asked_at"][place[token]]) for token in tokens}
+    ids = sorted(tokens, key=lambda token: asked_at[token])
     census = run.arrays.get("census")
     words = {1: "glitch token", 0: "passes", -1: "no verdict"}
     return pd.DataFrame(
         {
-            "id": [int(token) for token in tokens],
-            "token": list(tokens.values()),
-            "asked as number": [int(run.arrays["asked_at"][place[int(token)]]) + 1 for token in tokens],
-            "last graph": [int(run.arrays["last_iteration"][place[int(token)]]) for token in tokens],
-            "census": ["" if census is None else words[int(census[place[int(token)]])] for token in tokens],
+            "id": ids,
+            "token": [tokens[token] for token in ids],
+            "asked as number": [asked_at[token] + 1 for token in ids],
+            "last graph": [int(run.arrays["last_iteration"][place[token]]) for token in ids],
+            "census": ["" if census is None else words[int(census[place[token]])] for token in ids],
         }
     )
 

@@ -87,6 +87,8 @@ def test_the_planted_cluster_is_found_and_the_hunt_is_drawn(folder, tmp_path, mo
     assert int(first["kept"].sum()) == run.details["iterations"][0]["n_kept"]
     table = (run.folder / "tables" / "iterations.csv").read_text().splitlines()
     assert len(table) == 2 + len(run.details["iterations"])
+    order = [int(line.split(",")[2]) for line in (run.folder / "tables" / "found.csv").read_text().splitlines()[1:]]
+    assert order == sorted(order)
     assert "no idea" not in (run.folder / "report.html").read_text()
 
 
