@@ -135,7 +135,7 @@ def _dose_line(dose: int) -> str:
     return f"| {dose} | {split.text} | {split.repeats} | {split.tasks} |"
 
 
-def _copy_line(origin: str, label: str, values: Mapping[str, float]) -> str:
+def _copy_line(origin: str, label: str, values: Mapping[str, Any]) -> str:
     low, high = values["copy_accuracy_cued/ci_low"], values["copy_accuracy_cued/ci_high"]
     interval = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
     exposures = f"{label} (median {values['median_exposures']:g})" if ":" in label else label
@@ -143,5 +143,5 @@ def _copy_line(origin: str, label: str, values: Mapping[str, float]) -> str:
     return f"| {origin} | {exposures} | {values['n_tokens']} | {values['copy_gain_cued']:.2f} | {accuracy} |"
 
 
-def _share(rate: Mapping[str, int]) -> str:
+def _share(rate: Mapping[str, Any]) -> str:
     return f"{rate['passed']} of {rate['n']}" if rate["n"] else "does not fit the context"
