@@ -13,6 +13,7 @@ much that the graph's modularity is about that of a trained organism's embedding
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -30,13 +31,13 @@ RESOLUTION = 1.0
 RECALL_ROWS = 1000
 
 PEER = r"""
-import json, sys, time, warnings
+import json, os, sys, time, warnings
 warnings.filterwarnings("ignore")
 import numpy as np, anndata, scanpy as sc
 from importlib.metadata import version
 folder, k, resolution = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 rows = np.load(folder + "/components.npy")
-figures = {"versions": {name: version(name) for name in ("scanpy", "umap-learn", "pynndescent", "igraph", "leidenalg")}}
+figures = {"load_average": os.getloadavg()[0], "versions": {name: version(name) for name in ("scanpy", "umap-learn", "pynndescent", "igraph", "leidenalg")}}
 def clocked(name, work):
     wall, cpu = time.perf_counter(), time.process_time()
     work()
@@ -75,7 +76,8 @@ def embedding(n: int, spread: float = 1.6) -> np.ndarray:
     centres = rng.normal(size=(400, 60)) * np.linspace(2.0, 0.3, 60)
     sizes = rng.dirichlet(np.full(400, 0.7))
     latent = centres[rng.choice(400, n, p=sizes)] + spread * rng.normal(size=(n, 60))
-    return (latent @ directions + 0.05 * rng.normal(size=(n, 768))).astype(np.float32)
+    noise = rng.standard_normal(size=(n, 768), dtype=np.float32)
+    return (latent @ directions).astype(np.float32) + np.float32(0.05) * noise
 
 
 def clocked(figures: dict[str, Any], name: str, work: Callable[[], Any]) -> Any:
@@ -98,7 +100,7 @@ def ours(folder: Path, n: int, with_leidenalg: bool) -> None:
     from harness.graph.space import principal_components
     from harness.graph.weights import fuzzy_graph
 
-    figures: dict[str, Any] = {"n": n}
+    figures: dict[str, Any] = {"n": n, "load_average": os.getloadavg()[0]}
     rows = embedding(n)
     figures["rss_mb_before"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     components = clocked(figures, "principal_components", lambda: principal_components(rows, COMPONENTS))
@@ -195,8 +197,12 @@ def main() -> None:
             own["recall"] = recall(np.load(folder / "components.npy"), np.load(folder / "our_ids.npy"))
             peer = against_peer(folder, arguments.peer)
             figures |= {"ours": own, "scanpy": peer, "scanpy_over_ours": compare(own, peer)}
-        figures["by_size"] = [in_a_process(folder, n, with_leidenalg=False) for n in arguments.sizes]
-    write_result("token_graph", figures)
+        write_result("token_graph", figures)
+        figures["by_size"] = []
+        for n in arguments.sizes:
+            figures["by_size"].append(in_a_process(folder, n, with_leidenalg=False))
+            # After every size: the largest take minutes.
+            write_result("token_graph", figures)
 
 
 if __name__ == "__main__":
