@@ -37,7 +37,8 @@ import numpy as np, anndata, scanpy as sc
 from importlib.metadata import version
 folder, k, resolution = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 rows = np.load(folder + "/components.npy")
-figures = {"load_average": os.getloadavg()[0], "versions": {name: version(name) for name in ("scanpy", "umap-learn", "pynndescent", "igraph", "leidenalg")}}
+packages = ("scanpy", "umap-learn", "pynndescent", "igraph", "leidenalg")
+figures = {"load_average": os.getloadavg()[0], "versions": {name: version(name) for name in packages}}
 def clocked(name, work):
     wall, cpu = time.perf_counter(), time.process_time()
     work()
