@@ -8,6 +8,7 @@ median round counts. Nothing here is asserted.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -20,10 +21,11 @@ import torch
 from reporting import write_result
 
 from harness.pocket.loss import next_token_loss
-from harness.pocket.recipe import RecipeConfig
+from harness.pocket.recipe import LOG_EVERY, RecipeConfig
 from harness.pocket.stream import Material, Stream, build_stream, prepare_material
 from harness.pocket.training import make_model, make_trainer
 
+WARM_UP = LOG_EVERY
 # The stream of so short a run has no room for large doses.
 DOSES = (0, 1, 4)
 
@@ -40,23 +42,25 @@ def plain_loop(recipe: RecipeConfig, stream: Stream, loss: Callable, implementat
     if implementation is not None:
         model.set_attn_implementation(implementation)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, fused=True)
-    began = time.perf_counter()
+    began = 0.0
     for step in range(recipe.n_steps):
+        if step == WARM_UP:
+            began = time.perf_counter()
         rows = stream.rows[step * recipe.batch_size : (step + 1) * recipe.batch_size]
         loss(model, torch.from_numpy(rows.astype(np.int64)), recipe.context).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-    return (time.perf_counter() - began) / recipe.n_steps
+    return (time.perf_counter() - began) / (recipe.n_steps - WARM_UP)
 
 
 def with_trainer(recipe: RecipeConfig, material: Material, stream: Stream) -> float:
-    """Seconds per step of the Trainer, without what it does once."""
+    """Seconds per step of the Trainer behind its first report, which is as many steps as the loop's warm-up."""
     marks: list[float] = []
     with tempfile.TemporaryDirectory() as work:
         trainer = make_trainer(recipe, material, stream, Path(work), lambda *_: marks.append(time.perf_counter()))
         trainer.train()
-    return (marks[-1] - marks[0]) / (10 * (len(marks) - 1))
+    return (marks[-1] - marks[0]) / (WARM_UP * (len(marks) - 1))
 
 
 def main() -> None:
@@ -90,6 +94,7 @@ def main() -> None:
         {
             "tokens_per_step": recipe.batch_size * recipe.context,
             "threads": 1,
+            "load_average": os.getloadavg(),
             "seconds_per_step": seconds,
             "median_seconds_per_step": medians,
             "over_plain_loop": {name: value / base for name, value in medians.items()},
