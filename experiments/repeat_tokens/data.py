@@ -108,6 +108,13 @@ def published_source(run: "StoredRun") -> str:
     return "; ".join(str(reference[key]) for key in ("condition", "source") if reference.get(key))
 
 
+def published_name(run: "StoredRun") -> str:
+    """`published for GPT-2 small`: whose figures they are, since the run may be of another model."""
+    condition = str((run.config.get("reference") or {}).get("condition", ""))
+    model = condition.split(",")[0].strip()
+    return f"published for {model}" if model else "published"
+
+
 def position(run: "StoredRun", pool: str, name: str) -> "np.ndarray | None":
     """One curve over positions 0..2*seq_len-1."""
     return run.arrays.get(f"{pool}/position/{name}")

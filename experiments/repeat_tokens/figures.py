@@ -62,7 +62,7 @@ def draw_logprob_axes(axes: "Axes", run: "StoredRun") -> None:
             axes.plot(ends, [value, value], ":", color=colour_of(pool, names), linewidth=1.0)
             shown_published = True
     if shown_published:
-        axes.plot([], [], ":", color=QUIET, linewidth=1.0, label="published mean of each half")
+        axes.plot([], [], ":", color=QUIET, linewidth=1.0, label=f"{data.published_name(run)}, mean of each half")
     axes.set_xlabel("position in the sequence (tokens)")
     axes.set_ylabel("log-prob of the token (nats)")
 
@@ -137,7 +137,8 @@ def draw_copy_summary(run: "StoredRun") -> "MatplotlibFigure | None":
     gains.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
     accuracies.set_xlim(-0.05, 1.05)
     if any(data.measured(run, pool, "copy_gain").published is not None for pool in names):
-        gains.plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label="published")
+        name = data.published_name(run)
+        gains.plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label=name)
         _legend_below(figure, gains)
     return figure
 
@@ -296,7 +297,7 @@ def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
         published = [found[half].published for half in data.HALVES]
         if any(value is not None for value in published):
             beside = {_HALVES: halves(published), _GAIN: number(gain.published, 2)}
-            rows.append(HeadlineRow(f"{pool}, published", beside))
+            rows.append(HeadlineRow(f"{pool}, {data.published_name(run)}", beside))
     return rows
 
 

@@ -136,7 +136,9 @@ def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
     both[0].axvline(0, color=QUIET, linewidth=0.6, zorder=0)
     both[1].set_xlim(-0.05, 1.05)
     if any(row.reference is not None for row in rows["copy_gain"]):
-        both[0].plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label="published")
+        named = {data.published_name(run) for group in groups for run in group.runs if data.published(run)}
+        label = named.pop() if len(named) == 1 else "published"
+        both[0].plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label=label)
         figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center")
     return figure
 

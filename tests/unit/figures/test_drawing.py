@@ -118,7 +118,7 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
     assert table.loc[("log-prob, first half (nats)", "unused"), "published"] == -17.27
     assert table.loc[("copy gain (nats)", "common"), "published"] == pytest.approx(-0.971 + 7.327)
     rows = {row.label: row.values for row in figures.headline(run)}
-    assert rows["unused, published"]["1st / 2nd half (nats)"] == "−17.3 / −19.7"
+    assert rows["unused, published for GPT-2 small"]["1st / 2nd half (nats)"] == "−17.3 / −19.7"
     with paper_style():
         figure = figures.draw_logprob(run)
         labels = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -131,7 +131,7 @@ def test_published_values_of_other_pools_are_not_shown(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, published=True))
     run.config["reference"]["pools"] = {"unused": "1:2", "common": run.config["pools"]["common"]}
     rows = [row.label for row in figures.headline(run)]
-    assert "common, published" in rows and "unused, published" not in rows
+    assert "common, published for GPT-2 small" in rows and "unused, published for GPT-2 small" not in rows
 
 
 def test_tables_hold_what_the_metrics_say(tmp_path: Path) -> None:
