@@ -123,7 +123,7 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
         figure = figures.draw_logprob(run)
         labels = [text.get_text() for text in figure.legends[0].get_texts()]
         heights = {float(line.get_ydata()[0]) for line in figure.axes[0].lines if len(set(line.get_ydata())) == 1}
-    assert "published mean of each half" in labels
+    assert "published for GPT-2 small, mean of each half" in labels
     assert {-17.27, -19.675, -7.327, -0.971} <= heights
 
 
