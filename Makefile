@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 PYTEST_JOBS ?= 2
 
-.PHONY: run test test-all lint clean-venv
+.PHONY: run test test-all lint reference clean-venv
 
 run: $(READY)
 	$(BIN)/python -m harness exp=repeat_tokens
@@ -20,6 +20,13 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The figures and tables that the README shows, from runs made now.
+reference: $(READY)
+	$(BIN)/python -m harness -m exp=repeat_tokens pools=default seed=0,1,2 tracker=none results_dir=results/pocket
+	$(BIN)/python -m harness -m exp=repeat_tokens pools=doses seed=0,1,2 tracker=none results_dir=results/pocket_doses
+	$(BIN)/python -m harness.figures results/pocket --out results/reference/pocket
+	$(BIN)/python -m harness.figures results/pocket_doses --out results/reference/pocket_doses
 
 # torch goes first and pinned: asked for by another package it would come with gigabytes of CUDA.
 $(READY): pyproject.toml constraints.txt
