@@ -1,0 +1,25 @@
+"""The runs an audit is made of: what each is asked for."""
+
+from harness.config.schema import ModelConfig, RunConfig
+from harness.run.parts import part_config
+
+
+def undertrained_config(config: RunConfig) -> RunConfig:
+    """Indicators, candidates and their verification."""
+    exp = config.exp
+    return part_config(
+        config,
+        "undertrained",
+        percentile=exp.percentile,
+        unused_ids=exp.unused_ids,
+        bos=exp.bos,
+        batch_size=exp.batch_size,
+    )
+
+
+def census_config(config: RunConfig, model: ModelConfig | None = None) -> RunConfig:
+    """The census of the run's model, or of another."""
+    exp = config.exp
+    return part_config(
+        config, "census", model, n_tokens=exp.n_tokens, chat=exp.chat, bos=exp.bos, batch_size=exp.batch_size
+    )

@@ -1,0 +1,187 @@
+"""Another revision of a model: where its verdicts come from, and what changed between the two."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.audit.parts import census_config
+from harness.config.schema import ModelConfig, RunConfig
+from harness.errors import HarnessError, Rejected
+from harness.measure.compare import paired_difference
+from harness.measure.intervals import wilson
+from harness.results.stored_run import StoredRun
+from harness.run.context import Run
+from harness.run.parts import run_part
+
+KEY = "exp.compare_to"
+_KINDS = ("audit", "census")
+
+
+@dataclass(frozen=True)
+class Other:
+    """The other revision: a finished run, or a model whose census is taken when it is needed."""
+
+    stored: StoredRun | None
+    model: ModelConfig | None
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of the tokens that both revisions were asked about."""
+
+    name: str
+    tasks: tuple[str, ...]
+    """Informative for both: what the verdicts compared here rest on."""
+    before: Mapping[int, bool]
+    now: Mapping[int, bool]
+    unmatched: int
+    """Tokens with a verdict here and none of the same id and text there."""
+
+    @property
+    def became(self) -> list[int]:
+        """Glitch tokens now that were none before."""
+        return [i for i, glitch in self.now.items() if glitch and not self.before[i]]
+
+    @property
+    def repaired(self) -> list[int]:
+        """Glitch tokens before that are none now."""
+        return [i for i, glitch in self.now.items() if not glitch and self.before[i]]
+
+    @property
+    def both(self) -> int:
+        """How many are glitch tokens in both."""
+        return sum(glitch and self.before[i] for i, glitch in self.now.items())
+
+    def metrics(self) -> dict[str, float | int | str | None]:
+        """Counts, both shares and their difference with intervals; no share of no tokens."""
+        n, both, became, repaired = len(self.now), self.both, len(self.became), len(self.repaired)
+        found: dict[str, float | int | str | None] = {
+            "compare/tokens": n,
+            "compare/became_glitch": became,
+            "compare/repaired": repaired,
+            "compare/glitch_in_both": both,
+            "compare/unmatched": self.unmatched,
+        }
+        if n:
+            found |= dict(wilson(both + became, n).metrics("compare/glitch_rate_here"))
+            found |= dict(wilson(both + repaired, n).metrics("compare/glitch_rate_there"))
+            difference = paired_difference(both, became, repaired, n - both - became - repaired)
+            found |= dict(difference.metrics("compare/difference"))
+        return found
+
+    def details(self) -> dict[str, Any]:
+        """What the figures need."""
+        became, repaired = len(self.became), len(self.repaired)
+        return {
+            "name": self.name,
+            "tasks": list(self.tasks),
+            "both": self.both,
+            "became": became,
+            "repaired": repaired,
+            "neither": len(self.now) - self.both - became - repaired,
+            "unmatched": self.unmatched,
+        }
+
+
+def find_other(config: RunConfig) -> Other | None:
+    """The revision that `exp.compare_to` names. Raises `Rejected` for what is neither a model nor a finished run."""
+    from harness.models.identity import resolve_identity
+
+    wanted = config.exp.compare_to
+    if wanted is None:
+        return None
+    folder = Path(wanted).expanduser()
+    if (folder / "manifest.json").is_file():
+        stored = _finished(folder)
+        return Other(stored, None, f"{stored.experiment}/{stored.run_id}")
+    model = replace(config.model, name=wanted, revision=config.exp.compare_revision)
+    try:
+        return Other(None, model, resolve_identity(model).fingerprint)
+    except Rejected as error:
+        text = str(error).replace("model.name:", f"{KEY}:", 1).replace("model.revision:", "exp.compare_revision:", 1)
+        raise Rejected(text) from None
+
+
+def _finished(folder: Path) -> StoredRun:
+    allowed = "the folder of a finished audit or census, a folder of weights, or a hub name"
+    try:
+        stored = StoredRun(folder)
+        kind, status = stored.experiment, stored.status
+    except HarnessError as error:
+        raise Rejected(f"{KEY}: {error}; allowed: {allowed}") from None
+    if kind not in _KINDS or status != "complete":
+        raise Rejected.key(KEY, f"{folder} (a {status} run of {kind})", allowed)
+    return stored
+
+
+def compare(run: Run, census: StoredRun) -> Change | None:
+    """What changed against the other revision; None where there is none, or nothing can be compared.
+
+    Raises `Rejected` for verdicts made by another matching rule or another version of a prompt.
+    """
+    other = find_other(run.config)
+    if other is None:
+        return None
+    stored = other.stored
+    if stored is None:
+        with run.timer("compare"):
+            stored = run_part(census_config(run.config, other.model))
+    _refuse_other_rules(census, stored)
+    tasks = tuple(task for task in census.details["informative"] if task in stored.details["informative"])
+    name = f"{stored.model} ({stored.experiment} {stored.run_id})"
+    if not tasks:
+        run.note(f"Nothing to compare with {name}: no task is informative for both.")
+        return None
+    if set(tasks) != {*census.details["informative"], *stored.details["informative"]}:
+        run.note(f"Compared by {', '.join(tasks)} alone, the only tasks informative for both: the shares are of these.")
+    here, there = _verdicts(census, tasks), _verdicts(stored, tasks)
+    shared = [key for key in here if key in there]
+    change = Change(
+        name,
+        tasks,
+        {key[0]: there[key] for key in shared},
+        {key[0]: here[key] for key in shared},
+        len(here) - len(shared),
+    )
+    _say(run, change, _changed_prompts(census, stored, tasks))
+    return change
+
+
+def _verdicts(stored: StoredRun, tasks: Sequence[str]) -> dict[tuple[int, str], bool]:
+    """Whether a token fails one of `tasks`, by id and text; of every token that was asked one of them."""
+    found = {}
+    for row in stored.records.to_dict("records"):
+        passed = [row.get(f"{task}/passed") for task in tasks]
+        known = [bool(value) for value in passed if value is not None and value == value]
+        if known:
+            found[int(row["id"]), str(row["token"])] = not all(known)
+    return found
+
+
+def _refuse_other_rules(here: StoredRun, there: StoredRun) -> None:
+    got, wanted = there.details.get("rule_version"), here.details["rule_version"]
+    if got != wanted:
+        raise Rejected(f"{KEY}: {there.run_id} was judged by the matching rule {got!r}, this one by {wanted!r}")
+    for task, question in here.details["questions"].items():
+        other = there.details["questions"].get(task, {}).get("version", "none")
+        versions = [str(version).removesuffix("+chat") for version in (other, question["version"])]
+        if versions[0] != versions[1]:
+            raise Rejected(f"{KEY}: {there.run_id} was asked version {versions[0]} of {task}, this one {versions[1]}")
+
+
+def _changed_prompts(here: StoredRun, there: StoredRun, tasks: Sequence[str]) -> list[str]:
+    questions = (here.details["questions"], there.details["questions"])
+    return [task for task in tasks if questions[0][task]["text"] != questions[1][task]["text"]]
+
+
+def _say(run: Run, change: Change, changed: Sequence[str]) -> None:
+    if changed:
+        run.note(f"The prompts of {', '.join(changed)} are not the same in both (a chat template on one side).")
+    if change.unmatched:
+        run.note(f"{change.unmatched} tokens have no counterpart of the same id and text in {change.name}.")
+    if not change.now:
+        run.note(f"Nothing to compare with {change.name}: the two share no token with a verdict.")
+    elif not change.became and not change.repaired:
+        run.note(f"No token changed its verdict against {change.name}.")
