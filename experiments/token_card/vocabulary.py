@@ -1,0 +1,121 @@
+"""What the tokenizer alone says of one token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.census.vocabulary import CensusVocabulary
+from harness.models.facts import VocabFacts
+from harness.models.tokenizers import Tokenizer
+from harness.tokens.text import shown
+from harness.vocabulary.audit import AuditedToken, Category, audit_vocabulary
+
+MOST_LISTED = 40
+
+
+@dataclass(frozen=True)
+class Word:
+    """One token as its tokenizer knows it."""
+
+    token: AuditedToken
+    name: str
+    """Its text made visible."""
+    token_type: str
+    in_bytes: str | None
+    """In hexadecimal; None where the text does not say which bytes it stands for."""
+    merge_rank: int | None
+    """Which merge made it, from 1; None where none did."""
+    made_of: tuple[int, ...]
+    parts_of: tuple[int, ...]
+    """Tokens that a merge makes of it and another."""
+    superstrings: tuple[int, ...]
+    """Longer tokens whose text holds its text."""
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether its text encodes to it."""
+        return self.token.category is Category.OK or self.token.encodes_to == (self.token.id,)
+
+
+def look_up(token_id: int, tokenizer: Tokenizer, facts: VocabFacts, vocabulary: CensusVocabulary) -> Word:
+    """Everything the tokenizer says of one id."""
+    token = audit_vocabulary(_OneToken(tokenizer, token_id), facts.d_vocab).tokens[token_id]
+    if token.category is Category.BYTE:
+        # The audit does not ask what a byte's text encodes to.
+        token = AuditedToken(token.id, token.category, token.text, token.byte, tuple(tokenizer.encode(token.text)))
+    parts = tokenizer.merge_parts()
+    order = {made: rank for rank, made in enumerate(tokenizer.merges(), 1)}
+    text = vocabulary.text(token_id)
+    longer = (i for i, other in enumerate(vocabulary.texts) if text and i != token_id and text in other)
+    return Word(
+        token,
+        shown(vocabulary.names[token_id]),
+        vocabulary.type_of(token_id).value,
+        _in_bytes(token, text),
+        order.get(token_id),
+        parts.get(token_id, ()),
+        tuple(made for made, both in parts.items() if token_id in both),
+        tuple(i for i in longer if i not in facts.special_ids),
+    )
+
+
+class _OneToken:
+    """A tokenizer that has no other token: an audit of one id need not decode a whole vocabulary."""
+
+    def __init__(self, tokenizer: Tokenizer, token_id: int) -> None:
+        self._tokenizer = tokenizer
+        self.special_ids = tokenizer.special_ids
+        self.known_ids = tokenizer.known_ids & {token_id}
+
+    def byte_id(self, byte: int) -> int | None:
+        found = self._tokenizer.byte_id(byte)
+        return found if found in self.known_ids else None
+
+    def token_text(self, token_id: int) -> str:
+        return self._tokenizer.token_text(token_id)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._tokenizer.encode_batch(texts)
+
+    def decode_batch(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        return self._tokenizer.decode_batch(rows)
+
+
+def _in_bytes(token: AuditedToken, text: str | None) -> str | None:
+    if token.byte is not None:
+        return f"{token.byte:02x}"
+    if token.category in (Category.SPECIAL, Category.NO_TOKEN) or text is None:
+        return None
+    return text.encode("utf-8", errors="surrogatepass").hex(" ")
+
+
+def as_details(word: Word, vocabulary: CensusVocabulary, facts: VocabFacts) -> dict[str, Any]:
+    """What the tables need of it."""
+
+    def listed(ids: Sequence[int]) -> list[dict[str, Any]]:
+        return [{"id": i, "token": shown(vocabulary.names[i])} for i in ids[:MOST_LISTED]]
+
+    exposures = facts.exposures
+    counts = {} if exposures is None else {"total": exposures.total, "text": exposures.text,
+                                           "repeats": exposures.repeats, "tasks": exposures.tasks}  # fmt: skip
+    return {
+        "card": {
+            "id": word.token.id,
+            "token": word.name,
+            "category": word.token.category.value,
+            "byte_type": word.token.byte_type.value if word.token.byte_type else None,
+            "type": word.token_type,
+            "bytes": word.in_bytes,
+            "is_reachable": word.is_reachable,
+            "looks_special": word.token.looks_special,
+            "merge_rank": word.merge_rank,
+            "n_merges": len(facts.merges),
+            "n_superstrings": len(word.superstrings),
+            "n_part_of": len(word.parts_of),
+            "exposures": {name: int(values[word.token.id]) for name, values in counts.items()},
+        },
+        "encodes_to": listed(word.token.encodes_to),
+        "made_of": listed(word.made_of),
+        "part_of": listed(word.parts_of),
+        "superstrings": listed(word.superstrings),
+    }
