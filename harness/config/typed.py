@@ -17,7 +17,7 @@ def to_dataclass(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T
 
     _refuse_unknown_keys(cls, values, prefix)
     try:
-        return TypeAdapter(cls).validate_python(dict(values))
+        return TypeAdapter(cls).validate_python(_filled(cls, values))
     except ValidationError as error:
         raise _one_line(error, prefix) from None
 
@@ -35,6 +35,17 @@ def _refuse_unknown_keys(cls: type, values: Mapping[str, Any], prefix: str) -> N
             _refuse_unknown_keys(nested, value, f"{prefix}{key}.")
 
 
+def _filled(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`exp.early_rows.text=9` changes one part of a nested value: the others keep those of the field's default."""
+    filled = dict(values)
+    for field in dataclasses.fields(cls):
+        value = filled.get(field.name)
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(field.default):
+            parts = {part.name: getattr(field.default, part.name) for part in dataclasses.fields(field.default)}
+            filled[field.name] = {**parts, **value}
+    return filled
+
+
 def _dataclass_in(hint: Any) -> type | None:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return hint
@@ -48,10 +59,13 @@ def _one_line(error: Any, prefix: str) -> Rejected:
     first = problems[0]
     # A union reports one problem per member, each with the member's name at the end of its place.
     place = [str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()]
-    if len(problems) > 1 and len(place) > 1:
-        place = place[:-1]
     message = str(first["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
     if first["type"] == "missing":
         return Rejected(f"{prefix}{'.'.join(place)}: missing, and there is no default")
+    if len(problems) > 1 and len(place) > 1:
+        place = place[:-1]
+    if first["type"] == "value_error":
+        # A dataclass's own check names its field, the value and what is allowed.
+        return Rejected(prefix + ".".join([*place, message]))
     got = first["input"]
     return Rejected.key(prefix + ".".join(place), got, message)

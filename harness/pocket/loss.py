@@ -27,8 +27,7 @@ def next_token_loss(model: "GPT2LMHeadModel", tokens: Int[Tensor, "batch pos"], 
         hidden = model.transformer(tokens).last_hidden_state[:, :-1]
         positions = hidden.reshape(-1, hidden.shape[-1]).split(CHUNK)
         targets = tokens[:, 1:].reshape(-1).split(CHUNK)
-        total = sum(
-            cross_entropy(model.lm_head(part).float(), target, reduction="sum")
-            for part, target in zip(positions, targets, strict=True)
-        )
+        total = torch.zeros(())
+        for part, target in zip(positions, targets, strict=True):
+            total = total + cross_entropy(model.lm_head(part).float(), target, reduction="sum")
     return total / tokens[:, 1:].numel()

@@ -110,6 +110,7 @@ def judge(model: "GPT2LMHeadModel", recipe: RecipeConfig, material: Material, st
         if ids:
             buckets.append(bucket(f"{low}:{high or ''}", ids))
     scores = buckets[-1].copying.induction_scores
+    assert scores is not None, "the organism has attention patterns"
     layer, head = np.unravel_index(int(np.argmax(scores)), scores.shape)
     unseen = [i for i in natural.tolist() if total[i] == 0] + list(material.planted.get(0, ()))
     return Verdict(

@@ -76,7 +76,7 @@ def train_organism(
     checkpoint = newest_checkpoint(work)
     trainer = make_trainer(recipe, material, stream, work, on_progress)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    model = trainer.model
+    model: Any = trainer.model
     points = [CurvePoint.from_log(entry) for entry in trainer.state.log_history if not SUMMARY & set(entry)]
     verdict = judge(_as_shipped(model), recipe, material, stream)
     seconds = time.monotonic() - began
@@ -190,7 +190,7 @@ def make_trainer(
             return {"input_ids": row}
 
     class RowTrainer(Trainer):
-        def compute_loss(self, model: Any, inputs: Any, **_: Any) -> torch.Tensor:
+        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
             early = self.state.global_step < recipe.early_steps
             return next_token_loss(model, inputs["input_ids"], recipe.early_context if early else recipe.context)
 

@@ -99,3 +99,11 @@ def test_a_broken_yaml_is_one_line_too(tmp_path, monkeypatch):
     with pytest.raises(Rejected, match=r"broken\.yaml") as caught:
         compose_run(["exp=broken"])
     assert "\n" not in str(caught.value)
+
+
+def test_one_part_of_a_nested_value_may_be_changed():
+    changed = ["exp.early_rows.text=3", "exp.early_rows.repeats=4"]
+    rows = compose_run(["exp=train_pocket", *changed]).exp.early_rows
+    assert (rows.text, rows.repeats, rows.tasks) == (3, 4, 1)
+    with pytest.raises(Rejected, match=r"^exp\.d_model: got 130, allowed: a multiple of n_heads"):
+        compose_run(["exp=train_pocket", "exp.d_model=130"])
