@@ -21,7 +21,7 @@ tasks_unseen: {task: {passed, n}}, induction_score_max, induction_head, folder}
 
 from typing import Any
 
-from experiments.train_pocket_figures import FIGURES, TABLES, headline
+from experiments.train_pocket.figures import FIGURES, TABLES, headline
 from harness.pocket.recipe import RecipeConfig
 from harness.registry import Experiment
 from harness.run.context import Outcome, Run
