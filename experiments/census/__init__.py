@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.census.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule, ChatRule
+from harness.census.matching import RULE_VERSION
+from harness.census.questions import CENSUS_TASKS, BosRule, ChatRule, prompt_versions
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
 from harness.run.context import CheckContext, Outcome, Run
@@ -106,6 +107,7 @@ EXPERIMENT = Experiment(
     run=run,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
+    inputs=lambda *_: {"rule": RULE_VERSION, **prompt_versions(CENSUS_TASKS)},
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

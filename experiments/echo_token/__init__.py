@@ -22,8 +22,9 @@ Details: n_shots, n_seeds, pools {pool: {label, n_ids, n_tested}}, prompt, fits,
 from dataclasses import dataclass
 
 from experiments.echo_token.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule
+from harness.census.questions import BosRule, prompt_versions
 from harness.errors import Rejected
+from harness.prompts import Task
 from harness.registry import Experiment, Needs
 from harness.run.context import CheckContext, Outcome, Run
 
@@ -90,6 +91,7 @@ EXPERIMENT = Experiment(
     run=run,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
+    inputs=lambda *_: prompt_versions((Task.MAGIKARP_INPUT_OUTPUT,)),
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

@@ -19,10 +19,14 @@ published (the table for a GPT-2 size; absent for any other model).
 from dataclasses import dataclass
 
 from experiments.undertrained.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule
+from harness.census.questions import BosRule, prompt_versions
 from harness.errors import Rejected
+from harness.prompts import Task
 from harness.registry import Experiment, Needs
 from harness.run.context import CheckContext, Outcome, Run
+
+PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
+"""The three verification prompts."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ EXPERIMENT = Experiment(
     run=run,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
+    inputs=lambda *_: prompt_versions(PROMPTS),
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

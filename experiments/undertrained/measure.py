@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.undertrained import PROMPTS
 from harness.behaviour.causal_model import CausalModel
 from harness.behaviour.magikarp import (
     VERIFIED_BELOW,
@@ -32,7 +33,6 @@ from harness.run.context import Outcome, Run
 from harness.tokens.text import shown
 from harness.vocabulary.audit import ByteType, Category, VocabularyAudit, audit_vocabulary
 
-PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
 PUBLISHED = Path(__file__).with_name("published.json")
 CATEGORIES = tuple(category.value for category in Category)
 _N_STEPS = 3

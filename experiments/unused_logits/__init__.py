@@ -22,11 +22,13 @@ Details: pools {pool: {label, n_ids}}, top_k, d_vocab, prompts [str], text {sour
 prompt, id, token, logit, exp_logit, prob, rank}]}.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.unused_logits.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule
+from harness.config.schema import RunConfig
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
 from harness.run.context import CheckContext, Outcome, Run
@@ -70,8 +72,6 @@ def check(context: CheckContext) -> None:
     tokenizer = require_tokenizer(context)
     facts, exp = context.facts, context.exp
     assert facts is not None
-    if exp.text_file is not None and not exp.text_file.is_file():
-        raise Rejected.key("exp.text_file", str(exp.text_file), "a text file")
     room = None if facts.n_ctx is None else facts.n_ctx - 1
     if room is not None and exp.window > room:
         raise Rejected.key("exp.window", exp.window, f"2 to {room} with this model's window")
@@ -79,6 +79,16 @@ def check(context: CheckContext) -> None:
         n = len(tokenizer.encode(prompt))
         if room is not None and n > room:
             raise Rejected(f"exp.prompts: {prompt[:40]!r} is {n} tokens, allowed: at most {room}")
+
+
+def inputs(config: RunConfig, _: object) -> dict[str, str]:
+    """The bytes of the running text. Raises `Rejected` where there is no such file."""
+    path = config.exp.text_file
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise Rejected.key("exp.text_file", str(path), "a text file")
+    return {"text": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def run(run: Run) -> Outcome:
@@ -96,6 +106,7 @@ EXPERIMENT = Experiment(
     run=run,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
+    inputs=inputs,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

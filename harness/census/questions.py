@@ -20,6 +20,11 @@ MAX_NEW_TOKENS = {Task.SPELLING: 36}
 DEFAULT_NEW_TOKENS = 10
 
 
+def prompt_versions(tasks: tuple[Task, ...]) -> dict[str, str]:
+    """Versions of the tasks' prompts, for the run id: another wording is another answer."""
+    return {f"prompt/{task.value}": TEMPLATES[task].version for task in tasks}
+
+
 class BosRule(Enum):
     """Whether prompts begin with the beginning-of-sequence token."""
 

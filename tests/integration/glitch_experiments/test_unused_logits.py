@@ -70,3 +70,11 @@ def test_own_text(folder, tmp_path):
     (tmp_path / "own.txt").write_text("the cap on the inner rein " * 20, encoding="utf-8")
     run = look(folder, tmp_path, text_file=tmp_path / "own.txt")
     assert run.details["text"]["source"] == "own.txt"
+
+
+def test_another_text_under_the_same_name_is_another_run(folder, tmp_path):
+    runs = []
+    for words in ("the cap on the inner rein ", "on the cap "):
+        (tmp_path / "own.txt").write_text(words * 30, encoding="utf-8")
+        runs.append(look(folder, tmp_path, text_file=tmp_path / "own.txt").run_id)
+    assert runs[0] != runs[1]
