@@ -33,8 +33,8 @@ def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
         x,
         run.arrays["ideal"],
         color=QUIET,
-        linewidth=0.9,
-        linestyle=(0, (1, 1.2)),
+        linewidth=3.0,
+        alpha=0.35,
         label="ideal: asks glitch tokens only",
     )
     left.plot(x, x / _PER_CENT, color=QUIET, linewidth=0.7, linestyle=(0, (5, 3)), label="expected at random")
@@ -219,7 +219,7 @@ FIGURES = (
     Figure(
         "recall_queries",
         "Left: share of all glitch tokens found by asking, against queries, mean over seeds with a 95 % band; "
-        "dotted: a detector that asks glitch tokens only, dashed: asking at random. Right: F1 of what is reported "
+        "wide and pale: one that asks glitch tokens only, dashed: asking at random. Right: F1 of what is reported "
         "against everything that went through the model (vertical line: the budget; beyond it: passes a method cannot "
         "do without); the line shows what the learning detector would have reported on the way.",
         draw_recall,
@@ -233,7 +233,8 @@ FIGURES = (
     Figure(
         "roc",
         "ROC curves of the weight indicators and of the detectors that score every token, against the census and "
-        "against how often training showed a token; numbers are areas, in the order of the legend.",
+        "against how often training showed a token; numbers are areas, in the order of the legend. Census verdicts that a "
+        "detector bought stand at the two ends of its scores, whatever the truth.",
         draw_roc,
     ),
     Figure(

@@ -2,11 +2,11 @@
 
 Source: Zhang et al. 2024, arXiv 2408.04905, Algorithm 1: attention pattern, gate and data of the MLP in key layers
 during the first pass of the repetition prompt, PCA, a support vector machine with a polynomial kernel; predicted glitch
-tokens are tested again. Adaptations, all ours: labels are verdicts of the census (the paper: repetition only); an
-MLP without a gate (GPT-2) gives its hidden layer behind the non-linearity in place of both; what stays of the budget
-buys re-tests, the surest first, and predictions it does not reach are reported as they are. Every token outside the
-sample takes one pass for its activations. No budget below the whole vocabulary covers that: these passes are counted
-beyond it.
+tokens are tested again. Adaptations, all ours: activations are read at the prompt's last position (the paper's is
+unknown); labels are verdicts of the census (the paper: repetition only); an MLP without a gate (GPT-2) gives its hidden
+layer behind the non-linearity in place of gate and data; what stays of the budget buys re-tests, the surest first, and
+predictions it does not reach are reported as they are. Every token outside the sample takes one pass for its
+activations. No budget below the whole vocabulary covers that: these passes are counted beyond it.
 """
 
 from dataclasses import dataclass, field

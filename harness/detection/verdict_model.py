@@ -11,6 +11,9 @@ from harness.detection.features import Features
 _EDGE = 1e-3
 # A share of neighbours that fail needs some to speak of: one imagined neighbour at the overall share.
 _PRIOR_NEIGHBOURS = 1.0
+# A Gaussian process costs the cube of the verdicts it learns from; beyond this many they add little to what is near.
+_MOST_FOR_PROCESS = 1000
+_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -29,24 +32,46 @@ class VerdictModel:
     ) -> Float[np.ndarray, " token"]:
         """P(glitch) of every token. `asked` are places in the view; both verdicts must occur among `fails`."""
         values = np.column_stack([features.values, _neighbour_shares(features, asked, fails)])
+        few = self._few(fails)
         found = []
-        for model in self._models():
-            model.fit(values[asked], fails)
-            found.append(model.predict_proba(values)[:, list(model.classes_).index(True)])
+        for model, learnt in (*((model, slice(None)) for model in self._models()), (self._process(), few)):
+            model.fit(values[asked][learnt], fails[learnt])
+            column = list(model.classes_).index(True)
+            parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
+            guess = np.concatenate([model.predict_proba(part)[:, column] for part in parts])
+            found.append(_for_shares(guess, float(fails[learnt].mean()), float(fails.mean())))
         return np.clip(np.mean(found, axis=0), _EDGE, 1 - _EDGE)
+
+    def _few(self, fails: Bool[np.ndarray, " asked"]) -> Int[np.ndarray, " few"]:
+        """At most so many verdicts, both kinds kept: half of them of the rarer kind, where there are that many."""
+        order = np.random.default_rng([self.seed, 7]).permutation(len(fails))
+        rarer = order[fails[order] == (fails.mean() < 0.5)]
+        other = order[fails[order] != (fails.mean() < 0.5)]
+        n_rarer = min(len(rarer), max(_MOST_FOR_PROCESS // 2, _MOST_FOR_PROCESS - len(other)))
+        return np.sort(np.concatenate([rarer[:n_rarer], other[: _MOST_FOR_PROCESS - n_rarer]]))
+
+    def _process(self) -> Any:
+        from sklearn.gaussian_process import GaussianProcessClassifier
+        from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
+
+        smooth = ConstantKernel(4.0) * RBF(8.0) + ConstantKernel(0.1) * DotProduct(1.0)
+        return GaussianProcessClassifier(smooth, optimizer=None, random_state=self.seed)
 
     def _models(self) -> list[Any]:
         from sklearn.ensemble import ExtraTreesClassifier
-        from sklearn.gaussian_process import GaussianProcessClassifier
-        from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
         from sklearn.linear_model import LogisticRegression
 
-        smooth = ConstantKernel(4.0) * RBF(8.0) + ConstantKernel(0.1) * DotProduct(1.0)
         return [
             LogisticRegression(C=0.1, max_iter=1000),
             ExtraTreesClassifier(self.n_trees, min_samples_leaf=2, max_features=0.5, random_state=self.seed),
-            GaussianProcessClassifier(smooth, optimizer=None, random_state=self.seed),
         ]
+
+
+def _for_shares(guess: Float[np.ndarray, " token"], learnt: float, real: float) -> Float[np.ndarray, " token"]:
+    """Probabilities learnt where a share `learnt` fails, as they are where a share `real` does (Bayes' rule)."""
+    fails, passes = guess * (real / learnt), (1 - guess) * ((1 - real) / (1 - learnt))
+    both: np.ndarray = fails / (fails + passes)
+    return both
 
 
 def _neighbour_shares(

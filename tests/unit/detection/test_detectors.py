@@ -178,6 +178,19 @@ class TestEachFindsItsPlantedCase:
         found = ActiveCensus(QUICK.active_census).detect(replace(view, unused_ids=()), oracle_of(truth), 100, 0)
         assert f1_of(found, truth) > 0.85
 
+    def test_active_census_looks_at_both_matrices_of_an_untied_model(self):
+        view, truth = planted(1000)
+        noise = np.random.default_rng(1).normal(size=view.embedding.shape).astype(np.float32)
+        for matrix in ("embedding", "unembedding"):
+            untied = replace(view, is_tied=False, **{matrix: noise})
+            found = ActiveCensus(QUICK.active_census).detect(untied, oracle_of(truth), 100, 0)
+            assert f1_of(found, truth) > 0.8, f"{matrix} is noise, the other tells"
+
+    def test_active_census_learns_from_thousands_of_verdicts(self):
+        view, truth = planted(3000, share=0.02)
+        found = ActiveCensus(QUICK.active_census).detect(view, oracle_of(truth), 1500, 0)
+        assert f1_of(found, truth) > 0.9
+
 
 def test_settings_name_the_key_they_refuse():
     with pytest.raises(Rejected, match=r"exp\.active_census\.first_share: got 0\.0"):
