@@ -233,7 +233,7 @@ FIGURES = (
     Figure(
         "roc",
         "ROC curves of the weight indicators and of the detectors that score every token, against the census and "
-        "against how often training showed a token; numbers are areas, in the order of the legend. Census verdicts that a "
+        "against how often training showed a token; numbers are areas, in the order of the legend. Census verdicts a "
         "detector bought stand at the two ends of its scores, whatever the truth.",
         draw_roc,
     ),
