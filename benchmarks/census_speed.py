@@ -11,12 +11,13 @@ repetition task of the census is timed on the embedded model as well. Nothing he
 
 import argparse
 import copy
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from reporting import write_result
+from reporting import FOLDER, write_result
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from harness.behaviour.causal_model import CausalModel, fuse_activations
@@ -112,7 +113,7 @@ def gpt2_shape(dtype: str, n_tokens: int, n_single: int, rounds: int) -> dict[st
         "census_all_ten_steps": lambda: decode(model, prompts, N_NEW),
         "verification": lambda: target_probabilities(model, targets, by_target.__getitem__, 3),
     }
-    return rates(backend, prompts, engine, n_single, rounds)
+    return {"tokens": n_tokens, "rounds": rounds, **rates(backend, prompts, engine, n_single, rounds)}
 
 
 def pocket(n_single: int, rounds: int) -> dict[str, Any]:
@@ -149,19 +150,22 @@ def main() -> None:
     parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--pocket", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="keep what the file holds of other models and dtypes")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     figures: dict[str, object] = {
         "unit": "tokens of the vocabulary per second, best of the rounds",
         "prompt_tokens": N_BEFORE + 1 + N_BEHIND,
         "new_tokens": N_NEW,
-        "tokens": arguments.tokens,
-        "rounds": arguments.rounds,
     }
     for dtype in arguments.dtypes:
         figures[f"gpt2_shape_{dtype}"] = gpt2_shape(dtype, arguments.tokens, arguments.one_by_one, arguments.rounds)
     if arguments.pocket:
         figures["pocket_float32"] = pocket(arguments.one_by_one, arguments.rounds)
+    if arguments.keep and (FOLDER / "census_speed.json").is_file():
+        before = json.loads((FOLDER / "census_speed.json").read_text(encoding="utf-8"))
+        kept = {key: value for key, value in before.items() if key.startswith(("gpt2_shape_", "pocket_"))}
+        figures = {**kept, **figures}
     write_result("census_speed", figures)
 
 
