@@ -274,7 +274,7 @@ def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     ]
     if metrics.get("glitch_rate_reachable") is not None:
         reachable = {"tokens": f"{_reachable_glitches(run):,}", "share": share("glitch_rate_reachable")}
-        rows.append(HeadlineRow("of those text leads to", reachable))
+        rows.append(HeadlineRow("of those that text leads to", reachable))
     verified = metrics.get("verified")
     of = f" of {metrics['candidates']:,} candidates"
     words = f"{verified:,}{of}" if verified is not None else "uninformative"

@@ -29,16 +29,17 @@ def draw_most_frequent(run: "StoredRun") -> "MatplotlibFigure | None":
     axes.barh(places, top["tokens"], height=0.72, color=COLOURS[5], label="occurrences")
     axes.plot(top["documents"], places, "o", color=COLOURS[0], markersize=3, label="documents it occurs in")
     axes.set_yticks(
-        places, [f"{figure_text(text)}  {number}" for text, number in zip(top["token"], top["id"], strict=True)]
+        places, [f"{figure_text(text)}  ({number})" for text, number in zip(top["token"], top["id"], strict=True)]
     )
     axes.set_ylim(len(top) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     if top["tokens"].max() > 50 * max(int(top["documents"].min()), 1):
         axes.set_xscale("log")
         axes.set_xlim(left=0.5)
+        axes.set_xlabel("number in the data set (log scale)")
     else:
         axes.set_xlim(left=0)
-    axes.set_xlabel("number in the data set")
+        axes.set_xlabel("number in the data set")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

@@ -240,6 +240,14 @@ def next_table(run: "StoredRun") -> "pd.DataFrame":
     return pd.DataFrame(run.details["next"]).rename(columns={"prob": "probability"})
 
 
+def _asked(run: "StoredRun") -> str:
+    from harness.figures.tables import number
+
+    if run.metrics.get("max_prob") is None:
+        return "no prompt fits"
+    return number(run.metrics["max_prob"]) + ("" if run.metrics["verification_informative"] else " (uninformative)")
+
+
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """The few things one wants to know first."""
     from harness.figures.tables import number
@@ -251,7 +259,7 @@ def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
         "token": f"{card['token']} (id {card['id']})",
         "kind": CATEGORIES[card["category"]],
         "census": "no verdict" if glitch is None else "glitch token" if glitch else "passes",
-        "probability when asked for": number(metrics.get("max_prob")) or "no prompt fits",
+        "probability when asked for": _asked(run),
     }
     if main is not None:
         facts[INDICATORS[main["name"]]] = f"{number(main['value'])}, rank {main['rank']:,} of {main['n']:,}"

@@ -11,6 +11,7 @@ from experiments.token_card.vocabulary import Word, as_details, look_up
 from harness.behaviour.causal_model import CausalModel
 from harness.behaviour.magikarp import VERIFIED_BELOW
 from harness.census.asking import Interviewer
+from harness.census.verdict import LEAST_PASS_RATE
 from harness.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import student_t
 from harness.run.context import Outcome, Run
@@ -96,13 +97,18 @@ def _metrics(
 ) -> Metrics:
     token_id = word.token.id
     best = [row["max_prob"] for row in verification if row["max_prob"] is not None]
+    # A prompt tells something only where it gets well-known tokens out of this model.
+    can_verify = any(
+        row["known_said"] >= LEAST_PASS_RATE * row["known_n"] for row in verification if row.get("known_n")
+    )
     metrics: Metrics = {
         "id": token_id,
         "category": word.token.category.value,
         "is_reachable": int(word.is_reachable),
         "glitch": None if glitch is None else int(glitch),
         "max_prob": max(best) if best else None,
-        "verified": int(max(best) < VERIFIED_BELOW) if best else None,
+        "verified": int(max(best) < VERIFIED_BELOW) if can_verify else None,
+        "verification_informative": int(can_verify),
         "superstrings": len(word.superstrings),
     }
     for row in rows.standing(token_id):

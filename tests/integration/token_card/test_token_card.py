@@ -71,7 +71,7 @@ class TestVocabulary:
         assert run.details["superstrings"] == []
 
     def test_a_control_character_is_shown_and_harmless(self, folder, results):
-        run = card(folder, results, 215)  #: the byte 0x1B, which begins a terminal's commands
+        run = card(folder, results, 215)  # the byte 0x1B, which begins a terminal's commands
         assert run.details["card"]["bytes"] == "1b"
         for name in ("report.html", "tables/card.csv", "tables/card.tex", "metrics.json"):
             assert "\x1b" not in (run.folder / name).read_text(encoding="utf-8")
@@ -119,6 +119,7 @@ class TestAnswers:
     def test_a_model_that_can_do_nothing_gives_no_verdict(self, folder, results):
         run = card(folder, results, CAP)
         assert run.metrics["glitch"] is None
+        assert run.metrics["verification_informative"] == 0 and run.metrics["verified"] is None
         assert {row["informative"] for row in run.details["census"]} == {False}
         assert any("uninformative" in note for note in run.notes)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.documents import reading
 from harness.documents.layouts import Layout
 from harness.documents.reading import BadDocument, read_documents
-from harness.documents.source import Format, find_files, fingerprint, looks_like_a_hub_name
+from harness.documents.source import Format, HubName, find_files, find_on_hub, fingerprint, looks_like_a_hub_name
 from harness.errors import Rejected
 
 pytestmark = pytest.mark.unit
@@ -171,6 +171,26 @@ class TestText:
     def test_no_utf8_is_named_with_its_line(self, tmp_path, damage):
         with pytest.raises(BadDocument, match=r"d\.txt, line 3: no UTF-8"):
             read(write(tmp_path / "d.txt", b"a\nb\n" + damage))
+
+
+class TestHub:
+    """A folder stands in for a data set of the hub: the library that streams both is the same."""
+
+    def test_rows_are_streamed(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+        write(tmp_path / "train.jsonl", "\n".join(json.dumps(row) for row in ALPACA[:2]))
+        found = [d.texts for d, _ in read_documents(HubName(str(tmp_path), None, "train", "main"))]
+        assert found == [("Add.", "1 2", "3"), ("Say hello.", "hello")]
+
+    @pytest.mark.parametrize(("split", "problem"), [("nowhere", "cannot be read"), ("train", "row 1: no layout known")])
+    def test_what_is_wrong_with_it(self, tmp_path, split, problem):
+        write(tmp_path / "train.jsonl", '{"body": "x"}\n')
+        with pytest.raises(BadDocument, match=problem):
+            list(read_documents(HubName(str(tmp_path), None, split, "main")))
+
+    def test_switched_off(self):
+        with pytest.raises(Rejected, match=r"exp\.path: got 'owner/name': .*switched off"):
+            find_on_hub("owner/name", None, "train", None, "exp.path")
 
 
 class TestFiles:
