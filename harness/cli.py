@@ -167,7 +167,7 @@ def _show_config(command: _Command) -> int:
     from omegaconf import OmegaConf
 
     from harness.config.compose import compose_hydra, compose_run
-    from harness.run.lifecycle import config_yaml
+    from harness.runs.lifecycle import config_yaml
 
     if command.show_config == "job":
         console.show(config_yaml(compose_run(command.overrides)).rstrip())
@@ -182,7 +182,7 @@ def _show_config(command: _Command) -> int:
 
 def _run_one(overrides: Sequence[str]) -> int:
     from harness.config.compose import compose_run
-    from harness.run.lifecycle import execute
+    from harness.runs.lifecycle import execute
 
     stored = execute(compose_run(overrides))
     return show_run(stored)

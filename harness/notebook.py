@@ -9,6 +9,6 @@ def run(experiment: str, *overrides: str) -> StoredRun:
     Raises `Rejected` or `RunFailed`, whose messages are the lines the command would print.
     """
     from harness.config.compose import compose_run
-    from harness.run.lifecycle import execute
+    from harness.runs.lifecycle import execute
 
     return execute(compose_run([f"exp={experiment}", *overrides]))

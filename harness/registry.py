@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.config.schema import RunConfig
     from harness.models.identity import ModelIdentity
     from harness.results.stored_run import StoredRun
-    from harness.run.context import CheckContext, Outcome, Run
+    from harness.runs.context import CheckContext, Outcome, Run
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ from harness import console
 from harness.config import overrides as typed_overrides
 from harness.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
 from harness.errors import HarnessError
-from harness.run.folder import write_whole
+from harness.runs.folder import write_whole
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -96,7 +96,7 @@ def run_job(composed: "DictConfig") -> None:
     """One job, in this process or a launcher's; how it ended is a file, since a launcher may be another machine."""
     from hydra.core.hydra_config import HydraConfig
 
-    from harness.run.lifecycle import execute, prepare
+    from harness.runs.lifecycle import execute, prepare
 
     console.configure_logging()
     hydra_config = HydraConfig.get()

@@ -42,7 +42,7 @@ from harness.census.questions import BosRule, ChatRule
 from harness.config.schema import RunConfig
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity
@@ -86,7 +86,7 @@ def inputs(config: RunConfig, _: "ModelIdentity | None") -> Mapping[str, str]:
 def check(context: CheckContext) -> None:
     """Refuse what one of the parts would refuse."""
     from experiments.audit.parts import census_config, undertrained_config
-    from harness.run.parts import check_part
+    from harness.runs.parts import check_part
 
     for part in (undertrained_config(context.config), census_config(context.config)):
         check_part(context, part)

@@ -12,8 +12,8 @@ from experiments.audit.revisions import Change, compare
 from harness.measure.intervals import wilson
 from harness.models.tokenizers import Tokenizer
 from harness.results.stored_run import StoredRun
-from harness.run.context import Outcome, Run
-from harness.run.parts import run_part
+from harness.runs.context import Outcome, Run
+from harness.runs.parts import run_part
 from harness.tokens.text import shown
 from harness.vocabulary.audit import AuditedToken, Category, VocabularyAudit, audit_vocabulary
 

@@ -1,7 +1,7 @@
 """The runs an audit is made of: what each is asked for."""
 
 from harness.config.schema import ModelConfig, RunConfig
-from harness.run.parts import part_config
+from harness.runs.parts import part_config
 
 
 def undertrained_config(config: RunConfig) -> RunConfig:

@@ -11,8 +11,8 @@ from harness.errors import HarnessError, Rejected
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson
 from harness.results.stored_run import StoredRun
-from harness.run.context import Run
-from harness.run.parts import run_part
+from harness.runs.context import Run
+from harness.runs.parts import run_part
 
 KEY = "exp.compare_to"
 _KINDS = ("audit", "census")

@@ -27,7 +27,7 @@ from harness.census.matching import RULE_VERSION
 from harness.census.questions import CENSUS_TASKS, BosRule, ChatRule, prompt_versions
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 if TYPE_CHECKING:
     from harness.census.asking import Interviewer

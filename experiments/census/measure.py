@@ -17,8 +17,8 @@ from harness.census.verdict import Calibration
 from harness.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import wilson
 from harness.prompts import Task
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Outcome, Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 
 # Half-open ranges of training counts; the last is open.

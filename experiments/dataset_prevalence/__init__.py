@@ -32,7 +32,7 @@ from harness.config.schema import PoolSpec, RunConfig
 from harness.documents.source import Format
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity

@@ -14,7 +14,7 @@ from harness.documents.source import File, HubName, Source, fingerprint, total_b
 from harness.errors import RunFailed
 from harness.measure.intervals import ClusterSums, wilson, wilson_ratio
 from harness.models.tokenizers import Tokenizer
-from harness.run.context import Outcome, Run
+from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 
 _TOTALS = "totals"

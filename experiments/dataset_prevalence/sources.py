@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.models.facts import VocabFacts
     from harness.models.identity import ModelIdentity
     from harness.models.tokenizers import Tokenizer
-    from harness.run.context import Run
+    from harness.runs.context import Run
 
 KEY = "exp.path"
 _POOL = "tokens"

@@ -49,7 +49,7 @@ from harness.census.questions import BosRule, ChatRule
 from harness.detection.roster import NAMES, RosterSettings
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from harness.detection.view import ModelView, make_view
 from harness.errors import Rejected
 from harness.indicators import UnusedIds, known_unused_ids
 from harness.prompts import TEMPLATES, Task
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Outcome, Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Outcome, Run
 from harness.vocabulary.audit import Category, audit_vocabulary
 
 _UNINFORMATIVE = (

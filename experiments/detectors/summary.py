@@ -13,7 +13,7 @@ from harness.detection.scoring import confusion, ideal_curve, recall_auc, recall
 from harness.detection.view import ModelView
 from harness.indicators import UnusedIds
 from harness.measure.intervals import student_t, wilson
-from harness.run.context import Outcome, Run
+from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from harness.census.stored import find_census, load_census
 from harness.detection.live_oracle import LiveOracle
 from harness.errors import Rejected
 from harness.prompts import Task
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Run
 
 _SHARD = 512
 

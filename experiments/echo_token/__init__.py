@@ -26,7 +26,7 @@ from harness.census.questions import BosRule, prompt_versions
 from harness.errors import Rejected
 from harness.prompts import Task
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from harness.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import Interval, wilson, wilson_clustered
 from harness.prompts import TEMPLATES, Task
 from harness.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Outcome, Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
 from harness.tokens.text import shown
 

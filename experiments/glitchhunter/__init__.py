@@ -34,7 +34,7 @@ from harness.glitchhunter import GlitchHunterSettings
 from harness.graph.choices import Projection
 from harness.prompts import Task
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from harness.glitchhunter.hypothesis import error_rates, plan_sample
 from harness.graph.projection import project
 from harness.measure.intervals import wilson
 from harness.prompts import Task
-from harness.run.context import Outcome, Run
+from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 
 log = logging.getLogger(__name__)

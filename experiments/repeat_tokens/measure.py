@@ -16,8 +16,8 @@ from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
 from harness.models.batch_size import choose_batch_size, halve_on_oom
 from harness.models.loaded import LoadedModel
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Run
 from harness.tokens.repeats import RepeatedTokens, draw_repeated
 
 SHARD = 16

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.token_audit.figures import FIGURES, TABLES, headline
 from harness.registry import Experiment, Needs
-from harness.run.context import Outcome, Run
+from harness.runs.context import Outcome, Run
 
 if TYPE_CHECKING:
     from harness.models.tokenizers import Tokenizer

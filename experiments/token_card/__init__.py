@@ -28,7 +28,7 @@ from experiments.token_card.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule, ChatRule
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from harness.census.questions import ChatRule, Question, census_questions, leadi
 from harness.census.records import make_record
 from harness.census.verdict import Calibration
 from harness.prompts import TEMPLATES, Task
-from harness.run.context import Run
+from harness.runs.context import Run
 from harness.tokens.text import shown
 
 VERIFICATION = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)

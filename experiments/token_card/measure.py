@@ -14,7 +14,7 @@ from harness.census.asking import Interviewer
 from harness.census.verdict import LEAST_PASS_RATE
 from harness.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import student_t
-from harness.run.context import Outcome, Run
+from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
 from harness.tokens.text import shown
 from harness.vocabulary.audit import Category

@@ -12,7 +12,7 @@ from harness.census.vocabulary import CensusVocabulary
 from harness.errors import Rejected
 from harness.indicators import UnusedIds, known_unused_ids, main_indicator, weight_indicators
 from harness.measure.rows import check_rows
-from harness.run.context import Run
+from harness.runs.context import Run
 from harness.tokens.text import shown
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from experiments.train_pocket.figures import FIGURES, TABLES, headline
 from harness.pocket.recipe import RecipeConfig
 from harness.registry import Experiment
-from harness.run.context import Outcome, Run
+from harness.runs.context import Outcome, Run
 
 VERSION = 1
 ORGANISM = "organism"

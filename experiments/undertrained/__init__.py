@@ -23,7 +23,7 @@ from harness.census.questions import BosRule, prompt_versions
 from harness.errors import Rejected
 from harness.prompts import Task
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
 """The three verification prompts."""

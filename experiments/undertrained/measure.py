@@ -28,8 +28,8 @@ from harness.errors import Rejected
 from harness.indicators import Indicator, UnusedIds, known_unused_ids, main_indicator, weight_indicators
 from harness.measure.intervals import wilson
 from harness.prompts import TEMPLATES, Task
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Outcome, Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 from harness.vocabulary.audit import ByteType, Category, VocabularyAudit, audit_vocabulary
 

@@ -31,7 +31,7 @@ from harness.census.questions import BosRule
 from harness.config.schema import RunConfig
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
-from harness.run.context import CheckContext, Outcome, Run
+from harness.runs.context import CheckContext, Outcome, Run
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from harness.behaviour.causal_model import CausalModel
 from harness.census.questions import leading_ids
 from harness.errors import RunFailed
 from harness.measure.intervals import student_t, wilson_clustered
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Outcome, Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 
 KINDS = ("prompts", "text")

@@ -7,7 +7,7 @@ from harness.errors import Rejected
 if TYPE_CHECKING:
     from harness.config.schema import ModelConfig
     from harness.models.tokenizers import Tokenizer
-    from harness.run.context import CheckContext
+    from harness.runs.context import CheckContext
 
 
 def require_plain_weights(config: "ModelConfig") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from harness.detection.oracle import MemoOracle
 
 if TYPE_CHECKING:
-    from harness.run.folder import ShardStore
+    from harness.runs.folder import ShardStore
 
 
 class KeptOracle(MemoOracle):

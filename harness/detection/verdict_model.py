@@ -34,7 +34,8 @@ class VerdictModel:
         values = np.column_stack([features.values, _neighbour_shares(features, asked, fails)])
         few = self._few(fails)
         found = []
-        for model, learnt in (*((model, slice(None)) for model in self._models()), (self._process(), few)):
+        everything = np.arange(len(fails))
+        for model, learnt in (*((model, everything) for model in self._models()), (self._process(), few)):
             model.fit(values[asked][learnt], fails[learnt])
             column = list(model.classes_).index(True)
             parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]

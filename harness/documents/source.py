@@ -4,8 +4,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
+from harness.console import progress_bar
 from harness.errors import Rejected
 
 _BLOCK = 1 << 20
@@ -74,8 +76,9 @@ def looks_like_a_hub_name(text: str) -> bool:
     return re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", text) is not None and _by_suffix(Path(text)) is None
 
 
+@cache
 def find_on_hub(name: str, subset: str | None, split: str, revision: str | None, key: str) -> HubName:
-    """The data set at its present commit. Raises `Rejected` where the hub has none, or cannot be reached."""
+    """The data set at its present commit, asked for once in a process: what is hashed is what is read. Raises `Rejected` where the hub has none, or cannot be reached."""
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
@@ -106,12 +109,20 @@ def fingerprint(source: Source) -> str:
         return f"{source.name}@{source.revision}/{source.subset}/{source.split}"
     digest = hashlib.sha256()
     for file in source:
-        inner = hashlib.sha256()
-        with file.path.open("rb") as stream:
-            while block := stream.read(_BLOCK):
-                inner.update(block)
-        digest.update(inner.digest() + file.format.value.encode())
+        state = file.path.stat()
+        digest.update(_file_digest(file.path, state.st_size, state.st_mtime_ns) + file.format.value.encode())
     return digest.hexdigest()
+
+
+@cache
+def _file_digest(path: Path, size: int, _: int) -> bytes:
+    """Of one file as it is now: size and time of its last change tell whether it has to be read again."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream, progress_bar(size, f"hashing {path.name}") as advance:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            advance(len(block))
+    return digest.digest()
 
 
 def total_bytes(source: Source) -> int:

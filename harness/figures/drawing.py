@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harness.registry import Experiment
     from harness.results.stored_run import StoredRun
-    from harness.run.folder import RunFolder
+    from harness.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from harness.registry import Experiment
 from harness.results.collect import collect
 from harness.results.settings import pools_text
 from harness.results.stored_run import StoredRun
-from harness.run.folder import RunFolder
+from harness.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from harness.registry import PaperFigure, PaperTable

@@ -14,7 +14,7 @@ from harness.config.schema import ModelConfig, RunConfig, TrackerConfig, Tracker
 from harness.errors import Rejected
 from harness.measure.intervals import wilson
 from harness.prompts import Task
-from harness.run.lifecycle import execute
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import EXTRA_ROWS, scripted_model, write_model
 
 pytestmark = pytest.mark.integration
@@ -140,11 +140,13 @@ class TestGate:
         assert any(note.startswith("Gate exceeded: 3 of") for note in run.notes)
         assert audited(max_glitch_rate=0.001).manifest["exit_code"] == 3  # asked again, not computed again
 
+    @pytest.mark.slow
     def test_at_the_limit_it_is_passed(self, audited):
         rate = audited().metrics["glitch_rate"]
         assert audited(max_glitch_rate=rate).manifest["exit_code"] == 0
         assert audited(max_glitch_rate=math.nextafter(rate, 0)).manifest["exit_code"] == 3
 
+    @pytest.mark.slow
     def test_the_command_ends_with_3(self, audited, folder, results, capsys):
         from harness.cli import run_command
 
@@ -153,6 +155,7 @@ class TestGate:
         assert run_command([*words, *pools, "exp.max_glitch_rate=0.001"]) == 3
         assert "exit code 3" in capsys.readouterr().out
 
+    @pytest.mark.slow
     def test_a_model_of_which_nothing_is_known_does_not_pass(self, folder, tmp_path):
         run = execute(config(folder, tmp_path, max_glitch_rate=0.5))
         assert run.manifest["exit_code"] == 3
@@ -184,6 +187,7 @@ class TestRevisions:
         assert [row["change"] for row in rows] == ["became a glitch token"] * 2 + ["repaired"]
         assert (run.folder / "figures" / "revisions.png").is_file()
 
+    @pytest.mark.slow
     def test_a_finished_run_says_the_same_as_its_model(self, audited, other, results):
         by_model = audited(compare_to=str(other))
         census = next(path.parent for path in results.glob("census/before-*/manifest.json"))
@@ -194,11 +198,13 @@ class TestRevisions:
             for name, value in by_model.metrics.items():
                 assert run.metrics[name] == value, name
 
+    @pytest.mark.slow
     def test_against_itself_nothing_changed(self, audited, folder):
         run = audited(compare_to=str(folder))
         assert run.metrics["compare/difference"] == 0
         assert any("No token changed its verdict" in note for note in run.notes)
 
+    @pytest.mark.slow
     def test_other_weights_under_the_same_name_are_another_run(self, audited, other, tmp_path):
         import shutil
 

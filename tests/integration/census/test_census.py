@@ -11,7 +11,7 @@ from harness.config.schema import ModelConfig, RunConfig, TrackerConfig, Tracker
 from harness.errors import Rejected
 from harness.models.identity import resolve_identity
 from harness.prompts import Task
-from harness.run.lifecycle import execute
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import EXTRA_ROWS, scripted_model, write_model
 
 pytestmark = pytest.mark.integration

@@ -1,5 +1,6 @@
 """Counts by hand: a data set in which it is known which tokens stand where."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from harness.config.schema import ModelConfig, RunConfig, TrackerConfig, Tracker
 from harness.documents.reading import MOST_CHARACTERS
 from harness.errors import Rejected
 from harness.measure.intervals import wilson
+from harness.models.identity import resolve_identity
+from harness.models.tokenizers import load_tokenizer
 from harness.prompts import Task
-from harness.run.context import Run
-from harness.run.lifecycle import execute
+from harness.runs.context import Run
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import scripted_model, write_model
 
 pytestmark = pytest.mark.integration
@@ -199,3 +202,19 @@ def test_a_piece_of_text_beyond_the_limit(folder, tmp_path):
     path.write_text("x" * (MOST_CHARACTERS + 5))
     run = count(folder, tmp_path, path, tokens=(CAP,))
     assert run.metrics["documents"] == 2 and run.metrics["tokens"] == MOST_CHARACTERS + 5
+
+
+def test_hostile_tokens_break_no_table(folder, data, tmp_path):
+    """Quotes, commas, markup, a backslash, a control character and half a character as glitch tokens."""
+    hostile = '",<&\\\x1b\n='
+    data.write_text(json.dumps({"text": hostile * 3 + "é"}) + "\n")
+    tokenizer = load_tokenizer(resolve_identity(ModelConfig(name=str(folder))), ModelConfig())
+    ids = tuple(dict.fromkeys(tokenizer.encode(hostile + "é")))
+    run = count(folder, tmp_path, data, tokens=ids)
+    rows = list(csv.DictReader((run.folder / "tables" / "tokens.csv").open(encoding="utf-8", newline="")))
+    assert [int(row["id"]) for row in rows] == run.records["id"].tolist()
+    assert {row["token"] for row in rows} >= {'"', ",", "<", "&", "\\", "\\u001b", "⏎", "\\xc3"}
+    latex = (run.folder / "tables" / "tokens.tex").read_text(encoding="utf-8")
+    assert "\x1b" not in latex and r"\& &" in latex and r"\textless{} &" in latex
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "\x1b" not in page and ">&lt;<" in page and ">&amp;<" in page

@@ -14,7 +14,7 @@ from harness.detection.settings import ActiveCensusSettings, KMeansSettings
 from harness.errors import Rejected
 from harness.glitchhunter.settings import GlitchHunterSettings
 from harness.prompts import Task
-from harness.run.lifecycle import execute
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import scripted_model, write_model
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ from harness.models.facts import load_facts
 from harness.models.tokenizers import load_tokenizer
 from harness.prompts import splice
 from harness.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
-from harness.run.lifecycle import execute
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import answering_model, write_model
 
 pytestmark = pytest.mark.integration

@@ -6,7 +6,7 @@ import pytest
 
 from harness import registry
 from harness.config.schema import ModelConfig, RunConfig, TrackerConfig, TrackerKind
-from harness.run.lifecycle import execute
+from harness.runs.lifecycle import execute
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

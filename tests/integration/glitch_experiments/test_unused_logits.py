@@ -6,7 +6,7 @@ import torch
 from experiments.unused_logits.measure import pool_statistics
 from harness.config.schema import ModelConfig, RunConfig, TrackerConfig, TrackerKind
 from harness.errors import Rejected
-from harness.run.lifecycle import execute
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import write_model
 
 pytestmark = pytest.mark.integration

@@ -11,8 +11,8 @@ from harness.detection.live_oracle import LiveOracle
 from harness.detection.oracle import TableOracle
 from harness.errors import Rejected, RunFailed
 from harness.prompts import Task
-from harness.run.folder import RunFolder, ShardStore
-from harness.run.lifecycle import execute
+from harness.runs.folder import RunFolder, ShardStore
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import scripted_model, write_model
 
 pytestmark = pytest.mark.integration

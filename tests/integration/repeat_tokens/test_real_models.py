@@ -12,8 +12,8 @@ from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
 from harness.notebook import run
 from harness.results.stored_run import StoredRun
-from harness.run.context import Outcome, Run
-from harness.run.folder import RunFolder
+from harness.runs.context import Outcome, Run
+from harness.runs.folder import RunFolder
 from harness.tokens.pools import resolve_pools
 
 pytestmark = pytest.mark.integration

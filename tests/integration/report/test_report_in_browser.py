@@ -12,7 +12,7 @@ import pytest
 
 from harness.figures.drawing import draw_run
 from harness.report.html import render_report
-from harness.run.folder import RunFolder
+from harness.runs.folder import RunFolder
 from tests.unit.results.stored_runs import FEW_FIGURES as EXPERIMENT
 from tests.unit.results.stored_runs import Made, write_run
 

@@ -8,7 +8,7 @@ import pytest
 from harness.config.compose import compose_run
 from harness.errors import Rejected
 from harness.models.tokenizer_identity import resolve_tokenizer
-from harness.run.lifecycle import execute, prepare
+from harness.runs.lifecycle import execute, prepare
 from tests.helpers.scripted_census import EXTRA_ROWS, write_model
 
 pytestmark = pytest.mark.integration

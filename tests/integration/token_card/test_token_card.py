@@ -8,7 +8,7 @@ from harness.behaviour.causal_model import CausalModel
 from harness.config.schema import ModelConfig, RunConfig, TrackerConfig, TrackerKind
 from harness.errors import Rejected
 from harness.prompts import Task
-from harness.run.lifecycle import execute
+from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import scripted_model, write_model
 
 pytestmark = pytest.mark.integration

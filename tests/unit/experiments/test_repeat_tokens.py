@@ -15,8 +15,8 @@ from harness.config.schema import RunConfig
 from harness.errors import Rejected, RunFailed
 from harness.models.facts import VocabFacts
 from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
-from harness.run.context import CheckContext, Outcome, Run
-from harness.run.folder import RunFolder, to_json
+from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.folder import RunFolder, to_json
 from harness.tokens.pools import resolve_pools
 
 pytestmark = pytest.mark.unit

@@ -15,7 +15,7 @@ from harness.figures import tables
 from harness.figures.drawing import add_footer, draw_run, runs_footer
 from harness.figures.style import ONE_COLUMN, new_figure, paper_style
 from harness.registry import Figure
-from harness.run.folder import RunFolder
+from harness.runs.folder import RunFolder
 from tests.unit.results.stored_runs import EXPERIMENT, Made, write_run
 
 SMALL = Made(seq_len=4, n_layers=2, n_heads=4, n_top=2)

@@ -11,7 +11,7 @@ from harness.figures.drawing import draw_run
 from harness.registry import AttentionPanel
 from harness.report import attention
 from harness.report.html import render_report
-from harness.run.folder import RunFolder
+from harness.runs.folder import RunFolder
 from tests.unit.results.stored_runs import FEW_FIGURES as EXPERIMENT
 from tests.unit.results.stored_runs import HOSTILE_TOKENS, Made, write_run
 

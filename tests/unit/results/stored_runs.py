@@ -11,7 +11,7 @@ import yaml
 from experiments.repeat_tokens import figures, paper, tables
 from harness.registry import Experiment
 from harness.results.stored_run import StoredRun, load_run
-from harness.run.folder import RunFolder
+from harness.runs.folder import RunFolder
 
 # What vocabularies hold: markup, quotes, a script's end, control characters, right-to-left text and overrides, half a
 # surrogate pair, mathematics, LaTeX, and something far too long.

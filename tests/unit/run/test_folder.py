@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RunFailed
-from harness.run.folder import RecordLog, RunFolder, ShardStore, to_json, write_whole
+from harness.runs.folder import RecordLog, RunFolder, ShardStore, to_json, write_whole
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ import pytest
 from harness.config.schema import TrackerConfig, TrackerKind
 from harness.figures.drawing import draw_run
 from harness.registry import Experiment
-from harness.run.folder import RunFolder
+from harness.runs.folder import RunFolder
 from harness.tracking import NullTracker, make_tracker
 from harness.tracking.tracker import BoundedTracker
 from harness.tracking.wandb_tracker import Mode, WandbTracker, choose_mode, stable_id

@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.errors import Rejected, RunFailed
 from harness.registry import Experiment, HeadlineRow
-from harness.run.batches import Batch, compute_batches
-from harness.run.context import Outcome, Run
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Outcome, Run
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.run.context import Run
+    from harness.runs.context import Run
 
 T = TypeVar("T")
 

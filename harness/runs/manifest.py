@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.config.schema import RunConfig
 from harness.registry import PROJECT, Experiment
-from harness.run.folder import SCHEMA_VERSION
+from harness.runs.folder import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity

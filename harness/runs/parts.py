@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import registry
 from harness.config.schema import ModelConfig, RunConfig
-from harness.run.context import CheckContext
+from harness.runs.context import CheckContext
 
 if TYPE_CHECKING:
     from harness.results.stored_run import StoredRun
@@ -28,6 +28,6 @@ def check_part(context: CheckContext, part: RunConfig) -> None:
 
 def run_part(part: RunConfig) -> "StoredRun":
     """The complete run of a part: a folder of its own under the same results_dir, resumed or reused like any other."""
-    from harness.run.lifecycle import execute
+    from harness.runs.lifecycle import execute
 
     return execute(part)

@@ -16,11 +16,11 @@ from harness.config.schema import ModelConfig, RunConfig
 from harness.errors import HarnessError, Rejected, RunFailed
 from harness.registry import Experiment, Needs
 from harness.results.stored_run import StoredRun
-from harness.run.context import CheckContext, Outcome, Run
-from harness.run.folder import RunFolder
-from harness.run.identity import answer_key, config_hash, plain, run_id
-from harness.run.manifest import Manifest, Status, first_manifest, tokenizer_facts
-from harness.run.seeding import seed_everything
+from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.folder import RunFolder
+from harness.runs.identity import answer_key, config_hash, plain, run_id
+from harness.runs.manifest import Manifest, Status, first_manifest, tokenizer_facts
+from harness.runs.seeding import seed_everything
 
 if TYPE_CHECKING:
     from harness.models.facts import VocabFacts

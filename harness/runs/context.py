@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config.schema import RunConfig
-from harness.run.folder import RecordLog, RunFolder, ShardStore
+from harness.runs.folder import RecordLog, RunFolder, ShardStore
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,51 @@
+"""The same run from a notebook."""
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def test_run_and_load_give_the_same_answer_however_often(tmp_path):
+    import harness
+
+    words = ("exp.n_sequences=4", "exp.seq_len=8", "tracker=none", f"results_dir={tmp_path}")
+    first = harness.run("repeat_tokens", *words)
+    again = harness.run("repeat_tokens", *words)
+    loaded = harness.load_run(first.folder)
+    assert first.status == "complete"
+    assert first.folder == again.folder
+    assert loaded.metrics == first.metrics
+    assert len(loaded.records) == 8
+    assert set(loaded.arrays) == set(first.arrays)
+    assert first.figures["logprob_by_position"]._repr_png_()[:4] == b"\x89PNG"
+    assert "copy_gain" in first._repr_html_()
+
+
+def test_pocket_keeps_its_promise(tmp_path):
+    """The contrast that everything else stands on: at 25 tokens, common tokens are copied and unseen ones are not."""
+    import harness
+
+    metrics = harness.run("repeat_tokens", "tracker=none", f"results_dir={tmp_path}").metrics
+    assert metrics["common/copy_gain_cued"] >= 4
+    assert metrics["common/copy_accuracy_cued"] >= 0.9
+    assert metrics["common/induction_score_max"] >= 0.5
+    assert metrics["unused/copy_accuracy_cued"] <= 0.05
+
+
+def test_another_model_never_inherits_pockets_exposures(tmp_path):
+    import shutil
+
+    import harness
+    from harness.errors import Rejected
+    from harness.pocket import POCKET_FOLDER
+
+    shutil.copytree(POCKET_FOLDER, tmp_path / "other", ignore=shutil.ignore_patterns("exposures*"))
+    with pytest.raises(Rejected, match=r"pools\.unused"):
+        harness.run(
+            "repeat_tokens",
+            f"model.name={tmp_path / 'other'}",
+            "pools.unused=exposures:0:1",
+            "tracker=none",
+            f"results_dir={tmp_path / 'results'}",
+        )
+    assert not list((tmp_path / "results").rglob("manifest.json"))
