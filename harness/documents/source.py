@@ -78,7 +78,10 @@ def looks_like_a_hub_name(text: str) -> bool:
 
 @cache
 def find_on_hub(name: str, subset: str | None, split: str, revision: str | None, key: str) -> HubName:
-    """The data set at its present commit, asked for once in a process: what is hashed is what is read. Raises `Rejected` where the hub has none, or cannot be reached."""
+    """The data set at its present commit, asked for once in a process: what is hashed is what is read.
+
+    Raises `Rejected` where the hub has none, or cannot be reached.
+    """
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
