@@ -41,14 +41,15 @@ _EXAMPLES = 20
 class Seeds:
     """What one detector did, seed by seed."""
 
-    spent_after: tuple[Int[np.ndarray, " judged"], ...]
-    judged: tuple[Int[np.ndarray, " judged"], ...]
+    spent_after: tuple[Int[np.ndarray, " _"], ...]
+    judged: tuple[Int[np.ndarray, " _"], ...]
+    """Each seed may judge another number of tokens."""
     predicted: Bool[np.ndarray, "seed token"]
     scores: Float[np.ndarray, "seed token"]
     counts: Int[np.ndarray, "seed count"]
     """Queries, passes among them, passes beyond the budget, token positions."""
-    progress_spent: tuple[Int[np.ndarray, " step"], ...]
-    progress_predicted: tuple[Bool[np.ndarray, "step token"], ...]
+    progress_spent: tuple[Int[np.ndarray, " _"], ...]
+    progress_predicted: tuple[Bool[np.ndarray, "_ token"], ...]
 
     @classmethod
     def gather(cls, view: ModelView, shards: Sequence[Mapping[str, np.ndarray]]) -> "Seeds":
