@@ -169,8 +169,8 @@ TABLES = (
         "detectors",
         "Every detector against the census with the same budget (means over seeds, 95 % Student t intervals). Recall "
         "area: under recall against queries up to the budget, over that of a detector that asks glitch tokens only. "
-        "Queries and passes: as a share of what the whole census costs. magikarp and glitchminer draw nothing at random, so "
-        "their seeds agree; a hunt of glitchhunter ends where the budget does.",
+        "Queries and passes: as a share of what the whole census costs. magikarp and glitchminer draw nothing at "
+        "random, so their seeds agree; a hunt of glitchhunter ends where the budget does.",
         detectors_table,
     ),
     Table(
