@@ -173,7 +173,7 @@ def _media(run: "StoredRun", experiment: "Experiment") -> Iterator[tuple[str, An
 def _table(frame: "pd.DataFrame") -> Any:
     import wandb
 
-    rows = [
+    rows: list[Any] = [
         [visible(cell) if isinstance(cell, str) else cell for cell in (plain(value) for value in row)]
         for row in frame.itertuples(index=False)
     ]
