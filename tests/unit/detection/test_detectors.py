@@ -160,7 +160,7 @@ class TestEachFindsItsPlantedCase:
         assert f1_of(found, truth) > 0.9
         assert len(found.judged) == 100
         assert len(found.predicted) > 1.5 * found.verdicts.sum()
-        assert [snapshot.spent for snapshot in found.snapshots] == [30, 54, 78, 100]
+        assert [snapshot.spent for snapshot in found.snapshots] == [10, 40, 70, 100]
 
     def test_active_census_cannot_know_a_truth_that_nothing_shows(self):
         view, _ = planted(600)
