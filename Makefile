@@ -27,6 +27,10 @@ reference: $(READY)
 	$(BIN)/python -m harness -m exp=repeat_tokens pools=doses seed=0,1,2 tracker=none results_dir=results/pocket_doses
 	$(BIN)/python -m harness.figures results/pocket --out results/reference/pocket
 	$(BIN)/python -m harness.figures results/pocket_doses --out results/reference/pocket_doses
+	$(BIN)/python -m harness exp=detectors tracker=none results_dir=results/pocket_detectors
+	mkdir -p results/reference/detectors
+	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors
+	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
 
 # torch goes first and pinned: asked for by another package it would come with gigabytes of CUDA.
 $(READY): pyproject.toml constraints.txt
