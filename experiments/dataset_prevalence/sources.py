@@ -1,6 +1,5 @@
 """Where the documents and the glitch tokens of a run come from; whatever is wrong with them is refused."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -108,10 +107,9 @@ def glitch_tokens(run: "Run") -> GlitchTokens:
 
 def census_fingerprint(config: RunConfig, identity: "ModelIdentity") -> str:
     """Stands for the verdicts of the census that a run takes."""
-    from harness.census.stored import load_census
+    from harness.census.stored import fingerprint, load_census
 
-    census = load_census(_census_folder(config, identity), identity)
-    return hashlib.sha256(repr(sorted(census.glitch.items())).encode()).hexdigest()
+    return fingerprint(load_census(_census_folder(config, identity), identity))
 
 
 def _census_folder(config: RunConfig, identity: "ModelIdentity") -> Path:

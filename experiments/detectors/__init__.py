@@ -40,16 +40,22 @@ Details: truth {source, tasks, tokens_per_query, calibration}, detectors [name],
 [name], unused {rule, ids}, budget, price, by_exposures [{low, high, n, glitch, mean}].
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.detectors.figures import FIGURES
 from experiments.detectors.tables import TABLES, headline
 from harness.census.questions import BosRule, ChatRule
+from harness.config.schema import RunConfig
 from harness.detection.roster import NAMES, RosterSettings
 from harness.errors import Rejected
 from harness.registry import Experiment, Needs
 from harness.runs.context import CheckContext, Outcome, Run
+
+if TYPE_CHECKING:
+    from harness.models.identity import ModelIdentity
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,13 @@ def run(run: Run) -> Outcome:
     return measure_detectors(run)
 
 
+def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+    """The census that is taken for the truth: with another one it is another run."""
+    from harness.census.stored import census_inputs
+
+    return census_inputs(config.exp.census, config.results_dir, identity)
+
+
 EXPERIMENT = Experiment(
     name="detectors",
     version=1,
@@ -112,6 +125,7 @@ EXPERIMENT = Experiment(
     run=run,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
+    inputs=inputs,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

@@ -24,17 +24,23 @@ quality, modularity}], rest {n_asked, n_hits}, plan {n, hits_needed, kept_at_bas
 calibration {task: sentence}, census (run id or null), census_tasks, projection, tokens {id: shown text of those found}.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.glitchhunter.figures import FIGURES, TABLES, headline
 from harness.census.questions import BosRule, ChatRule
+from harness.config.schema import RunConfig
 from harness.errors import Rejected
 from harness.glitchhunter import GlitchHunterSettings
 from harness.graph.choices import Projection
 from harness.prompts import Task
 from harness.registry import Experiment, Needs
 from harness.runs.context import CheckContext, Outcome, Run
+
+if TYPE_CHECKING:
+    from harness.models.identity import ModelIdentity
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,13 @@ def run(run: Run) -> Outcome:
     return measure_hunt(run)
 
 
+def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+    """The census that is taken for the truth: with another one it is another run."""
+    from harness.census.stored import census_inputs
+
+    return census_inputs(config.exp.census, config.results_dir, identity)
+
+
 EXPERIMENT = Experiment(
     name="glitchhunter",
     version=1,
@@ -95,6 +108,7 @@ EXPERIMENT = Experiment(
     run=run,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
+    inputs=inputs,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

@@ -1,5 +1,6 @@
 """The verdicts of a finished census, for whoever takes them as ground truth."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,26 @@ def find_census(results_dir: Path, identity: "ModelIdentity", key: str = KEY) ->
     if not found:
         raise Rejected(f"{key}: no census of {identity.label} below {results_dir}; run it first: exp=census")
     return max(found)[2]
+
+
+def census_inputs(folder: Path | None, results_dir: Path, identity: "ModelIdentity | None") -> dict[str, str]:
+    """What a run's id takes from the census it will use: empty where none is named or found.
+
+    Raises `Rejected` for a named folder that `load_census` refuses.
+    """
+    if identity is None:
+        return {}
+    if folder is None:
+        try:
+            folder = find_census(results_dir, identity)
+        except Rejected:
+            return {}
+    return {"census": fingerprint(load_census(folder, identity))}
+
+
+def fingerprint(census: Census) -> str:
+    """Stands for the verdicts of a census."""
+    return hashlib.sha256(repr(sorted(census.glitch.items())).encode()).hexdigest()
 
 
 def _complete_run(folder: Path, key: str) -> StoredRun:
