@@ -1,6 +1,7 @@
 """The one place that speaks to the person at the terminal."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,8 +32,13 @@ def configure_logging() -> None:
 def show(text: str = "") -> None:
     """One piece of text on stdout; what the terminal cannot encode is shown as an escape, never an error."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, errors="backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text.encode(encoding, errors="backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has read enough: end as other programs do, without a traceback now or when Python closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
 
 
 def warn(text: str) -> None:
