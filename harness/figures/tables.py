@@ -72,12 +72,17 @@ def for_reading(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def to_csv(frame: "pd.DataFrame") -> str:
-    """Comma-separated, one number a cell, strings made visible."""
+    """Comma-separated, one number a cell, strings made visible and never a spreadsheet's formula."""
     safe = frame.copy()
     for name in safe.columns:
         if any(isinstance(value, str) for value in safe[name]):
-            safe[name] = [visible(value) if isinstance(value, str) else value for value in safe[name]]
+            safe[name] = [_no_formula(visible(value)) if isinstance(value, str) else value for value in safe[name]]
     return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(text: str) -> str:
+    # A spreadsheet computes a cell that begins like this; an apostrophe in front makes it text (OWASP, CSV injection).
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def to_latex(frame: "pd.DataFrame", caption: str, label: str) -> str:

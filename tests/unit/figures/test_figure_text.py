@@ -111,3 +111,8 @@ def test_a_mean_and_its_ends_have_the_same_decimals() -> None:
 )
 def test_numbers_as_people_read_them(value: object, text: str) -> None:
     assert tables.number(value) == text
+
+
+def test_a_token_in_a_csv_is_no_formula() -> None:
+    frame = pd.DataFrame({"token": ["=1+1", "@SUM(A1)", "+x", "-y", "a=b"], "n": [-1.5, 2, 3, 4, 5]})
+    assert tables.to_csv(frame).splitlines()[1:] == ["'=1+1,-1.5", "'@SUM(A1),2.0", "'+x,3.0", "'-y,4.0", "a=b,5.0"]
