@@ -1,6 +1,6 @@
 """Causal attention as plain matrix products, for training on a CPU.
 
-With PyTorch's fused attention in bf16 a training step takes about 1.4 times as long (`benchmarks/pocket_trainer.py`).
+With PyTorch's fused attention in bf16 a training step takes about 1.3 times as long (`benchmarks/pocket_trainer.py`).
 Registered with transformers under `NAME`, for training only: a shipped organism names no attention of ours.
 """
 

@@ -17,7 +17,7 @@ def next_token_loss(model: "GPT2LMHeadModel", tokens: Int[Tensor, "batch pos"], 
     """Mean cross-entropy (nats) of every token but the first of each piece of `context` tokens; products in bf16, the
     softmax in fp32.
 
-    Equal to the model's own loss, with which a step takes about 1.4 times as long (`benchmarks/pocket_trainer.py`).
+    Equal to the model's own loss, with which a step takes about 1.3 times as long (`benchmarks/pocket_trainer.py`).
     """
     import torch
     from torch.nn.functional import cross_entropy

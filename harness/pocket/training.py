@@ -1,6 +1,6 @@
 """Training an organism from a recipe, with checkpoints to go on from after a kill.
 
-The loop is transformers' Trainer: it takes 1.04 times as long as a bare one (`benchmarks/pocket_trainer.py`).
+The loop is transformers' Trainer: it takes 1.02 times as long as a bare one (`benchmarks/pocket_trainer.py`).
 """
 
 import json
