@@ -1,0 +1,50 @@
+"""What the weights say of every token, and what asking for the candidates gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.behaviour.magikarp import (
+    VERIFIED_BELOW,
+)
+from harness.indicators import Indicator, UnusedIds
+from harness.prompts import Task
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the weights say of every token."""
+
+    indicators: Mapping[Indicator, np.ndarray]
+    main: Indicator
+    is_tied: bool
+    unused: UnusedIds
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """The main indicator; low is suspicious."""
+        return self.indicators[self.main]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Candidates, ascending by the main indicator, with their probability under every prompt that fits."""
+
+    ids: tuple[int, ...]
+    by_prompt: Mapping[Task, np.ndarray]
+    encodeable: np.ndarray
+    said: Mapping[Task, np.ndarray]
+
+    @property
+    def max_prob(self) -> np.ndarray:
+        """The largest probability over prompts and positions."""
+        if not self.by_prompt:
+            return np.full(len(self.ids), np.nan)
+        best: np.ndarray = np.max(np.stack(list(self.by_prompt.values())), axis=0)
+        return best
+
+    @property
+    def is_verified(self) -> np.ndarray:
+        """The reporting rule; nothing is verified where no prompt fits."""
+        return self.max_prob < VERIFIED_BELOW

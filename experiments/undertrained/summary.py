@@ -1,0 +1,183 @@
+"""What a run answers, from what was measured."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.undertrained.data import Verified, Weights
+from experiments.undertrained.verifier import Verifier
+from harness.behaviour.magikarp import (
+    VERIFIED_BELOW,
+    VerificationClass,
+    classify_verification,
+    soft_threshold,
+)
+from harness.census.vocabulary import CensusVocabulary
+from harness.measure.intervals import wilson
+from harness.runs.context import Outcome, Run
+from harness.tokens.text import shown
+from harness.vocabulary.audit import Category, VocabularyAudit
+
+PUBLISHED = Path(__file__).with_name("published.json")
+CATEGORIES = tuple(category.value for category in Category)
+_MOST_LISTED = 400
+_EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
+
+
+def summarise(
+    run: Run,
+    audit: VocabularyAudit,
+    weights: Weights,
+    threshold: float,
+    verifier: Verifier,
+    calibration: Mapping[str, Any],
+    verified: Verified,
+    vocabulary: CensusVocabulary,
+) -> Outcome:
+    """Metrics, arrays and details of a run, from what was measured alone."""
+    ordinary = np.array([audit.tokens[i].category is Category.OK for i in verified.ids], dtype=bool)
+    hits = ordinary & verified.is_verified
+    ids = np.array(verified.ids, dtype=np.int64)
+    median = float(np.median(weights.ranking[ids[hits]])) if hits.any() else None
+    low = _low_by_category(audit, weights.ranking, vocabulary, median)
+    published = published_table(run.identity.name if run.identity is not None else "")
+    metrics = _metrics(weights, verified, ordinary, bool(verifier.questions)) | {
+        "verification_threshold": threshold,
+        "prompts_used": len(verifier.questions),
+        "median_verified_threshold": median,
+        "calibration_n": int(calibration["n"]),
+        "informative": int(calibration["informative"]),
+    }
+    if calibration["n"]:
+        metrics |= dict(wilson(calibration["said"], calibration["n"]).metrics("calibration_said"))
+    metrics |= {f"{name}_below_median_verified": sum(row["below"] for row in rows) for name, rows in low.items()}
+    if verifier.questions and not hits.any():
+        run.note(f"No under-trained tokens: none of {len(ids)} candidates stays below {VERIFIED_BELOW}.")
+    if vocabulary.unnamed_ids:
+        run.note(
+            f"{len(vocabulary.unnamed_ids)} embedding rows have no token of the tokenizer: they have indicators, but "
+            "no candidates are drawn from them."
+        )
+    if published is not None and tuple(weights.unused.ids) != tuple(published["unused_reference_ids"]):
+        run.note("The published table was made with unused ids 177 to 187; this run used others (exp.unused_ids).")
+    details = _details(weights, verifier) | {
+        "calibration": dict(calibration),
+        "threshold": threshold,
+        "low": {name: rows[:_MOST_LISTED] for name, rows in low.items()},
+        "by_exposures": _by_exposures(run, verified),
+        **({"published": published} if published is not None else {}),
+    }
+    return Outcome(metrics, _arrays(audit, weights, verified), details)
+
+
+def _metrics(
+    weights: Weights, verified: Verified, ordinary: np.ndarray, asked: bool
+) -> dict[str, float | int | str | None]:
+    """Of indicators and verdicts; counts of verdicts are None where no prompt could be asked."""
+    ranking, ids = weights.ranking, np.array(verified.ids, dtype=np.int64)
+    soft = soft_threshold(ranking[ids[ordinary]], verified.is_verified[ordinary]) if asked else None
+    metrics: dict[str, float | int | str | None] = {
+        "main_indicator": weights.main.value,
+        "indicator_mean": float(ranking.mean()),
+        "indicator_std": float(ranking.std()),
+        "candidates": len(ids),
+        "candidates_ordinary": int(ordinary.sum()),
+        "verified": int((ordinary & verified.is_verified).sum()) if asked else None,
+        "verified_of_all_candidates": int(verified.is_verified.sum()) if asked else None,
+        "soft_threshold": soft,
+        "below_soft_threshold": int((ranking[ids[ordinary]] <= soft).sum()) if soft is not None else None,
+    }
+    classes = [
+        classify_verification(float(best), bool(known))
+        for best, known in zip(verified.max_prob, verified.encodeable, strict=True)
+    ]
+    return metrics | {f"class/{kind.value}": classes.count(kind) if asked else None for kind in VerificationClass}
+
+
+def _details(weights: Weights, verifier: Verifier) -> dict[str, Any]:
+    return {
+        "indicators": [name.value for name in weights.indicators],
+        "main_indicator": weights.main.value,
+        "is_tied": weights.is_tied,
+        "unused": {"ids": list(weights.unused.ids), "rule": weights.unused.rule},
+        "categories": list(CATEGORIES),
+        "prompts": {
+            task.value: {**question.as_dict(), "fits": task in verifier.questions}
+            for task, question in verifier.all_questions.items()
+        },
+    }
+
+
+def _low_by_category(
+    audit: VocabularyAudit, ranking: np.ndarray, vocabulary: CensusVocabulary, median: float | None
+) -> dict[str, list[dict[str, Any]]]:
+    """Tokens no text can ask for, ascending by the indicator; `below`: as low as that of half the verified ones."""
+    groups = {
+        "bytes": (Category.BYTE,),
+        "utf8_fragments": (Category.UTF8_FRAGMENT,),
+        "unreachable": (Category.UNREACHABLE_ONE, Category.UNREACHABLE_SEVERAL),
+        "special": (Category.SPECIAL,),
+        "without_token": (Category.NO_TOKEN,),
+    }
+    found = {}
+    for name, categories in groups.items():
+        ids = sorted((token.id for token in audit.of(*categories)), key=lambda i: (ranking[i], i))
+        found[name] = [
+            {
+                "id": i,
+                "token": shown(vocabulary.names[i]),
+                "indicator": float(ranking[i]),
+                "below": median is not None and bool(ranking[i] <= median),
+            }
+            for i in ids
+        ]
+    return found
+
+
+def _by_exposures(run: Run, verified: Verified) -> list[dict[str, Any]]:
+    """Candidates and verified ones by how often training showed them, where that is known."""
+    if run.facts is None or run.facts.exposures is None or not verified.by_prompt:
+        return []
+    counts = run.facts.exposures.total
+    seen = counts[list(verified.ids)]
+    rows = []
+    for low, high in _EXPOSURE_BUCKETS:
+        top = np.inf if high is None else high
+        inside = (seen >= low) & (seen < top)
+        rows.append(
+            {
+                "low": low,
+                "high": high,
+                "tokens": int(((counts >= low) & (counts < top)).sum()),
+                "candidates": int(inside.sum()),
+                "verified": int((inside & verified.is_verified).sum()),
+            }
+        )
+    return rows
+
+
+def published_table(name: str) -> dict[str, Any] | None:
+    """The published figures of a GPT-2 size by the model's name; None for any other model."""
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    short = re.sub(r"^openai-community/", "", name)
+    if short not in published["models"]:
+        return None
+    return {
+        "source": published["source"],
+        "unused_reference_ids": published["unused_reference_ids"],
+        **published["models"][short],
+    }
+
+
+def _arrays(audit: VocabularyAudit, weights: Weights, verified: Verified) -> dict[str, np.ndarray]:
+    return {
+        **{f"indicator/{name.value}": values for name, values in weights.indicators.items()},
+        "category": np.array([CATEGORIES.index(token.category.value) for token in audit.tokens], dtype=np.int8),
+        "candidates": np.array(verified.ids, dtype=np.int64),
+        "max_prob": verified.max_prob.astype(np.float32),
+        **{f"{task.value}/max_prob": values for task, values in verified.by_prompt.items()},
+    }
