@@ -1,6 +1,5 @@
 """repeat_tokens: the forward passes, and what is kept of them for every sequence."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from harness.activations.capture import capture
+from harness.activations.patterns import pattern_hooks
 from harness.activations.request import ActivationRequest
 from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
 from harness.models.batch_size import choose_batch_size, halve_on_oom
-from harness.models.loaded import LoadedModel
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
 from harness.tokens.repeats import RepeatedTokens, draw_repeated
@@ -23,7 +22,6 @@ from harness.tokens.repeats import RepeatedTokens, draw_repeated
 SHARD = 16
 """Sequences kept or lost together when a run is killed; passes are never larger, whatever memory would allow, so that
 the same run on another day adds up its numbers in the same order."""
-_PATTERN = re.compile(r"blocks\.(\d+)\.attn\.hook_pattern")
 
 
 @dataclass(frozen=True)
@@ -166,12 +164,6 @@ def _forward(run: Run, tokens: Int[Tensor, "batch pos"], drawn: RepeatedTokens) 
     if hooks:
         arrays["attention"] = _stacked([captured.reduced[name].numpy() for name in hooks.values()])
     return arrays
-
-
-def pattern_hooks(model: LoadedModel) -> dict[int, str]:
-    """The hook of every layer's attention pattern by the layer's number; empty for a model without attention."""
-    found = {int(match[1]): name for name in model.hook_names if (match := _PATTERN.fullmatch(name))}
-    return dict(sorted(found.items()))
 
 
 def _by_position(values: np.ndarray, drawn: RepeatedTokens) -> Float[np.ndarray, "batch position"]:

@@ -63,6 +63,10 @@ class Tokenizer:
         )
         return decoded
 
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files into `folder`, beside a model that uses it."""
+        self._backend.save_pretrained(str(folder))
+
     def token_text(self, token_id: int) -> str:
         r"""The text of one token by itself: leading spaces kept, bytes that are no UTF-8 as `\xf5`.
 

@@ -5,7 +5,6 @@ The loop is transformers' Trainer: it takes 1.02 times as long as a bare one (`b
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from harness.pocket import attention
 from harness.pocket.loss import next_token_loss
 from harness.pocket.probes import probe_copying
 from harness.pocket.recipe import LOG_EVERY, RecipeConfig
 from harness.pocket.shipping import CurvePoint, Verdict, judge, ship
 from harness.pocket.stream import Material, Stream, build_stream, prepare_material
+from harness.training import attention
+from harness.training.checkpoints import newest_checkpoint, step_of
 
 if TYPE_CHECKING:
     from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
@@ -87,7 +87,7 @@ def train_organism(
         final_loss=float(np.mean(losses[-10:])),
         seconds=seconds,
         steps=trainer.state.global_step,
-        resumed_from=_step_of(checkpoint) if checkpoint else 0,
+        resumed_from=step_of(checkpoint) if checkpoint else 0,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         verdict=verdict,
     )
@@ -223,24 +223,6 @@ def make_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def newest_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint that was written whole; the remains of a kill are removed."""
-    for folder in sorted(work.glob("checkpoint-*"), key=_step_of, reverse=True):
-        try:
-            # The Trainer writes this file last.
-            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            log.warning("%s is not whole and is removed", folder.name)
-            shutil.rmtree(folder)
-            continue
-        return folder
-    return None
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rsplit("-", 1)[1])
 
 
 def _check_same_stream(work: Path, stream: Stream) -> None:

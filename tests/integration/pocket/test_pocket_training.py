@@ -14,7 +14,8 @@ import pytest
 from harness.pocket.loss import next_token_loss
 from harness.pocket.organism import load_organism
 from harness.pocket.recipe import RecipeConfig
-from harness.pocket.training import make_model, newest_checkpoint, train_organism
+from harness.pocket.training import make_model, train_organism
+from harness.training.checkpoints import newest_checkpoint
 
 pytestmark = pytest.mark.integration
 

@@ -1,0 +1,155 @@
+"""Which heads look up the edge that leads to the next node."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from harness.activations.capture import capture
+from harness.activations.patterns import pattern_hooks
+from harness.activations.request import ActivationRequest
+from harness.measure.heads import Head, top_heads
+from harness.path_star.answering import in_answer
+from harness.path_star.recipe import Decoding
+from harness.runs.batches import Batch, compute_batches
+from harness.runs.context import Run
+
+if TYPE_CHECKING:
+    from experiments.path_star.measure import Subject
+
+_PER_PASS = 64
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What the heads do, under the names of the run's files; empty for a model without attention."""
+
+    metrics: dict[str, float | int | str | None]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where in a row a node is predicted, and where the edge that leads to it is listed; nodes from the second on."""
+
+    query: Int[np.ndarray, "row node"]
+    parent: Int[np.ndarray, "row node"]
+    child: Int[np.ndarray, "row node"]
+
+
+def edge_places(subject: "Subject") -> Places:
+    """The edge between each node of the answer and the one written before it.
+
+    Reversed, the node before is the child: `parent` and `child` are always those of the listed edge.
+    """
+    rows, graphs = subject.rows, subject.graphs
+    path = graphs.path
+    n_edges_on_path = path.shape[1] - 1
+    edge = np.empty((len(graphs), n_edges_on_path), dtype=np.int64)
+    for number in range(n_edges_on_path):
+        listed = (graphs.edges[:, :, 0] == path[:, number, None]) & (graphs.edges[:, :, 1] == path[:, number + 1, None])
+        edge[:, number] = listed.argmax(axis=1)
+    if subject.exp.objective.is_reversed:
+        edge = edge[:, ::-1]
+    row = np.arange(len(graphs))[:, None]
+    return Places(
+        query=rows.node_start[:, 1:] - 1,
+        parent=rows.edge_at[row, edge, 0],
+        child=rows.edge_at[row, edge, 1],
+    )
+
+
+def measure_lookup(run: Run, subject: "Subject") -> Lookup:
+    """Mean attention of every head from where a node is predicted to its edge, and patterns of the best heads."""
+    hooks = pattern_hooks(subject.model)
+    nothing: dict[str, float | int | str | None] = {"edge_lookup/head": None, "edge_lookup/score": None}
+    if not hooks:
+        run.note("this model has no attention patterns: which heads look up edges does not apply to it")
+        return Lookup(nothing, details={"heads": {"applicable": False}})
+    asked = subject.part(slice(0, subject.exp.n_lookup))
+    places = edge_places(asked)
+    inputs = model_inputs(asked)
+    batches = [
+        Batch(f"lookup-{first:06d}", slice(first, first + _PER_PASS), _PER_PASS)
+        for first in range(0, len(inputs), _PER_PASS)
+    ]
+    shards = compute_batches(
+        run, batches, lambda batch: _attention(run, asked, inputs, places, batch.work, hooks), lambda *_: (), "heads"
+    )
+    arrays = {name: np.concatenate([shard[name] for shard in shards]).mean(axis=0) for name in ("parent", "child")}
+    scores = arrays["parent"] + arrays["child"]
+    best = scores.max(axis=-1)
+    heads = top_heads(best, subject.exp.n_top_heads, list(hooks))
+    row = list(hooks).index(heads[0].layer)
+    example = {"pattern": _patterns(run, subject, inputs[:1], hooks, heads)}
+    length = int(asked.rows.length[0])
+    details = {
+        "heads": {
+            "applicable": True,
+            "layers": list(hooks),
+            "top": [{"label": head.label, "layer": head.layer, "head": head.head} for head in heads],
+        },
+        "example": {
+            "tokens": [subject.codec.name_of(token) for token in inputs[0, : length - 1].tolist()],
+            "prompt_length": int(asked.rows.prompt_length[0]),
+            "edges": [int(at) for at in places.child[0]],
+        },
+    }
+    return Lookup(
+        {"edge_lookup/head": heads[0].label, "edge_lookup/score": float(best[row, heads[0].head])},
+        {
+            "edge_lookup/parent": arrays["parent"].astype(np.float32),
+            "edge_lookup/child": arrays["child"].astype(np.float32),
+            "edge_lookup/uniform": (1 / (places.query + 1)).mean(axis=0).astype(np.float32),
+            "example/pattern": example["pattern"][:, : length - 1, : length - 1],
+        },
+        details,
+    )
+
+
+def model_inputs(subject: "Subject") -> Int[np.ndarray, "row pos"]:
+    """What the model reads: the true answer, or dummies in its place."""
+    tokens = subject.rows.tokens.copy()
+    if subject.decoding is Decoding.PARALLEL:
+        tokens[in_answer(subject.rows)] = subject.codec.dummy_id
+    return tokens[:, :-1]
+
+
+def _attention(
+    run: Run, subject: "Subject", inputs: Int[np.ndarray, "row pos"], places: Places, rows: slice, hooks: dict[int, str]
+) -> dict[str, np.ndarray]:
+    """[row layer head node]: attention to the parent's and to the child's token."""
+    query, ends = (
+        torch.from_numpy(places.query[rows]),
+        {"parent": torch.from_numpy(places.parent[rows]), "child": torch.from_numpy(places.child[rows])},
+    )
+
+    def read(pattern: Tensor, key: Tensor) -> Float[Tensor, "row head node"]:
+        row = torch.arange(len(query))[:, None]
+        # An index between two others puts the head last.
+        return pattern.float().cpu()[row, :, query, key].transpose(1, 2)
+
+    requests = [
+        ActivationRequest(name, lambda pattern, _, key=key: read(pattern, key), label)
+        for name in hooks.values()
+        for label, key in ends.items()
+    ]
+    found = capture(subject.model, torch.from_numpy(inputs[rows]), requests, None, run.store).reduced
+    return {label: np.stack([found[f"{name}#{label}"].numpy() for name in hooks.values()], axis=1) for label in ends}
+
+
+def _patterns(
+    run: Run, subject: "Subject", tokens: Int[np.ndarray, "row pos"], hooks: dict[int, str], heads: Sequence[Head]
+) -> Float[np.ndarray, "head query key"]:
+    requests = [
+        ActivationRequest(hooks[layer], lambda pattern, _: pattern.float()) for layer in {head.layer for head in heads}
+    ]
+    kept = capture(subject.model, torch.from_numpy(tokens), requests, None, run.store).reduced
+    return np.stack([kept[hooks[head.layer]][0, head.head].numpy() for head in heads])
+
+

@@ -1,0 +1,1 @@
+"""Path-star graphs: a task that is easy to state and hard to learn from next tokens (arXiv 2403.06963)."""

@@ -1,0 +1,105 @@
+"""Getting answers out of a model: token by token, or all at once; and what it says when the truth is fed to it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from harness.path_star.recipe import Decoding
+from harness.path_star.rows import Rows
+
+Forward = Callable[[Int[Tensor, "batch pos"]], Float[Tensor, "batch pos d_vocab"]]
+"""Logits of one causal pass."""
+
+ROWS_PER_PASS = 512
+
+
+def generate(
+    forward: Forward,
+    rows: Rows,
+    pad_id: int,
+    begin: Int[np.ndarray, " row"] | None = None,
+    rows_per_pass: int = ROWS_PER_PASS,
+) -> Int[np.ndarray, "row pos"]:
+    """`rows.tokens` with everything from `begin` on (default: the whole answer) replaced by greedy choices.
+
+    As many tokens are chosen as the true answer has.
+    """
+    parts = []
+    begin = rows.prompt_length if begin is None else begin
+    for first in range(0, len(rows), rows_per_pass):
+        part = slice(first, first + rows_per_pass)
+        parts.append(_generate(forward, rows[part], begin[part], pad_id))
+    return np.concatenate(parts)
+
+
+def _generate(
+    forward: Forward, rows: Rows, begin: Int[np.ndarray, " row"], pad_id: int
+) -> Int[np.ndarray, "row pos"]:
+    tokens = torch.from_numpy(rows.tokens.copy())
+    at = torch.arange(tokens.shape[1])
+    start, length = torch.from_numpy(begin), torch.from_numpy(rows.length)
+    tokens[at >= start[:, None]] = pad_id
+    row = torch.arange(len(rows))
+    for step in range(int((length - start).max())):
+        place = (start + step).clamp(max=tokens.shape[1] - 1)
+        # Rows of unequal length: what stands to the right of a row's place is not looked at by a causal model.
+        logits = forward(tokens[:, : int(place.max())]).cpu()
+        chosen = logits[row, place - 1].argmax(dim=-1)
+        is_open = start + step < length
+        tokens[row[is_open], place[is_open]] = chosen[is_open]
+    return tokens.numpy()
+
+
+def said_when_forced(
+    forward: Forward, rows: Rows, decoding: Decoding, dummy_id: int, rows_per_pass: int = ROWS_PER_PASS
+) -> Int[np.ndarray, "row pos"]:
+    """At every position of the answer the model's first choice when what stands before it is the truth.
+
+    With parallel decoding what stands before it are dummies, so this is the answer itself. Positions of the prompt
+    hold the prompt.
+    """
+    parts = []
+    for first in range(0, len(rows), rows_per_pass):
+        part = rows[first : first + rows_per_pass]
+        tokens = torch.from_numpy(part.tokens.copy())
+        answer = torch.from_numpy(in_answer(part))
+        if decoding is Decoding.PARALLEL:
+            tokens[answer] = dummy_id
+        chosen = forward(tokens[:, :-1]).argmax(dim=-1).cpu()
+        said = torch.from_numpy(part.tokens.copy())
+        said[:, 1:] = torch.where(answer[:, 1:], chosen, said[:, 1:])
+        parts.append(said.numpy())
+    return np.concatenate(parts)
+
+
+def answer(
+    forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_id: int
+) -> Int[np.ndarray, "row pos"]:
+    """The model's own answers, in the way its objective asks for them."""
+    if decoding is Decoding.PARALLEL:
+        return said_when_forced(forward, rows, decoding, dummy_id)
+    return generate(forward, rows, pad_id)
+
+
+def in_answer(rows: Rows) -> Bool[np.ndarray, "row pos"]:
+    """Which positions belong to the answer."""
+    at = np.arange(rows.tokens.shape[1])
+    return (at >= rows.prompt_length[:, None]) & (at < rows.length[:, None])
+
+
+def nodes_right(said: Int[np.ndarray, "row pos"], rows: Rows) -> Bool[np.ndarray, "row node"]:
+    """Whether every token of a node is the true one, for each node of the answer."""
+    at = np.arange(rows.tokens.shape[1])
+    wrong = said != rows.tokens
+    inside = (at >= rows.node_start[..., None]) & (at < rows.node_stop[..., None])
+    right: np.ndarray = ~(inside & wrong[:, None, :]).any(axis=-1)
+    return right
+
+
+def answers_right(said: Int[np.ndarray, "row pos"], rows: Rows) -> Bool[np.ndarray, " row"]:
+    """Whether the whole answer is the true one, separators included."""
+    right: np.ndarray = ~((said != rows.tokens) & in_answer(rows)).any(axis=-1)
+    return right

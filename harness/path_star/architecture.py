@@ -1,0 +1,105 @@
+"""The models that are trained on path-star graphs, from scratch or from pretrained weights."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from harness.config.schema import ModelConfig, TokenizerConfig
+from harness.errors import Rejected
+from harness.path_star.codec import Codec, NumeralCodec, TextCodec
+from harness.path_star.recipe import Architecture, PathStarRecipe
+from harness.training import attention
+
+if TYPE_CHECKING:
+    from harness.models.identity import ModelIdentity
+
+
+def pretrained_identity(recipe: PathStarRecipe) -> "ModelIdentity | None":
+    """Who the model to fine-tune is; None when training from scratch. Loads no weights; raises `Rejected`."""
+    from harness.models.identity import resolve_identity
+
+    if recipe.pretrained is None:
+        return None
+    return resolve_identity(ModelConfig(name=recipe.pretrained))
+
+
+def make_codec(recipe: PathStarRecipe) -> Codec:
+    """How the task is written for this model; raises `Rejected` for a pretrained one without a tokenizer."""
+    identity = pretrained_identity(recipe)
+    if identity is None:
+        return NumeralCodec(recipe.task)
+    from harness.models.config_file import load_config_file
+    from harness.models.tokenizers import load_tokenizer
+
+    tokenizer = load_tokenizer(identity, ModelConfig(name=identity.name), TokenizerConfig())
+    if tokenizer is None:
+        raise Rejected(f"exp.pretrained: got {recipe.pretrained!r}: it comes without a tokenizer")
+    return TextCodec(recipe.task, tokenizer, load_config_file(identity).d_vocab)
+
+
+def make_model(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
+    """The model before its first step; `weights_seed` varies its initial weights, `n_pos` is the longest row."""
+    torch.manual_seed(recipe.weights_seed + recipe.replicate)
+    if recipe.architecture is Architecture.GPT2:
+        return _gpt2(recipe, codec, n_pos)
+    if recipe.architecture is Architecture.MAMBA:
+        return _mamba(recipe, codec, n_pos)
+    return _pretrained(recipe, n_pos)
+
+
+def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=codec.vocab_size,
+        n_positions=n_pos,
+        n_embd=recipe.d_model,
+        n_layer=recipe.n_layers,
+        n_head=recipe.n_heads,
+        activation_function=recipe.activation,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        use_cache=False,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=codec.pad_id,
+    )
+    # PyTorch's fused attention is slow in bf16 on a CPU, and fast on a GPU.
+    kernel = "sdpa" if torch.cuda.is_available() else attention.register()
+    return GPT2LMHeadModel._from_config(config, attn_implementation=kernel)
+
+
+def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    del n_pos  # no window
+    config = MambaConfig(
+        vocab_size=codec.vocab_size,
+        hidden_size=recipe.d_model,
+        num_hidden_layers=recipe.n_layers,
+        state_size=recipe.d_state,
+        use_cache=False,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=codec.pad_id,
+    )
+    return MambaForCausalLM(config)
+
+
+def _pretrained(recipe: PathStarRecipe, n_pos: int) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    from harness.models.config_file import load_config_file
+
+    identity = pretrained_identity(recipe)
+    assert identity is not None, "the recipe refuses architecture=pretrained without a name"
+    window = load_config_file(identity).n_ctx
+    if window is not None and n_pos > window:
+        raise Rejected(
+            f"exp.graph: got {recipe.graph!r}: its rows have up to {n_pos} tokens, allowed: up to {window}, the window "
+            f"of {identity.name}"
+        )
+    return AutoModelForCausalLM.from_pretrained(
+        identity.location, revision=identity.revision, dtype=torch.float32, use_cache=False
+    )

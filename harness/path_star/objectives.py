@@ -1,0 +1,259 @@
+"""What a model is trained on: each objective says what goes in, what is to come out, and which losses are added.
+
+Every objective trains on the tokens of the answer only; the prompt carries no loss (unless an added loss says so).
+"""
+
+from abc import ABC
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.path_star.recipe import Decoding, ObjectiveName, ObjectiveSettings
+
+IGNORED = -100
+"""Label of a position without loss (PyTorch's own convention)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step; `answer_at` marks the positions whose next token belongs to the answer."""
+
+    tokens: Int[Tensor, "batch pos"]
+    prompt_length: Int[Tensor, " batch"]
+    length: Int[Tensor, " batch"]
+    first_start: Int[Tensor, " batch"]
+    """Where the answer's second node begins: the first step, which has to choose an arm."""
+    first_stop: Int[Tensor, " batch"]
+
+    @property
+    def answer_at(self) -> Bool[Tensor, "batch pos"]:
+        """True from the prompt's last token to the last but one of the answer."""
+        at = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        return (at >= self.prompt_length[:, None] - 1) & (at < self.length[:, None] - 1)
+
+    @property
+    def next_tokens(self) -> Int[Tensor, "batch pos"]:
+        """The token behind every position; the last position's own, which nothing asks for."""
+        return torch.cat([self.tokens[:, 1:], self.tokens[:, -1:]], dim=1)
+
+    def has_token(self, ahead: int) -> Bool[Tensor, "batch pos"]:
+        """Where the token `ahead` places further still belongs to the row."""
+        at = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        return at + ahead < self.length[:, None]
+
+    def tokens_ahead(self, ahead: int) -> Int[Tensor, "batch pos"]:
+        """The token `ahead` places further; the row's last column where there is none."""
+        at = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        return self.tokens[:, (at + ahead).clamp(max=self.tokens.shape[1] - 1)]
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What an added loss may read of the model."""
+
+    hidden: Float[Tensor, "batch pos d_model"]
+    """Before the unembedding."""
+    embedding: nn.Module
+    unembedding: nn.Module
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What an objective's own modules must fit."""
+
+    d_model: int
+    n_heads: int
+    vocab_size: int
+    dummy_id: int
+    path_length: int
+
+
+class Objective(nn.Module, ABC):
+    """Teacher forcing; the others change parts of it. Modules of an objective are trained with the model and left out
+    of what is shipped."""
+
+    def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
+        super().__init__()
+        self.sizes, self.settings = sizes, settings
+
+    def inputs(self, batch: Batch) -> Int[Tensor, "batch pos"]:
+        """What the model reads: prompt and true answer."""
+        return batch.tokens
+
+    def labels(self, batch: Batch) -> Int[Tensor, "batch pos"]:
+        """What it is to say at every position, `IGNORED` where nothing."""
+        return batch.next_tokens.masked_fill(~batch.answer_at, IGNORED)
+
+    def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""] | None:
+        """A loss beside the cross-entropy of the labels, None where there is none."""
+        del trunk, batch
+
+
+class TeacherForcing(Objective):
+    """Each token of the answer from all true ones before it: next-token training as usual."""
+
+
+class Reversed(Objective):
+    """Teacher forcing on rows whose answer is written from goal to start (arXiv 2403.06963)."""
+
+
+
+class Teacherless(Objective):
+    """No true token of the answer goes in: dummies stand there, in training and in use (arXiv 2403.06963)."""
+
+    def inputs(self, batch: Batch) -> Int[Tensor, "batch pos"]:
+        """Dummies in place of the answer."""
+        return hide_answer(batch, self.sizes.dummy_id)
+
+
+class FirstOnly(Objective):
+    """The loss of the first step alone: without the rest of the answer there is nothing to cheat with."""
+
+    def labels(self, batch: Batch) -> Int[Tensor, "batch pos"]:
+        """The answer's second node (its first is the start, which the prompt names)."""
+        at = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
+        chooses = (at >= batch.first_start[:, None] - 1) & (at < batch.first_stop[:, None] - 1)
+        return super().labels(batch).masked_fill(~chooses, IGNORED)
+
+
+class TokenOrder(Objective):
+    """Beside the next token, the order in which the tokens to come appear, from one more unembedding (arXiv 2508.19228).
+
+    A token's target is its closeness, `window - distance`, or minus infinity where it does not come; the loss is the
+    cross-entropy between softmax(targets / order_temperature) and softmax(scores).
+    """
+
+    def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
+        super().__init__(sizes, settings)
+        self.order = nn.Linear(sizes.d_model, sizes.vocab_size, bias=False)
+        nn.init.normal_(self.order.weight, std=0.02)
+
+    def targets(self, batch: Batch) -> Float[Tensor, "batch pos d_vocab"]:
+        """Closeness of every token at every position."""
+        shape = (*batch.tokens.shape, self.sizes.vocab_size)
+        window = batch.tokens.shape[1]
+        closeness = torch.full(shape, float("-inf"), device=batch.tokens.device)
+        # From far to near: the nearest occurrence of a token is written last.
+        for ahead in range(self.window(batch), 0, -1):
+            value = torch.where(batch.has_token(ahead), float(window - ahead), float("-inf"))[..., None]
+            index = batch.tokens_ahead(ahead)[..., None]
+            kept = torch.where(batch.has_token(ahead)[..., None], value, closeness.gather(-1, index))
+            closeness = closeness.scatter(-1, index, kept)
+        return closeness
+
+    def window(self, batch: Batch) -> int:
+        """The farthest token looked for: the answer's last, seen from the prompt's last."""
+        return int((batch.length - batch.prompt_length).max())
+
+    def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""]:
+        """Mean over the answer's positions."""
+        at = batch.answer_at
+        scores = self.order(trunk.hidden[at]).float()
+        targets = self.targets(batch)[at]
+        loss = functional.cross_entropy(scores, (targets / self.settings.order_temperature).softmax(dim=-1))
+        return self.settings.added_weight * loss
+
+
+class MultiToken(Objective):
+    """Beside the next token, those after it, each from a transformer block of its own (arXiv 2404.19737).
+
+    The blocks read the same hidden states and share the unembedding.
+    """
+
+    def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
+        super().__init__(sizes, settings)
+        n_more = (settings.horizon or max(sizes.path_length - 2, 2)) - 1
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                sizes.d_model, sizes.n_heads, 4 * sizes.d_model, dropout=0.0, batch_first=True, norm_first=True
+            )
+            for _ in range(max(n_more, 1))
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(sizes.d_model) for _ in self.blocks)
+
+    def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""]:
+        """Sum over the further tokens of their mean cross-entropy over the answer's positions."""
+        n_pos = batch.tokens.shape[1]
+        later = torch.full((n_pos, n_pos), float("-inf"), device=trunk.hidden.device).triu(1)
+        total = trunk.hidden.new_zeros((), dtype=torch.float32)
+        for ahead, (block, norm) in enumerate(zip(self.blocks, self.norms, strict=True), start=2):
+            at = batch.answer_at & batch.has_token(ahead)
+            if not bool(at.any()):
+                continue
+            hidden = norm(block(trunk.hidden, src_mask=later.to(trunk.hidden.dtype)))
+            logits = trunk.unembedding(hidden[at]).float()
+            total = total + functional.cross_entropy(logits, batch.tokens_ahead(ahead)[at])
+        return self.settings.added_weight * total
+
+
+class NextLatent(Objective):
+    """Beside the next token, the model's own next hidden state, from this one and the next token (arXiv 2511.05963).
+
+    A small network steps from hidden state to hidden state, `horizon` times over. Each step is held to the true state
+    by a smooth L1 distance, and to the true next-token distribution by its KL divergence through the unembedding; no
+    gradient flows into what it is held to.
+    """
+
+    def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
+        super().__init__(sizes, settings)
+        self.horizon = settings.horizon or max(sizes.path_length - 2, 1)
+        width = sizes.d_model
+        self.norm = nn.LayerNorm(2 * width)
+        self.network = nn.Sequential(
+            nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width)
+        )
+
+    def step(
+        self, hidden: Float[Tensor, "batch pos d_model"], embedded: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos d_model"]:
+        """The hidden state after one more token."""
+        return hidden + self.network(self.norm(torch.cat([hidden, embedded], dim=-1)))
+
+    def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""]:
+        """Mean over the steps; hidden states of the whole row, distributions of the answer's positions."""
+        state = trunk.hidden
+        truth = trunk.hidden.detach()
+        weight = trunk.unembedding.weight.detach()
+        logits = functional.linear(truth, weight)
+        total = trunk.hidden.new_zeros((), dtype=torch.float32)
+        n_pos = state.shape[1]
+        for ahead in range(1, self.horizon + 1):
+            if ahead >= n_pos:
+                break
+            embedded = trunk.embedding(batch.tokens_ahead(ahead)[:, : n_pos - ahead])
+            state = self.step(state[:, : n_pos - ahead], embedded)
+            there, found = truth[:, ahead:], state
+            known = batch.has_token(ahead)[:, : n_pos - ahead]
+            total = total + functional.smooth_l1_loss(found[known].float(), there[known].float())
+            at = batch.answer_at[:, ahead:] & known
+            if bool(at.any()):
+                wanted = logits[:, ahead:][at].float().log_softmax(dim=-1)
+                said = functional.linear(found[at], weight).float().log_softmax(dim=-1)
+                total = total + functional.kl_div(said, wanted, log_target=True, reduction="batchmean")
+        return self.settings.added_weight * total / self.horizon
+
+
+def hide_answer(batch: Batch, dummy_id: int) -> Int[Tensor, "batch pos"]:
+    """The prompt, and dummies where the answer stood."""
+    at = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
+    hidden = (at >= batch.prompt_length[:, None]) & (at < batch.length[:, None])
+    return batch.tokens.masked_fill(hidden, dummy_id)
+
+
+def make_objective(name: ObjectiveName, sizes: Sizes, settings: ObjectiveSettings) -> Objective:
+    """The objective of that name, with its own modules at their initial weights."""
+    return CLASSES[name](sizes, settings)
+
+
+CLASSES: dict[ObjectiveName, type[Objective]] = {
+    ObjectiveName.TEACHER_FORCING: TeacherForcing,
+    ObjectiveName.TEACHERLESS: Teacherless,
+    ObjectiveName.REVERSED: Reversed,
+    ObjectiveName.FIRST_ONLY: FirstOnly,
+    ObjectiveName.MULTI_TOKEN: MultiToken,
+    ObjectiveName.TOKEN_ORDER: TokenOrder,
+    ObjectiveName.NEXT_LATENT: NextLatent,
+}

@@ -1,0 +1,30 @@
+"""Graphs as token ids: the prompt, the answer, and where every node and edge stands."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from jaxtyping import Int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Prompt and answer of every graph, filled up on the right to one width.
+
+    `prompt_length` counts the prompt's tokens, its `=` included; `length` counts prompt and answer. `node_start` and
+    `node_stop` bound the tokens of each node of the answer, in the answer's own order; `edge_at` is the position of
+    the (last) token of parent and child of every listed edge; `goal_at` that of the goal in the question.
+    """
+
+    tokens: Int[np.ndarray, "row pos"]
+    prompt_length: Int[np.ndarray, " row"]
+    length: Int[np.ndarray, " row"]
+    node_start: Int[np.ndarray, "row node"]
+    node_stop: Int[np.ndarray, "row node"]
+    edge_at: Int[np.ndarray, "row edge end"]
+    goal_at: Int[np.ndarray, " row"]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, rows: "slice | np.ndarray") -> "Rows":
+        return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})

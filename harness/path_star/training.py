@@ -1,0 +1,257 @@
+"""Training a path-star model from a recipe, with checkpoints to go on from after a kill.
+
+The loop is transformers' Trainer: checkpoints, resuming, mixed precision and several GPUs are its work.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.path_star import shipping
+from harness.path_star.answering import answers_right, nodes_right, said_when_forced
+from harness.path_star.architecture import make_codec, make_model
+from harness.path_star.codec import Codec
+from harness.path_star.material import Material, encode, prepare_material
+from harness.path_star.objectives import IGNORED, Batch, Objective, Sizes, Trunk, make_objective
+from harness.path_star.recipe import PathStarRecipe
+from harness.path_star.rows import Rows
+from harness.training.checkpoints import newest_checkpoint, step_of
+
+if TYPE_CHECKING:
+    from transformers import Trainer, TrainingArguments
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY = 25
+"""Steps per point of the loss curve, which is their mean."""
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What came of a training: its curve, and how it ended."""
+
+    curve: tuple[dict[str, Any], ...]
+    """Points {step, loss} and {step, exact_match, position_<i>} (of the probes)."""
+    steps: int
+    is_solved: bool
+    """Whether it ended early because the probes were right."""
+    n_parameters: int
+    n_left_out: int
+    resumed_from: int
+
+
+class PathModel(nn.Module):
+    """A causal model with the objective it is trained on."""
+
+    def __init__(self, causal: Any, objective: Objective) -> None:
+        super().__init__()
+        self.causal, self.objective = causal, objective
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        prompt_length: Int[Tensor, " batch"],
+        length: Int[Tensor, " batch"],
+        first_start: Int[Tensor, " batch"],
+        first_stop: Int[Tensor, " batch"],
+    ) -> dict[str, Tensor]:
+        """The loss of one batch."""
+        batch = Batch(tokens, prompt_length, length, first_start, first_stop)
+        hidden = self.causal.base_model(self.objective.inputs(batch)).last_hidden_state
+        labels = self.objective.labels(batch)
+        at = labels != IGNORED
+        unembedding = self.causal.get_output_embeddings()
+        loss = functional.cross_entropy(unembedding(hidden[at]).float(), labels[at])
+        added = self.objective.added_loss(Trunk(hidden, self.causal.get_input_embeddings(), unembedding), batch)
+        return {"loss": loss if added is None else loss + added}
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Every tensor in memory of its own: the format of checkpoints has no tied weights."""
+        state = super().state_dict(*args, **kwargs)
+        return type(state)((name, tensor.clone()) for name, tensor in state.items())
+
+
+def train_path_model(
+    recipe: PathStarRecipe, out_folder: Path, work_folder: Path, on_progress: Callable[[int], None]
+) -> TrainingOutcome:
+    """Train `recipe` and write the model to `out_folder`; `on_progress` is told the steps made so far.
+
+    Checkpoints live in `work_folder`: called again after a kill it goes on from the newest whole one. Raises
+    `Rejected` for what cannot be trained.
+    """
+    from transformers.utils.logging import disable_progress_bar
+
+    # Progress is the caller's to show.
+    disable_progress_bar()
+    torch.set_num_threads(recipe.threads)
+    # Adam's averages of what is no longer learnt decay into denormal numbers, which this makes zero instead of slow.
+    torch.set_flush_denormal(True)
+    codec = make_codec(recipe)
+    material = prepare_material(recipe)
+    trainer = make_trainer(recipe, codec, material, work_folder, on_progress)
+    checkpoint = newest_checkpoint(work_folder)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    model: Any = trainer.model
+    history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
+    shipping.ship(model, recipe, codec, trainer.state.global_step, out_folder)
+    return TrainingOutcome(
+        curve=tuple(_points(history)),
+        steps=trainer.state.global_step,
+        is_solved=trainer.state.global_step < recipe.n_steps,
+        n_parameters=sum(p.numel() for p in model.causal.parameters()),
+        n_left_out=material.n_left_out,
+        resumed_from=step_of(checkpoint) if checkpoint else 0,
+    )
+
+
+def _points(history: list[dict[str, float]]) -> "list[dict[str, Any]]":
+    kept = ("loss", "exact_match")
+    return [
+        {"step": int(entry["step"])}
+        | {name: value for name, value in entry.items() if name in kept or name.startswith("position_")}
+        for entry in history
+    ]
+
+
+def make_trainer(
+    recipe: PathStarRecipe, codec: Codec, material: Material, work: Path, on_progress: Callable[[int], None]
+) -> "Trainer":
+    """A Trainer that shows the graphs in the order of `order_seed` and records loss and probes."""
+    from torch.utils.data import Dataset
+    from transformers import PrinterCallback, Trainer
+
+    rows = encode(material.train, codec, recipe.objective.is_reversed)
+    probed = encode(material.held_out[: recipe.n_probe], codec, recipe.objective.is_reversed)
+    n_pos = max(rows.tokens.shape[1], probed.tokens.shape[1])
+    causal = make_model(recipe, codec, n_pos)
+    config = causal.config
+    n_heads = int(getattr(config, "num_attention_heads", recipe.n_heads))
+    sizes = Sizes(
+        d_model=causal.get_input_embeddings().weight.shape[1],
+        n_heads=n_heads,
+        vocab_size=causal.get_output_embeddings().weight.shape[0],
+        dummy_id=codec.dummy_id,
+        path_length=recipe.task.path_length,
+    )
+    objective = make_objective(recipe.objective, sizes, recipe.objective_settings)
+
+    class Indices(Dataset):
+        """Row numbers: the collator gathers a whole batch at once."""
+
+        def __len__(self) -> int:
+            return len(rows)
+
+        def __getitem__(self, index: int) -> int:
+            return index
+
+    trainer = Trainer(
+        model=PathModel(causal, objective),
+        args=training_arguments(recipe, work),
+        train_dataset=Indices(),
+        data_collator=lambda indices: collate(rows, indices),
+        callbacks=[make_curve(recipe, codec, probed, on_progress)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def collate(rows: Rows, indices: list[int]) -> dict[str, Tensor]:
+    """The fields of `Batch` for some rows."""
+    part = rows[np.asarray(indices)]
+    fields = {
+        "tokens": part.tokens,
+        "prompt_length": part.prompt_length,
+        "length": part.length,
+        "first_start": part.node_start[:, 1],
+        "first_stop": part.node_stop[:, 1],
+    }
+    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in fields.items()}
+
+
+def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: Callable[[int], None]) -> Any:
+    """A callback that asks the probe's graphs now and then, and ends the training when they are right twice in a row."""
+    from transformers import TrainerCallback
+
+    class Curve(TrainerCallback):
+        # ruff: noqa: ARG002 (the Trainer passes these by position)
+        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+            on_progress(state.global_step)
+            if state.global_step % recipe.probe_every:
+                return
+            found = probe(model, probed, recipe, codec)
+            # The log history is part of every checkpoint: the curve survives a kill.
+            state.log_history.append({"step": state.global_step, **found})
+            log.info("step %d: exact_match %.3f", state.global_step, found["exact_match"])
+            last = [entry["exact_match"] for entry in state.log_history if "exact_match" in entry][-2:]
+            solved = recipe.stop_when_solved
+            if solved is not None and len(last) == 2 and min(last) >= solved:
+                control.should_training_stop = True
+
+    return Curve()
+
+
+def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[str, float]:
+    """Share of the rows whose answer is right, and of those right at each node when the truth is fed.
+
+    A greedy answer is right exactly when every forced choice is: one pass tells both.
+    """
+    causal = getattr(model, "module", model).causal
+    device = next(causal.parameters()).device
+    causal.eval()
+    with torch.inference_mode():
+        said = said_when_forced(
+            lambda tokens: causal(tokens.to(device)).logits, rows, recipe.objective.decoding, codec.dummy_id
+        )
+    causal.train()
+    right = nodes_right(said, rows).mean(axis=0)
+    return {
+        "exact_match": float(answers_right(said, rows).mean()),
+        **{f"position_{number}": float(value) for number, value in enumerate(right, start=1)},
+    }
+
+
+def training_arguments(recipe: PathStarRecipe, work: Path) -> "TrainingArguments":
+    """AdamW, the recipe's schedule and precision, one process and no network."""
+    from transformers import TrainingArguments
+
+    n_devices = max(torch.cuda.device_count(), 1)
+    return TrainingArguments(
+        output_dir=str(work),
+        max_steps=recipe.n_steps,
+        # One process drives all GPUs, each with its share of the batch.
+        per_device_train_batch_size=max(recipe.batch_size // n_devices, 1),
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.schedule,
+        warmup_steps=recipe.warmup_steps,
+        weight_decay=recipe.weight_decay,
+        adam_beta2=recipe.beta2,
+        max_grad_norm=recipe.clip,
+        bf16=recipe.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=recipe.weights_seed + recipe.replicate,
+        data_seed=recipe.order_seed + recipe.replicate,
+        logging_steps=LOG_EVERY,
+        logging_nan_inf_filter=False,
+        save_steps=recipe.checkpoint_every,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+
+
+def read_task(folder: Path) -> dict[str, Any] | None:
+    """What a shipped model was trained on; None where the folder holds no path-star model."""
+    path = folder / shipping.TASK_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,1 @@
+"""What every training in the harness shares: attention for a CPU, checkpoints to go on from."""
