@@ -212,6 +212,8 @@ def _star(parts: _Parts, shape: _Shape) -> list[list[int]]:
     for at, (parent, child) in enumerate(zip(parents, children, strict=True)):
         if child == parts.start:
             raise _BadLine(f"got edge {parent},{child} into the start node, allowed: edges away from {child} only")
+        if child in place and parents[place[child]] == parent:
+            raise _BadLine(f"got edge {parent},{child} twice, allowed: once")
         if child in place:
             raise _BadLine(f"got node {child} with two parents, {parents[place[child]]} and {parent}, allowed: one")
         place[child] = at
