@@ -109,6 +109,23 @@ class Teacherless(Objective):
         return hide_answer(batch, self.sizes.dummy_id)
 
 
+class MaskedTargets(Objective):
+    """Teacher forcing with some of the answer's tokens hidden behind dummies (arXiv 2503.10542, token masking).
+
+    A node whose predecessor is hidden has to be found from the goal. Masks are drawn anew for every step.
+    """
+
+    def inputs(self, batch: Batch) -> Int[Tensor, "batch pos"]:
+        """Prompt and answer, the latter with dummies at random places."""
+        device = batch.tokens.device
+        if self.settings.mask_share is None:
+            share = torch.rand(len(batch.tokens), 1, device=device)
+        else:
+            share = torch.full((len(batch.tokens), 1), self.settings.mask_share, device=device)
+        drawn = torch.rand(batch.tokens.shape, device=device) < share
+        return torch.where(drawn, hide_answer(batch, self.sizes.dummy_id), batch.tokens)
+
+
 class FirstOnly(Objective):
     """The loss of the first step alone: without the rest of the answer there is nothing to cheat with."""
 
@@ -256,4 +273,5 @@ CLASSES: dict[ObjectiveName, type[Objective]] = {
     ObjectiveName.MULTI_TOKEN: MultiToken,
     ObjectiveName.TOKEN_ORDER: TokenOrder,
     ObjectiveName.NEXT_LATENT: NextLatent,
+    ObjectiveName.MASKED_TARGETS: MaskedTargets,
 }

@@ -39,6 +39,7 @@ class ObjectiveName(Enum):
     MULTI_TOKEN = "multi_token"  # noqa: S105  (no password)
     TOKEN_ORDER = "token_order"  # noqa: S105
     NEXT_LATENT = "next_latent"
+    MASKED_TARGETS = "masked_targets"
 
     @property
     def label(self) -> str:
@@ -48,6 +49,7 @@ class ObjectiveName(Enum):
             "multi_token": "multi-token",
             "token_order": "token order",
             "next_latent": "next latent",
+            "masked_targets": "masked targets",
         }.get(self.value, self.value.replace("_", " "))
 
     @property
@@ -75,6 +77,8 @@ class ObjectiveSettings:
     """Weight of the added loss (1 in arXiv 2511.05963)."""
     order_temperature: float = 1.0
     """token_order: what closeness is divided by before the softmax; large values weigh all tokens to come alike."""
+    mask_share: float | None = None
+    """masked_targets: how many of the answer's tokens are hidden; None: for every row a share drawn between 0 and 1."""
 
     def __post_init__(self) -> None:
         if self.horizon is not None and self.horizon < 1:
@@ -83,6 +87,8 @@ class ObjectiveSettings:
             raise ValueError(f"added_weight: got {self.added_weight}, allowed: above 0")
         if self.order_temperature <= 0:
             raise ValueError(f"order_temperature: got {self.order_temperature}, allowed: above 0")
+        if self.mask_share is not None and not 0 <= self.mask_share <= 1:
+            raise ValueError(f"mask_share: got {self.mask_share}, allowed: 0 to 1, or null")
 
 
 _AT_LEAST_ONE = ("n_train", "n_layers", "d_model", "n_heads", "n_steps", "batch_size", "checkpoint_every", "threads",

@@ -113,7 +113,7 @@ def train_path_model(
     )
 
 
-def _points(history: list[dict[str, float]]) -> "list[dict[str, Any]]":
+def _points(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     kept = ("loss", "exact_match")
     return [
         {"step": int(entry["step"])}

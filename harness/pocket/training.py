@@ -21,6 +21,7 @@ from harness.pocket.shipping import CurvePoint, Verdict, judge, ship
 from harness.pocket.stream import Material, Stream, build_stream, prepare_material
 from harness.training import attention
 from harness.training.checkpoints import newest_checkpoint, step_of
+from harness.training.positions import initial_positions
 
 if TYPE_CHECKING:
     from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
@@ -125,17 +126,6 @@ def make_model(recipe: RecipeConfig) -> "GPT2LMHeadModel":
     model = GPT2LMHeadModel._from_config(config, attn_implementation=attention.register())
     model.transformer.wpe.weight.data.copy_(torch.from_numpy(initial_positions(recipe.context, recipe.d_model)))
     return model
-
-
-def initial_positions(n_pos: int, d_model: int) -> Float[np.ndarray, "pos d_model"]:
-    """Sines and cosines, as large as GPT-2's random initial positions (standard deviation 0.02); trained like those.
-
-    "The position before" is then one linear map for all positions: what is learnt on short pieces holds behind them.
-    """
-    wavelengths = np.geomspace(1.0, n_pos, (d_model + 1) // 2)
-    angles = np.arange(n_pos)[:, None] / wavelengths
-    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :d_model]
-    return (0.02 * np.sqrt(2) * waves).astype(np.float32)
 
 
 def _as_shipped(model: "GPT2LMHeadModel") -> "GPT2LMHeadModel":

@@ -1,0 +1,169 @@
+"""Training: it learns, an interrupted one ends alike, and what it ships boots like any other model."""
+
+import json
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness.config.schema import ModelConfig, TokenizerConfig
+from harness.models.identity import resolve_identity
+from harness.models.lazy import lazy_model
+from harness.models.tokenizers import load_tokenizer
+from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
+from harness.path_star.architecture import make_codec
+from harness.path_star.codec import NumeralCodec
+from harness.path_star.material import encode, held_out_graphs, prepare_material
+from harness.path_star.recipe import Architecture, Decoding, ObjectiveName, PathStarRecipe
+from harness.path_star.training import TrainingOutcome, train_path_model
+
+pytestmark = pytest.mark.integration
+
+TINY = PathStarRecipe(
+    graph="2x3", n_values=8, n_train=256, n_held_out=64, n_layers=1, d_model=16, n_heads=2, n_steps=12, batch_size=8,
+    warmup_steps=2, probe_every=4, n_probe=32, checkpoint_every=5, stop_when_solved=None,
+)  # fmt: skip
+
+
+def train(recipe: PathStarRecipe, folder: Path) -> TrainingOutcome:
+    return train_path_model(recipe, folder / "model", folder / "work", lambda _: None)
+
+
+def train_until_killed(recipe: PathStarRecipe, folder: Path) -> None:
+    def progress(step: int) -> None:
+        if step >= 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train_path_model(recipe, folder / "model", folder / "work", progress)
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    whole = train(TINY, tmp_path / "whole")
+    child = multiprocessing.get_context("spawn").Process(target=train_until_killed, args=(TINY, tmp_path / "killed"))
+    child.start()
+    child.join(120)
+    assert child.exitcode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model").exists()
+    outcome = train(TINY, tmp_path / "killed")
+    assert outcome.resumed_from == 5
+    assert outcome.curve == whole.curve
+    names = ("whole", "killed")
+    first, second = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in names)
+    assert first == second
+
+
+@pytest.mark.parametrize("objective", list(ObjectiveName))
+def test_every_objective_trains_and_boots(objective: ObjectiveName, tmp_path: Path) -> None:
+    recipe = replace(TINY, objective=objective, n_steps=4)
+    outcome = train(recipe, tmp_path)
+    assert all(np.isfinite(point["loss"]) for point in outcome.curve if "loss" in point)
+    folder = tmp_path / "model"
+    config = ModelConfig(name=str(folder))
+    model = lazy_model(resolve_identity(config), config)
+    rows = encode(held_out_graphs(recipe)[:8], make_codec(recipe), objective.is_reversed)
+    logits = model.forward(torch.from_numpy(rows.tokens[:, :-1]))
+    assert logits.shape == (8, rows.tokens.shape[1] - 1, 12)
+    assert model.has_attention_patterns
+    model.close()
+    assert json.loads((folder / "path_star.json").read_text())["recipe"]["objective"] == objective.value
+    own = (folder / "objective.safetensors").exists()
+    assert own == (objective.value in ("token_order", "multi_token", "next_latent"))
+
+
+def test_the_objective_s_own_modules_are_trained(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    recipe = replace(TINY, objective=ObjectiveName.TOKEN_ORDER, n_steps=2)
+    train(recipe, tmp_path / "short")
+    train(replace(recipe, n_steps=8), tmp_path / "long")
+    short, long = (load_file(tmp_path / name / "model" / "objective.safetensors") for name in ("short", "long"))
+    assert not torch.equal(short["order.weight"], long["order.weight"])
+
+
+def test_mamba_trains_and_boots_without_heads(tmp_path: Path) -> None:
+    recipe = replace(TINY, architecture=Architecture.MAMBA, n_steps=2, d_state=4)
+    train(recipe, tmp_path)
+    config = ModelConfig(name=str(tmp_path / "model"))
+    model = lazy_model(resolve_identity(config), config)
+    assert not model.has_attention_patterns
+    model.close()
+
+
+def test_a_small_task_is_learnt_and_ends_early(tmp_path: Path) -> None:
+    # G(2,2): the answer is start and goal, both named in the prompt.
+    recipe = replace(
+        TINY, graph="2x2", n_values=8, n_train=128, n_held_out=32, d_model=32, n_layers=2, n_steps=400, batch_size=32,
+        learning_rate=3e-3, probe_every=25, checkpoint_every=500, stop_when_solved=0.95,
+    )  # fmt: skip
+    outcome = train(recipe, tmp_path)
+    assert outcome.is_solved
+    assert outcome.steps < 400
+    probes = [point["exact_match"] for point in outcome.curve if "exact_match" in point]
+    assert min(probes[-2:]) >= 0.95
+
+
+def test_training_and_held_out_graphs_share_none_and_do_not_depend_on_one_another() -> None:
+    material = prepare_material(TINY)
+    assert not set(material.train.keys().tolist()) & set(material.held_out.keys().tolist())
+    fewer = prepare_material(replace(TINY, n_train=32))
+    assert np.array_equal(fewer.held_out.arms, material.held_out.arms)
+    other = prepare_material(replace(TINY, replicate=1))
+    assert not np.array_equal(other.held_out.arms, material.held_out.arms)
+
+
+def test_the_shipped_tokenizer_writes_the_prompt_as_the_codec_does(tmp_path: Path) -> None:
+    train(replace(TINY, n_steps=1), tmp_path)
+    config = ModelConfig(name=str(tmp_path / "model"))
+    tokenizer = load_tokenizer(resolve_identity(config), config, TokenizerConfig())
+    assert tokenizer is not None
+    codec = NumeralCodec(TINY.task)
+    assert tokenizer.encode("3,2|0,7/5,1=5,$") == [3, 2, codec.bar, 0, 7, codec.slash, 5, 1, codec.equals, 5, codec.dummy_id]
+
+
+class Oracle:
+    """A "model" that knows the rows, and goes wrong where it is told to."""
+
+    def __init__(self, tokens: np.ndarray, vocab: int, wrong: tuple[int, int] | None = None) -> None:
+        self.tokens, self.vocab, self.wrong = torch.from_numpy(tokens), vocab, wrong
+        self.seen: list[torch.Tensor] = []
+
+    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+        self.seen.append(tokens.clone())
+        following = self.tokens[:, 1 : tokens.shape[1] + 1].clone()
+        if following.shape[1] < tokens.shape[1]:
+            following = torch.cat([following, following[:, -1:]], dim=1)
+        if self.wrong is not None:
+            row, pos = self.wrong
+            if pos - 1 < following.shape[1]:
+                following[row, pos - 1] = (following[row, pos - 1] + 1) % self.vocab
+        return torch.nn.functional.one_hot(following, self.vocab).float()
+
+
+def test_answers_of_an_oracle_are_right_but_where_it_errs() -> None:
+    codec = NumeralCodec(TINY.task)
+    rows = encode(held_out_graphs(TINY)[:4], codec, False)
+    right = Oracle(rows.tokens, 12)
+    assert bool(answers_right(answer(right, rows, Decoding.AUTOREGRESSIVE, codec.pad_id, codec.dummy_id), rows).all())
+    # The truth of the answer never goes in: at the first step everything behind the prompt is filler.
+    assert bool((right.seen[0][:, rows.prompt_length[0] :] == codec.pad_id).all())
+    wrong_at = int(rows.node_start[2, 1])
+    errs = Oracle(rows.tokens, 12, (2, wrong_at))
+    said = generate(errs, rows, codec.pad_id)
+    assert answers_right(said, rows).tolist() == [True, True, False, True]
+    assert nodes_right(said, rows)[2].tolist() == [True, False, True]
+    forced = said_when_forced(Oracle(rows.tokens, 12, (2, wrong_at)), rows, Decoding.PARALLEL, codec.dummy_id)
+    assert nodes_right(forced, rows)[2].tolist() == [True, False, True]
+
+
+def test_parallel_decoding_reads_dummies_alone() -> None:
+    codec = NumeralCodec(TINY.task)
+    rows = encode(held_out_graphs(TINY)[:4], codec, False)
+    oracle = Oracle(rows.tokens, 12)
+    said_when_forced(oracle, rows, Decoding.PARALLEL, codec.dummy_id)
+    assert len(oracle.seen) == 1
+    assert bool((oracle.seen[0][:, rows.prompt_length[0] :] == codec.dummy_id).all())

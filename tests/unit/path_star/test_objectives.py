@@ -1,0 +1,159 @@
+"""Objectives: inputs, labels and added losses against small cases worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from harness.path_star.objectives import (
+    CLASSES,
+    IGNORED,
+    Batch,
+    NextLatent,
+    Objective,
+    Sizes,
+    TokenOrder,
+    Trunk,
+    make_objective,
+)
+from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
+
+pytestmark = pytest.mark.unit
+
+SIZES = Sizes(d_model=4, n_heads=2, vocab_size=9, dummy_id=8, path_length=3)
+# Prompt 5 6 7, answer 1 2 3; and a row that is one token shorter in the prompt, filled up with 7.
+BATCH = Batch(
+    tokens=torch.tensor([[5, 6, 7, 1, 2, 3], [5, 7, 4, 2, 1, 7]]),
+    prompt_length=torch.tensor([3, 2]),
+    length=torch.tensor([6, 5]),
+    first_start=torch.tensor([4, 3]),
+    first_stop=torch.tensor([5, 4]),
+)
+X = IGNORED
+
+
+def made(name: ObjectiveName, settings: ObjectiveSettings | None = None) -> Objective:
+    torch.manual_seed(0)
+    return make_objective(name, SIZES, settings or ObjectiveSettings())
+
+
+def test_every_name_has_its_class() -> None:
+    assert set(CLASSES) == set(ObjectiveName)
+
+
+@pytest.mark.parametrize("name", [ObjectiveName.TEACHER_FORCING, ObjectiveName.REVERSED, ObjectiveName.TOKEN_ORDER])
+def test_the_truth_goes_in_and_only_the_answer_is_asked(name: ObjectiveName) -> None:
+    objective = made(name)
+    assert objective.inputs(BATCH).equal(BATCH.tokens)
+    assert objective.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
+
+
+def test_teacherless_reads_dummies_for_the_answer_and_is_asked_the_same() -> None:
+    objective = made(ObjectiveName.TEACHERLESS)
+    assert objective.inputs(BATCH).tolist() == [[5, 6, 7, 8, 8, 8], [5, 7, 8, 8, 8, 7]]
+    assert objective.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
+
+
+def test_first_only_asks_the_second_node_alone() -> None:
+    assert made(ObjectiveName.FIRST_ONLY).labels(BATCH).tolist() == [[X, X, X, 2, X, X], [X, X, 2, X, X, X]]
+
+
+def test_closeness_falls_with_distance_and_ends_with_the_row() -> None:
+    objective = made(ObjectiveName.TOKEN_ORDER)
+    assert isinstance(objective, TokenOrder)
+    targets = objective.targets(BATCH)
+    # From the prompt's last token 1, 2, 3 are 1, 2, 3 away in a window of 6.
+    assert {token: targets[0, 2, token].item() for token in (1, 2, 3)} == {1: 5.0, 2: 4.0, 3: 3.0}
+    absent = [token for token in range(9) if token not in (1, 2, 3)]
+    assert bool(torch.isinf(targets[0, 2, absent]).all())
+    # In the second row the filling behind the answer never counts.
+    assert targets[1, 1].isfinite().nonzero().flatten().tolist() == [1, 2, 4]
+
+
+def test_of_two_occurrences_the_nearer_one_counts() -> None:
+    tokens = torch.tensor([[0, 1, 2, 1]])
+    ends = torch.tensor([4])
+    batch = Batch(tokens, torch.tensor([1]), ends, torch.tensor([2]), torch.tensor([3]))
+    objective = made(ObjectiveName.TOKEN_ORDER)
+    assert isinstance(objective, TokenOrder)
+    assert objective.targets(batch)[0, 0, 1].item() == 3.0
+
+
+def test_the_order_loss_is_the_cross_entropy_of_two_softmaxes() -> None:
+    objective = made(ObjectiveName.TOKEN_ORDER)
+    assert isinstance(objective, TokenOrder)
+    with torch.no_grad():
+        objective.order.weight.zero_()
+    # Scores all alike: every position costs log(vocabulary), whatever the targets.
+    loss = objective.added_loss(trunk(torch.randn(2, 6, 4)), BATCH)
+    assert loss.item() == pytest.approx(math.log(9), rel=1e-6)
+
+
+def trunk(hidden: torch.Tensor) -> Trunk:
+    torch.manual_seed(1)
+    return Trunk(hidden, nn.Embedding(9, 4), nn.Linear(4, 9, bias=False))
+
+
+def test_multi_token_labels_are_the_tokens_further_on() -> None:
+    objective = made(ObjectiveName.MULTI_TOKEN, ObjectiveSettings(horizon=2))
+    hidden = torch.randn(2, 6, 4)
+    base = objective.added_loss(trunk(hidden), BATCH)
+    assert base is not None
+    other = BATCH.tokens.clone()
+    # The token after the prompt is nobody's second next from an answer position; the last one is.
+    other[0, 3] = 0
+    assert objective.added_loss(trunk(hidden), replaced(other)) == base
+    other = BATCH.tokens.clone()
+    other[0, 5] = 0
+    assert objective.added_loss(trunk(hidden), replaced(other)) != base
+
+
+def replaced(tokens: torch.Tensor) -> Batch:
+    return Batch(tokens, BATCH.prompt_length, BATCH.length, BATCH.first_start, BATCH.first_stop)
+
+
+def test_next_latent_costs_nothing_where_the_steps_are_right() -> None:
+    objective = made(ObjectiveName.NEXT_LATENT, ObjectiveSettings(horizon=2))
+    assert isinstance(objective, NextLatent)
+    with torch.no_grad():
+        for parameter in objective.network.parameters():
+            parameter.zero_()
+    # A network of zeros says that nothing changes; hidden states that are all the same prove it right.
+    still = torch.randn(1, 1, 4).expand(2, 6, 4).contiguous()
+    assert objective.added_loss(trunk(still), BATCH).item() == pytest.approx(0.0, abs=1e-6)
+    assert objective.added_loss(trunk(torch.randn(2, 6, 4)), BATCH).item() > 0.01
+
+
+def test_next_latent_sends_no_gradient_into_what_it_is_held_to() -> None:
+    objective = made(ObjectiveName.NEXT_LATENT, ObjectiveSettings(horizon=1))
+    assert isinstance(objective, NextLatent)
+    hidden = torch.randn(2, 6, 4, requires_grad=True)
+    parts = trunk(hidden)
+    objective.added_loss(parts, BATCH).backward()
+    assert parts.unembedding.weight.grad is None
+    assert hidden.grad is not None
+    # The last state of the first row is only ever a target.
+    assert hidden.grad[0, 5].abs().sum().item() == 0
+    assert hidden.grad[0, 3].abs().sum().item() > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("horizon", 0), ("added_weight", 0.0), ("order_temperature", -1.0)]
+)
+def test_impossible_settings_are_refused(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"^{field}: got"):
+        ObjectiveSettings(**{field: value})
+
+
+def test_masked_targets_hide_a_share_of_the_answer_and_nothing_else() -> None:
+    everything = made(ObjectiveName.MASKED_TARGETS, ObjectiveSettings(mask_share=1.0))
+    assert everything.inputs(BATCH).tolist() == [[5, 6, 7, 8, 8, 8], [5, 7, 8, 8, 8, 7]]
+    nothing = made(ObjectiveName.MASKED_TARGETS, ObjectiveSettings(mask_share=0.0))
+    assert nothing.inputs(BATCH).equal(BATCH.tokens)
+    drawn = made(ObjectiveName.MASKED_TARGETS)
+    shares = torch.stack([(drawn.inputs(BATCH) == 8).float().mean(dim=0) for _ in range(500)]).mean(dim=0)
+    assert shares[:2].tolist() == [0, 0]
+    # A share drawn uniformly hides half of the answer's tokens on average.
+    assert shares[3:5].sub(0.5).abs().max() < 0.08
+    assert drawn.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
