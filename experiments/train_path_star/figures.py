@@ -2,12 +2,20 @@
 
 from typing import TYPE_CHECKING
 
+from harness.path_star.graphs import parse_graph
+from harness.path_star.node_names import node_names
+from harness.path_star.recipe import ObjectiveName
 from harness.registry import Figure, HeadlineRow
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
     from harness.results.stored_run import StoredRun
+
+MOST_CURVES = 7
+"""Nodes that can still be told apart by colour; of a longer answer the second stands out and the others are alike."""
 
 
 def headline(run: "StoredRun") -> list[HeadlineRow]:
@@ -16,7 +24,7 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
 
     return [
         HeadlineRow(
-            f"{run.details['task']} {run.details['objective'].replace('_', ' ')}",
+            f"{run.details['task']} {_objective(run).label}",
             {
                 "steps": str(run.metrics["steps"]),
                 "loss (nats)": number(run.metrics["final_loss"], 4),
@@ -26,37 +34,76 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
     ]
 
 
+def _objective(run: "StoredRun") -> ObjectiveName:
+    return ObjectiveName(run.details["objective"])
+
+
 def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
     """Loss, and exact match with every node's accuracy, against the step."""
-    from harness.figures.style import COLOURS, LINE_STYLES, QUIET, TWO_COLUMNS, new_figure
+    from harness.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
-    if run.records.empty or "exact_match" not in run.records:
+    # A training shorter than the mean that a point is has no loss, one shorter than a probe no exact match.
+    losses, probes = _points(run, "loss"), _points(run, "exact_match")
+    if losses.empty and probes.empty:
         return None
-    figure = new_figure(TWO_COLUMNS, 2.6)
-    loss, right = figure.subplots(1, 2)
-    points = run.records.dropna(subset=["loss"])
-    loss.plot(points["step"], points["loss"], color=COLOURS[1], linewidth=0.7)
-    loss.set(xlabel="step", ylabel="loss (nats per token of the answer)", ylim=(0, None))
-    probes = run.records.dropna(subset=["exact_match"])
-    positions = [name for name in probes.columns if str(name).startswith("position_")]
-    for number, name in enumerate(positions):
-        right.plot(
-            probes["step"], probes[name], LINE_STYLES[number // len(COLOURS) % len(LINE_STYLES)],
-            color=COLOURS[number % len(COLOURS)], linewidth=0.9, label=f"node {number + 1}, truth before it",
-        )  # fmt: skip
-    right.plot(probes["step"], probes["exact_match"], color="black", linewidth=1.6, label="whole answer")
-    chance = run.metrics["chance"]
-    right.axhline(chance, color=QUIET, linewidth=0.7, linestyle="--", label=f"chance among the arms, {chance:.2f}")
+    figure = new_figure(TWO_COLUMNS, 2.8)
+    loss, right = figure.subplots(1, 2, sharex=True)
+    if losses.empty:
+        loss.text(0.5, 0.5, "too short to have a mean of 25 steps", transform=loss.transAxes, ha="center", fontsize=6)
+    else:
+        loss.plot(losses["step"], losses["loss"], color=COLOURS[1], linewidth=0.7)
+    loss.set(xlabel="step", ylabel="training loss (nats per token)", ylim=(0, None))
+    if not probes.empty:
+        _draw_probes(right, run, probes)
     right.set(xlabel="step", ylabel="share right, held-out graphs", ylim=(-0.03, 1.03))
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    kind = _objective(run)
+    solved = ", ended as solved" if run.details["is_solved"] else ""
+    title = f"{run.details['task']}, {kind.label}, {run.details['architecture']}, {run.details['steps']} steps{solved}"
+    figure.suptitle(title, fontsize=7, x=0.01, ha="left")
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5 if len(labels) == 5 else 4)
     return figure
+
+
+def _points(run: "StoredRun", name: str) -> "pd.DataFrame":
+    """The records that hold `name`."""
+    import pandas as pd
+
+    return run.records.dropna(subset=[name]) if name in run.records else pd.DataFrame()
+
+
+def _draw_probes(axes: "Axes", run: "StoredRun", probes: "pd.DataFrame") -> None:
+    from harness.figures.style import COLOURS, LINE_STYLES, QUIET
+
+    kind = _objective(run)
+    names = node_names(parse_graph(str(run.config["exp"]["graph"]))[1], kind.is_reversed)
+    others = iter((*COLOURS[1:-1], *COLOURS[1:-1]))
+    few = len(names) <= MOST_CURVES
+    # One probe is a point that no line joins to another.
+    marker = "." if len(probes) < 3 else ""
+    for node, name in enumerate(names):
+        label, colour, dashes, width = name, QUIET, "-", 0.5
+        if node == 1:
+            colour, width = COLOURS[0], 2.4  # wide, since the whole answer's thin line often lies on it
+        elif few:
+            colour, dashes, width = next(others), LINE_STYLES[1 + node % 3], 0.9
+        else:
+            label = "each other node" if node == 0 else "_"
+        axes.plot(
+            probes["step"], probes[f"position_{node + 1}"], dashes, color=colour, linewidth=width, label=label,
+            marker=marker,
+        )  # fmt: skip
+    axes.plot(probes["step"], probes["exact_match"], color="black", linewidth=0.9, label="whole answer", marker=marker)
+    chance = float(run.metrics["chance"])
+    said = f"a guess among the arms: {chance:.3g}"
+    axes.axhline(chance, color=QUIET, linewidth=0.8, linestyle=(0, (1, 1.5)), label=said)
 
 
 FIGURES = (
     Figure(
         "training_curve",
-        "Loss (means of 25 steps), and the share of held-out graphs whose answer is right: as a whole, and node by "
-        "node with the truth before it.",
+        "Loss (means of 25 steps), and the share of held-out graphs whose answer is right: as a whole, generated by "
+        "the model itself, and node by node, in the order in which they are written, with the truth before each.",
         draw_curve,
     ),
 )

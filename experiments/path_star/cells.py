@@ -1,0 +1,175 @@
+"""Which path_star runs are repetitions of one another, and their means."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from experiments.path_star import data as data
+from harness.path_star.recipe import ObjectiveName
+from harness.results.settings import flat
+
+if TYPE_CHECKING:
+    from harness.results.stored_run import StoredRun
+
+OBJECTIVES = (
+    ObjectiveName.TEACHER_FORCING,
+    ObjectiveName.TEACHERLESS,
+    ObjectiveName.REVERSED,
+    ObjectiveName.MULTI_TOKEN,
+    ObjectiveName.TOKEN_ORDER,
+    ObjectiveName.NEXT_LATENT,
+)
+"""The order of bars and rows; a model trained on the first step alone is no answer to the task."""
+
+_SEEDS = ("graph_seed", "weights_seed", "order_seed")
+# How a model is examined, not what it is; and what its cell and its label say anyway.
+_NOT_TRAINING = ("name", "n_held_out", "n_test", "n_lookup", "n_top_heads", "first_only_steps", "threads",
+                 "checkpoint_every", "probe_every", "n_probe", "replicate", *_SEEDS)  # fmt: skip
+_WITHOUT_SETTINGS = (ObjectiveName.TEACHER_FORCING, ObjectiveName.TEACHERLESS, ObjectiveName.REVERSED)
+_IN_LABEL = ("graph", "objective", "architecture", "n_layers", "d_model", "n_values", "checkpoint", "pretrained")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A kind of model and how it was trained: one panel of a picture."""
+
+    model: str
+    n_values: int
+    other: str
+    """What else tells it from another variant of the same model, e.g. `n_steps=4000`; mostly empty."""
+
+    @property
+    def label(self) -> str:
+        """The variant on one line."""
+        return ", ".join(part for part in (self.model, f"{self.n_values} node numbers", self.other) if part)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Runs that differ in their seeds alone."""
+
+    variant: Variant
+    graph: tuple[int, int]
+    objective: ObjectiveName
+    runs: "tuple[StoredRun, ...]"
+
+    @property
+    def task(self) -> str:
+        """`G(d,l)`."""
+        return f"G({self.graph[0]},{self.graph[1]})"
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """How long each was trained; none for checkpoints."""
+        return tuple(int(facts["steps"]) for run in self.runs if (facts := run.details.get("training")))
+
+    def values(self, metric: str) -> list[float]:
+        """The metric of every run that has it."""
+        found = [run.metrics.get(metric) for run in self.runs]
+        return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def cells(runs: "Sequence[StoredRun]") -> list[Cell]:
+    """Runs as cells, by variant, graph and objective; of runs that asked the same model the largest is kept."""
+    shown = _one_per_model([run for run in runs if _is_answer(run)])
+    telling = _telling(shown)
+    groups: dict[tuple[Variant, tuple[int, int], ObjectiveName], list[StoredRun]] = {}
+    for run in shown:
+        model, n_values = _model(run)
+        variant = Variant(model, n_values, _other(run, telling[model, n_values]))
+        groups.setdefault((variant, data.graph(run), data.objective(run)), []).append(run)
+    found = [
+        Cell(variant, graph, objective, tuple(sorted(members, key=_seeds)))
+        for (variant, graph, objective), members in groups.items()
+    ]
+    return sorted(found, key=_order)
+
+
+def _is_answer(run: "StoredRun") -> bool:
+    return "exact_match" in run.metrics and data.objective(run) in OBJECTIVES
+
+
+def _order(cell: Cell) -> tuple[Any, ...]:
+    architecture = list(data.ARCHITECTURES.values())
+    rank = next((at for at, name in enumerate(architecture) if name in cell.variant.model), len(architecture))
+    variant = cell.variant
+    return (rank, variant.model, variant.n_values, variant.other, cell.graph, OBJECTIVES.index(cell.objective))
+
+
+def _training(run: "StoredRun") -> dict[str, Any]:
+    """What the model's training was asked, seeds aside, dotted. Nothing of it is known of a checkpoint."""
+    if run.config["exp"].get("checkpoint"):
+        return {}
+    asked = flat(run.config["exp"])
+    if data.objective(run) in _WITHOUT_SETTINGS:
+        asked = {key: value for key, value in asked.items() if not key.startswith("objective_settings.")}
+    return {key: value for key, value in asked.items() if key not in _NOT_TRAINING}
+
+
+def _seeds(run: "StoredRun") -> tuple[Any, ...]:
+    """What tells a run from its repetitions: the training's seeds as they took effect."""
+    exp = run.config["exp"]
+    if exp.get("checkpoint"):
+        return (str(exp["checkpoint"]),)
+    return tuple(int(exp.get(name, 0)) + int(exp.get("replicate", 0)) for name in _SEEDS)
+
+
+def _one_per_model(runs: "Sequence[StoredRun]") -> "list[StoredRun]":
+    """The run's own seed trains nothing: two runs that differ in it alone asked the same model twice."""
+    found: dict[str, StoredRun] = {}
+    for run in sorted(runs, key=lambda run: (-data.n_test(run), run.run_id)):
+        exp = run.config["exp"]
+        key = [exp.get("checkpoint"), exp["graph"], exp["objective"], _training(run), _seeds(run)]
+        found.setdefault(json.dumps(key, sort_keys=True, default=str), run)
+    return list(found.values())
+
+
+def _model(run: "StoredRun") -> tuple[str, int]:
+    return data.model_label(run), int(run.config["exp"]["n_values"])
+
+
+def _telling(runs: "Sequence[StoredRun]") -> dict[tuple[str, int], list[str]]:
+    """For every model the parts of its recipe that differ between runs of one graph and objective."""
+    found: dict[tuple[str, int], set[str]] = {_model(run): set() for run in runs}
+    groups: dict[tuple[Any, ...], list[StoredRun]] = {}
+    for run in runs:
+        groups.setdefault((_model(run), data.graph(run), data.objective(run)), []).append(run)
+    for (model, *_), members in groups.items():
+        recipes = [_training(run) for run in members]
+        for name in set().union(*recipes).difference(_IN_LABEL):
+            if len({json.dumps(recipe.get(name), default=str) for recipe in recipes}) > 1:
+                found[model].add(name)
+    return {model: sorted(names) for model, names in found.items()}
+
+
+def _other(run: "StoredRun", telling: Sequence[str]) -> str:
+    training = _training(run)
+    return " ".join(f"{name.rsplit('.', 1)[-1]}={training[name]}" for name in telling if name in training)
+
+
+def over_seeds(cell: Cell, metric: str) -> data.Share:
+    """A share's mean over the cell's runs with a Student t interval, cut at 0 and 1.
+
+    One run keeps its own interval over graphs. Runs that agree exactly have Wilson's over all their graphs: that they
+    do not differ is no proof of exactly 0 or 1.
+    """
+    import numpy as np
+
+    from harness.measure.intervals import student_t, wilson
+
+    values = cell.values(metric)
+    if not values:
+        return data.Share(None, None, None)
+    if len(values) == 1:
+        only = next(run for run in cell.runs if run.metrics.get(metric) is not None)
+        return data.share(only, metric)
+    if len(set(values)) == 1:
+        trials = sum(data.n_test(run) for run in cell.runs if run.metrics.get(metric) is not None)
+        interval = wilson(round(values[0] * trials), trials)
+    else:
+        interval = student_t(np.array(values, dtype=np.float64))
+    low, high = interval.low, interval.high
+    if low is None or high is None:
+        return data.Share(interval.mean, None, None)
+    return data.Share(interval.mean, max(low, 0.0), min(high, 1.0))

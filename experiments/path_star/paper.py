@@ -1,0 +1,229 @@
+"""Pictures and tables across path_star runs: objectives by graphs, seeds as intervals."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.path_star import data as data
+from experiments.path_star.cells import OBJECTIVES, Cell, Variant, cells, over_seeds
+from experiments.path_star.tables import with_ends
+from harness.path_star.recipe import ObjectiveName
+from harness.registry import PaperFigure, PaperTable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from harness.results.stored_run import StoredRun
+
+_ROOM_FOR_VALUES = 36
+"""Bars over the width of a page that still have room for a value above them."""
+
+
+def draw_bars(runs: "Sequence[StoredRun]") -> "Figure | None":
+    """Exact match by graph and objective, a panel for each kind of model."""
+    found = cells(runs)
+    if not found:
+        return None
+    from harness.figures.sources import drawn_from
+    from harness.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
+
+    variants = list(dict.fromkeys(cell.variant for cell in found))
+    graphs = sorted({cell.graph for cell in found})
+    objectives = [objective for objective in OBJECTIVES if any(cell.objective is objective for cell in found)]
+    width = ONE_COLUMN if len(graphs) * len(objectives) <= 6 else TWO_COLUMNS
+    figure = new_figure(width, 1.55 * len(variants) + 0.85)
+    grid = figure.subplots(len(variants), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    for axes, variant in zip(grid, variants, strict=True):
+        here = [cell for cell in found if cell.variant == variant]
+        _draw_panel(axes, here, graphs, objectives)
+        _name_panel(axes, variant, here, int(19 * width))
+    grid[-1].set_xticks(range(len(graphs)), [f"G({d},{length})" for d, length in graphs])
+    grid[-1].set_xlim(-0.5, len(graphs) - 0.5)
+    grid[-1].set_xlabel("graph G(d, l): d arms of l nodes")
+    grid[0].set_ylim(0, 1.13)
+    grid[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
+    _legend(figure, objectives)
+    return drawn_from(figure, [run for cell in found for run in cell.runs])
+
+
+def _draw_panel(
+    axes: "Axes", found: Sequence[Cell], graphs: Sequence[tuple[int, int]], objectives: Sequence[ObjectiveName]
+) -> None:
+    from harness.figures.charts import short_share
+    from harness.figures.style import colour_of
+
+    width = 0.84 / len(objectives)
+    for cell in found:
+        x = graphs.index(cell.graph) + (objectives.index(cell.objective) - (len(objectives) - 1) / 2) * width
+        value = over_seeds(cell, "exact_match")
+        if value.mean is None:
+            continue
+        axes.bar(x, value.mean, 0.9 * width, color=colour_of(cell.objective.value, _NAMES), alpha=0.75)
+        tops = [value.mean]
+        if value.low is not None and value.high is not None:
+            axes.plot([x, x], [value.low, value.high], color="black", linewidth=0.9)
+            tops.append(value.high)
+        seeds = cell.values("exact_match")
+        places = [x + (at - (len(seeds) - 1) / 2) * 0.6 * width / max(len(seeds), 3) for at in range(len(seeds))]
+        axes.plot(places, seeds, "o", color="black", markersize=2.2, markerfacecolor="white", markeredgewidth=0.6,
+                  clip_on=False, zorder=4)  # fmt: skip
+        if len(graphs) * len(objectives) <= _ROOM_FOR_VALUES:
+            axes.text(
+                x, max(*tops, *seeds) + 0.035, short_share(value.mean), ha="center", va="bottom", fontsize=5.5,
+                zorder=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+            )  # fmt: skip
+    for at, (degree, _) in enumerate(graphs):
+        if any(cell.graph == graphs[at] for cell in found):
+            axes.plot([at - 0.46, at + 0.46], [1 / degree] * 2, "--", color="black", linewidth=0.8, zorder=3)
+
+
+_NAMES = [objective.value for objective in OBJECTIVES]
+
+
+def _name_panel(axes: "Axes", variant: Variant, found: Sequence[Cell], letters: int) -> None:
+    from harness.figures.text import figure_text
+
+    counts = sorted({len(cell.runs) for cell in found})
+    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    title = f"{variant.label}; {seeds} seed{'s' * (counts[-1] > 1)}"
+    axes.set_title(figure_text(title, letters), loc="left")
+    axes.set_ylabel("exact match")
+
+
+def _legend(figure: "Figure", objectives: Sequence[ObjectiveName]) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    from harness.figures.style import colour_of
+
+    handles: list[Any] = [Patch(color=colour_of(one.value, _NAMES), alpha=0.75, label=one.label) for one in objectives]
+    handles += [
+        Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="chance, 1/d"),
+        Line2D([], [], color="black", linestyle="", marker="o", markersize=2.2, markerfacecolor="white",
+               markeredgewidth=0.6, label="one seed"),
+    ]  # fmt: skip
+    columns = 2 if figure.get_figwidth() < 5 else min(len(handles), 4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def draw_lookup(runs: "Sequence[StoredRun]") -> "Figure | None":
+    """Attention of every head to the right edge: a column for each objective, on the graph that most have."""
+    chosen = _compared([cell for cell in cells(runs) if data.has_heads(cell.runs[0])])
+    if len(chosen) < 2:
+        return None
+    from harness.figures.charts import HeadMap, head_map_grid
+    from harness.figures.sources import drawn_from
+
+    first = [cell.runs[0] for cell in chosen]
+    attention = [data.lookup(run, "parent") + data.lookup(run, "child") for run in first]
+    rows = [[HeadMap(cell.objective.label, both[..., 0]) for cell, both in zip(chosen, attention, strict=True)]]
+    labels = ["second node"]
+    if chosen[0].graph[1] > 2:
+        rows.append([HeadMap("", both[..., 1:].max(axis=-1)) for both in attention])
+        labels.append("later nodes")
+    uniform = 2 * float(first[0].arrays["edge_lookup/uniform"].mean())
+    scale = f"mean attention to both nodes of the right edge (looking everywhere equally: {uniform:.3f})"
+    figure = head_map_grid(rows, labels, data.layers(first[0]), scale)
+    title = f"{chosen[0].task}, {chosen[0].variant.label}"
+    figure.suptitle(title.replace("$", r"\$"), fontsize=7, x=0.01, ha="left")
+    return drawn_from(figure, first)
+
+
+def _compared(found: Sequence[Cell]) -> list[Cell]:
+    """The cells of one variant and graph, those with most objectives; of several such the largest graph."""
+    groups: dict[tuple[Variant, tuple[int, int], tuple[int, ...]], list[Cell]] = {}
+    for cell in found:
+        shape: np.ndarray = data.lookup(cell.runs[0], "parent")
+        groups.setdefault((cell.variant, cell.graph, shape.shape), []).append(cell)
+    return max(groups.values(), key=lambda members: (len(members), members[0].graph), default=[])
+
+
+def exact_match_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+    """Exact match of every cell over its seeds, beside chance."""
+    rows = []
+    for cell in cells(runs):
+        row = _who(cell) | with_ends("exact match", over_seeds(cell, "exact_match"))
+        row |= {"seeds": len(cell.runs), "chance": 1 / cell.graph[0]}
+        row |= {"steps, fewest": min(cell.steps, default=None), "steps, most": max(cell.steps, default=None)}
+        rows.append(row)
+    return _framed(rows)
+
+
+def clever_hans_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+    """Every test of the cheat that applies, mean over seeds."""
+    rows = []
+    for cell in cells(runs):
+        for test in data.cheat_tests(cell.objective):
+            value = over_seeds(cell, test.metric)
+            if value.mean is not None:
+                row = _who(cell) | {"test": test.label} | with_ends("share of graphs", value)
+                rows.append(row | {"seeds": len(cell.values(test.metric))})
+    return _framed(rows)
+
+
+def positions_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+    """Every node of the answer, generated and with the truth before it, mean over seeds."""
+    rows = []
+    for cell in cells(runs):
+        for number, name in enumerate(data.nodes(cell.runs[0]), start=1):
+            row = _who(cell) | {"node": number, "which": name}
+            for how in ("generated", "teacher_forced"):
+                value = over_seeds(cell, f"position_{number}/{how}")
+                row |= with_ends(how.replace("_", "-"), value)
+            rows.append(row | {"seeds": len(cell.runs)})
+    return _framed(rows)
+
+
+def _who(cell: Cell) -> dict[str, Any]:
+    variant = cell.variant
+    return {
+        "model": variant.model,
+        "node numbers": variant.n_values,
+        "setting": variant.other,
+        "graph": cell.task,
+        "objective": cell.objective.label,
+    }
+
+
+def _framed(rows: Sequence[dict[str, Any]]) -> "pd.DataFrame | None":
+    import pandas as pd
+
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    whole = [name for name in frame.columns if name.startswith("steps")]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
+    return frame if frame["setting"].any() else frame.drop(columns="setting")
+
+
+_INTERVALS = (
+    "Means over seeds with 95 % Student t intervals, cut at 0 and 1; Wilson over graphs for one seed, and for seeds "
+    "that agree exactly."
+)
+
+PAPER_FIGURES = (
+    PaperFigure(
+        "path_star_table",
+        "Share of held-out graphs whose whole answer is right, by graph and objective, a panel for each kind of model. "
+        f"{_INTERVALS} Dots are seeds, dashed lines chance among the arms; an empty place was not run.",
+        draw_bars,
+    ),
+    PaperFigure(
+        "edge_lookup",
+        "Mean attention of every head to both nodes of the edge that leads to a predicted node, for the answer's "
+        "second node (which decides the arm when the answer begins with the start) and the highest of the later ones; the "
+        "first seed of each objective.",
+        draw_lookup,
+    ),
+)
+PAPER_TABLES = (
+    PaperTable("path_star_table", f"Exact match by model, graph and objective. {_INTERVALS}", exact_match_table),
+    PaperTable("clever_hans", f"Tests of the cheat by model, graph and objective. {_INTERVALS}", clever_hans_table),
+    PaperTable(
+        "positions",
+        f"Share right at every node of the answer, generated and with the truth before it. {_INTERVALS}",
+        positions_table,
+    ),
+)
