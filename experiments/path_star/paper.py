@@ -213,8 +213,8 @@ PAPER_FIGURES = (
     PaperFigure(
         "edge_lookup",
         "Mean attention of every head to both nodes of the edge that leads to a predicted node, for the answer's "
-        "second node (which decides the arm when the answer begins with the start) and the highest of the later ones; the "
-        "first seed of each objective.",
+        "second node (which decides the arm when the answer begins with the start) and the highest of the later ones; "
+        "the first seed of each objective.",
         draw_lookup,
     ),
 )
