@@ -126,6 +126,9 @@ def draw_lookup(runs: "Sequence[StoredRun]") -> "Figure | None":
     uniform = 2 * float(first[0].arrays["edge_lookup/uniform"].mean())
     scale = f"mean attention to both nodes of the right edge (looking everywhere equally: {uniform:.3f})"
     figure = head_map_grid(rows, labels, data.layers(first[0]), scale)
+    for axes, cell in zip(figure.axes, chosen, strict=False):
+        # Six columns leave room for one word a line.
+        axes.set_title(cell.objective.label.replace(" ", "\n"))
     title = f"{chosen[0].task}, {chosen[0].variant.label}"
     figure.suptitle(title.replace("$", r"\$"), fontsize=7, x=0.01, ha="left")
     return drawn_from(figure, first)

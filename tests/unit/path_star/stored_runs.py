@@ -87,7 +87,7 @@ def _heads(made: Made) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def write_run(results_dir: Path, made: Made | None = None) -> StoredRun:
     """Write the folder of a made-up run and read it back."""
     made = made or Made()
-    asked = {"graph": f"{made.graph[0]}x{made.graph[1]}", "objective": made.objective} | made.recipe
+    asked: dict[str, Any] = {"graph": f"{made.graph[0]}x{made.graph[1]}", "objective": made.objective} | made.recipe
     recipe = PathStarRecipe(**{name: value for name, value in asked.items() if name != "checkpoint"})
     arrays, details = _heads(made) if made.heads else ({}, {"heads": {"applicable": False}})
     details |= {
