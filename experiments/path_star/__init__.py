@@ -21,12 +21,12 @@ records.jsonl: a line per graph, {item, graph, exact, forced_first, generated: [
 
 Arrays (arrays.safetensors):
 
-| name                    | axes            | meaning                                                                     |
-|-------------------------|-----------------|-----------------------------------------------------------------------------|
-| edge_lookup/parent      | layer head node | mean attention from where the i-th node is predicted (i from 2) to the     |
-| edge_lookup/child       | layer head node | parent's or child's token of the edge that joins it to the node before     |
-| edge_lookup/uniform     | node            | what a head that looks everywhere equally would score on one token          |
-| example/pattern         | head query key  | patterns of the top heads on the first graph                                |
+| name                | axes            | meaning                                                                     |
+|---------------------|-----------------|-----------------------------------------------------------------------------|
+| edge_lookup/parent  | layer head node | mean attention, from where the i-th node (i from 2) is predicted, to the   |
+| edge_lookup/child   | layer head node | parent's or child's token of the edge between it and the node before       |
+| edge_lookup/uniform | node            | what a head that looks everywhere equally would score on one token         |
+| example/pattern     | head query key  | patterns of the top heads on the first graph                               |
 
 Details: task, objective, architecture, model, training {run_id, steps, is_solved, n_parameters}, n_test,
 heads {applicable, layers, top}, example {tokens, prompt_length}, first_only {run_id, steps}.
@@ -59,9 +59,8 @@ class PathStarConfig(PathStarRecipe):
     """Graphs over which attention to edges is averaged."""
     n_top_heads: int = 4
     """Heads whose patterns are kept."""
-    first_only_steps: int | None = None
-    """Steps of the second model, trained on the first step alone; None: as many as n_steps where the objective is
-    teacher_forcing, else 0 (not trained)."""
+    first_only_steps: int = 2000
+    """Steps of a second model that is trained on the first step alone; 0: none is. Only beside teacher forcing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,8 +68,7 @@ class PathStarConfig(PathStarRecipe):
             self._require(name, getattr(self, name) >= 1, "1 or more")
         if self.held_out_file is None:
             self._require("n_test", self.n_test <= self.n_held_out, f"up to n_held_out ({self.n_held_out})")
-        steps = self.first_only_steps
-        self._require("first_only_steps", steps is None or steps >= 0, "0 or more, or null")
+        self._require("first_only_steps", self.first_only_steps >= 0, "0 or more")
 
     def recipe_values(self) -> dict[str, Any]:
         """The fields that decide the training."""
@@ -79,10 +77,8 @@ class PathStarConfig(PathStarRecipe):
     @property
     def n_first_only_steps(self) -> int:
         """How long the second model is trained; 0: it is not."""
-        if self.first_only_steps is not None:
-            return self.first_only_steps
         alike = self.objective is ObjectiveName.TEACHER_FORCING and self.checkpoint is None
-        return self.n_steps if alike else 0
+        return self.first_only_steps if alike else 0
 
 
 def check(context: CheckContext) -> None:

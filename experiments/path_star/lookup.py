@@ -1,6 +1,6 @@
 """Which heads look up the edge that leads to the next node."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -134,11 +134,10 @@ def _attention(
         # An index between two others puts the head last.
         return pattern.float().cpu()[row, :, query, key].transpose(1, 2)
 
-    requests = [
-        ActivationRequest(name, lambda pattern, _, key=key: read(pattern, key), label)
-        for name in hooks.values()
-        for label, key in ends.items()
-    ]
+    def reader(key: Tensor) -> Callable[[Tensor, str], Tensor]:
+        return lambda pattern, _: read(pattern, key)
+
+    requests = [ActivationRequest(name, reader(key), label) for name in hooks.values() for label, key in ends.items()]
     found = capture(subject.model, torch.from_numpy(inputs[rows]), requests, None, run.store).reduced
     return {label: np.stack([found[f"{name}#{label}"].numpy() for name in hooks.values()], axis=1) for label in ends}
 
@@ -151,5 +150,3 @@ def _patterns(
     ]
     kept = capture(subject.model, torch.from_numpy(tokens), requests, None, run.store).reduced
     return np.stack([kept[hooks[head.layer]][0, head.head].numpy() for head in heads])
-
-

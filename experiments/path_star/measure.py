@@ -178,9 +178,7 @@ def _read(codec: Codec, said: Int[np.ndarray, "row pos"], rows: Rows) -> Int[np.
     return found
 
 
-def _records(
-    subject: Subject, batch: Batch[slice], arrays: Mapping[str, np.ndarray]
-) -> Iterable[dict[str, Any]]:
+def _records(subject: Subject, batch: Batch[slice], arrays: Mapping[str, np.ndarray]) -> Iterable[dict[str, Any]]:
     del subject
     led = "wrong_arm" in arrays
     for row, graph in enumerate(range(batch.work.start, batch.work.stop)):

@@ -35,9 +35,7 @@ def generate(
     return np.concatenate(parts)
 
 
-def _generate(
-    forward: Forward, rows: Rows, begin: Int[np.ndarray, " row"], pad_id: int
-) -> Int[np.ndarray, "row pos"]:
+def _generate(forward: Forward, rows: Rows, begin: Int[np.ndarray, " row"], pad_id: int) -> Int[np.ndarray, "row pos"]:
     tokens = torch.from_numpy(rows.tokens.copy())
     at = torch.arange(tokens.shape[1])
     start, length = torch.from_numpy(begin), torch.from_numpy(rows.length)
@@ -75,9 +73,7 @@ def said_when_forced(
     return np.concatenate(parts)
 
 
-def answer(
-    forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_id: int
-) -> Int[np.ndarray, "row pos"]:
+def answer(forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_id: int) -> Int[np.ndarray, "row pos"]:
     """The model's own answers, in the way its objective asks for them."""
     if decoding is Decoding.PARALLEL:
         return said_when_forced(forward, rows, decoding, dummy_id)

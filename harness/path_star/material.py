@@ -48,7 +48,9 @@ def prepare_material(recipe: PathStarRecipe) -> Material:
         train = without(read, held_out)
         n_left_out = len(read) - len(train)
         if len(train) == 0:
-            raise Rejected(f"exp.train_file: every graph of {recipe.train_file} is held out: nothing is left to train on")
+            raise Rejected(
+                f"exp.train_file: every graph of {recipe.train_file} is held out: nothing is left to train on"
+            )
     else:
         train = draw_graphs(task, recipe.n_train, _seeds(recipe)[1], exclude=held_out)
     shared = overlap(train, held_out)

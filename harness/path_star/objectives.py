@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.path_star.recipe import Decoding, ObjectiveName, ObjectiveSettings
+from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
 
 IGNORED = -100
 """Label of a position without loss (PyTorch's own convention)."""
@@ -56,8 +56,8 @@ class Trunk:
 
     hidden: Float[Tensor, "batch pos d_model"]
     """Before the unembedding."""
-    embedding: nn.Module
-    unembedding: nn.Module
+    embedding: nn.Embedding
+    unembedding: nn.Linear
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class Objective(nn.Module, ABC):
     def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""] | None:
         """A loss beside the cross-entropy of the labels, None where there is none."""
         del trunk, batch
+        return None
 
 
 class TeacherForcing(Objective):
@@ -98,7 +99,6 @@ class TeacherForcing(Objective):
 
 class Reversed(Objective):
     """Teacher forcing on rows whose answer is written from goal to start (arXiv 2403.06963)."""
-
 
 
 class Teacherless(Objective):
@@ -137,7 +137,7 @@ class FirstOnly(Objective):
 
 
 class TokenOrder(Objective):
-    """Beside the next token, the order in which the tokens to come appear, from one more unembedding (arXiv 2508.19228).
+    """Beside the next token, the order in which later tokens appear, from one more unembedding (arXiv 2508.19228).
 
     A token's target is its closeness, `window - distance`, or minus infinity where it does not come; the loss is the
     cross-entropy between softmax(targets / order_temperature) and softmax(scores).
@@ -227,14 +227,16 @@ class NextLatent(Objective):
         self, hidden: Float[Tensor, "batch pos d_model"], embedded: Float[Tensor, "batch pos d_model"]
     ) -> Float[Tensor, "batch pos d_model"]:
         """The hidden state after one more token."""
-        return hidden + self.network(self.norm(torch.cat([hidden, embedded], dim=-1)))
+        moved: Tensor = self.network(self.norm(torch.cat([hidden, embedded], dim=-1)))
+        return hidden + moved
 
     def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""]:
         """Mean over the steps; hidden states of the whole row, distributions of the answer's positions."""
         state = trunk.hidden
         truth = trunk.hidden.detach()
         weight = trunk.unembedding.weight.detach()
-        logits = functional.linear(truth, weight)
+        bias = None if trunk.unembedding.bias is None else trunk.unembedding.bias.detach()
+        logits = functional.linear(truth, weight, bias)
         total = trunk.hidden.new_zeros((), dtype=torch.float32)
         n_pos = state.shape[1]
         for ahead in range(1, self.horizon + 1):
@@ -248,7 +250,7 @@ class NextLatent(Objective):
             at = batch.answer_at[:, ahead:] & known
             if bool(at.any()):
                 wanted = logits[:, ahead:][at].float().log_softmax(dim=-1)
-                said = functional.linear(found[at], weight).float().log_softmax(dim=-1)
+                said = functional.linear(found[at], weight, bias).float().log_softmax(dim=-1)
                 total = total + functional.kl_div(said, wanted, log_target=True, reduction="batchmean")
         return self.settings.added_weight * total / self.horizon
 

@@ -36,8 +36,8 @@ class ObjectiveName(Enum):
     TEACHERLESS = "teacherless"
     REVERSED = "reversed"
     FIRST_ONLY = "first_only"
-    MULTI_TOKEN = "multi_token"  # noqa: S105  (no password)
-    TOKEN_ORDER = "token_order"  # noqa: S105
+    MULTI_TOKEN = "multi_token"
+    TOKEN_ORDER = "token_order"
     NEXT_LATENT = "next_latent"
     MASKED_TARGETS = "masked_targets"
 
@@ -101,8 +101,8 @@ class PathStarRecipe:
     """One training. The defaults are those that solve the small graphs on one core in minutes.
 
     Each seed varies one thing: `graph_seed` the graphs, `weights_seed` the initial weights, `order_seed` the order in
-    which training shows the graphs; `replicate` is added to all three and so repeats the whole. `threads` is part of the recipe because float sums depend on it.
-    Raises ValueError naming field, value and what is allowed.
+    which training shows the graphs; `replicate` is added to all three and so repeats the whole. `threads` is part of
+    the recipe because float sums depend on it. Raises ValueError naming field, value and what is allowed.
     """
 
     graph: str = "2x5"

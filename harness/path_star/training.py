@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jaxtyping import Int
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -98,19 +99,40 @@ def train_path_model(
     codec = make_codec(recipe)
     material = prepare_material(recipe)
     trainer = make_trainer(recipe, codec, material, work_folder, on_progress)
-    checkpoint = newest_checkpoint(work_folder)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     model: Any = trainer.model
-    history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
-    shipping.ship(model, recipe, codec, trainer.state.global_step, out_folder)
+    checkpoint = newest_checkpoint(work_folder)
+    ended = _ended_at(checkpoint, recipe) if checkpoint else None
+    if checkpoint is not None and ended is not None:
+        # Killed between its last step and its end: there is nothing left to train, and a Trainer would do one more.
+        model.load_state_dict(load_file(checkpoint / "model.safetensors"))
+        steps, history = ended
+    else:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        steps, history = trainer.state.global_step, trainer.state.log_history
+    history = [entry for entry in history if "train_runtime" not in entry]
+    shipping.ship(model, recipe, codec, steps, out_folder)
     return TrainingOutcome(
         curve=tuple(_points(history)),
-        steps=trainer.state.global_step,
-        is_solved=trainer.state.global_step < recipe.n_steps,
+        steps=steps,
+        is_solved=is_solved(history, recipe),
         n_parameters=sum(p.numel() for p in model.causal.parameters()),
         n_left_out=material.n_left_out,
         resumed_from=step_of(checkpoint) if checkpoint else 0,
     )
+
+
+def _ended_at(checkpoint: Path, recipe: PathStarRecipe) -> tuple[int, list[dict[str, Any]]] | None:
+    """Steps and history of a checkpoint behind which nothing is left to do; None where training goes on."""
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    steps, history = int(state["global_step"]), list(state["log_history"])
+    return (steps, history) if steps >= recipe.n_steps or is_solved(history, recipe) else None
+
+
+def is_solved(history: list[dict[str, Any]], recipe: PathStarRecipe) -> bool:
+    """Whether the last two probes got the recipe's share of answers right."""
+    last = [entry["exact_match"] for entry in history if "exact_match" in entry][-2:]
+    wanted = recipe.stop_when_solved
+    return wanted is not None and len(last) == 2 and min(last) >= wanted
 
 
 def _points(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -178,7 +200,7 @@ def collate(rows: Rows, indices: list[int]) -> dict[str, Tensor]:
 
 
 def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: Callable[[int], None]) -> Any:
-    """A callback that asks the probe's graphs now and then, and ends the training when they are right twice in a row."""
+    """A callback that asks the probe's graphs now and then, and ends the training when it is solved."""
     from transformers import TrainerCallback
 
     class Curve(TrainerCallback):
@@ -191,9 +213,7 @@ def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: 
             # The log history is part of every checkpoint: the curve survives a kill.
             state.log_history.append({"step": state.global_step, **found})
             log.info("step %d: exact_match %.3f", state.global_step, found["exact_match"])
-            last = [entry["exact_match"] for entry in state.log_history if "exact_match" in entry][-2:]
-            solved = recipe.stop_when_solved
-            if solved is not None and len(last) == 2 and min(last) >= solved:
+            if is_solved(state.log_history, recipe):
                 control.should_training_stop = True
 
     return Curve()

@@ -3,7 +3,6 @@
 The loop is transformers' Trainer: it takes 1.02 times as long as a bare one (`benchmarks/pocket_trainer.py`).
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from harness.pocket.loss import next_token_loss
 from harness.pocket.probes import probe_copying

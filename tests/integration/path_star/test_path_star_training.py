@@ -57,6 +57,16 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert first == second
 
 
+def test_a_training_killed_after_its_last_step_is_not_trained_further(tmp_path: Path) -> None:
+    recipe = replace(TINY, n_steps=10)
+    whole = train(recipe, tmp_path)
+    weights = (tmp_path / "model" / "model.safetensors").read_bytes()
+    again = train_path_model(recipe, tmp_path / "again", tmp_path / "work", lambda _: None)
+    assert again.resumed_from == again.steps == 10
+    assert again.curve == whole.curve
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == weights
+
+
 @pytest.mark.parametrize("objective", list(ObjectiveName))
 def test_every_objective_trains_and_boots(objective: ObjectiveName, tmp_path: Path) -> None:
     recipe = replace(TINY, objective=objective, n_steps=4)
@@ -122,7 +132,19 @@ def test_the_shipped_tokenizer_writes_the_prompt_as_the_codec_does(tmp_path: Pat
     tokenizer = load_tokenizer(resolve_identity(config), config, TokenizerConfig())
     assert tokenizer is not None
     codec = NumeralCodec(TINY.task)
-    assert tokenizer.encode("3,2|0,7/5,1=5,$") == [3, 2, codec.bar, 0, 7, codec.slash, 5, 1, codec.equals, 5, codec.dummy_id]
+    assert tokenizer.encode("3,2|0,7/5,1=5,$") == [
+        3,
+        2,
+        codec.bar,
+        0,
+        7,
+        codec.slash,
+        5,
+        1,
+        codec.equals,
+        5,
+        codec.dummy_id,
+    ]
 
 
 class Oracle:

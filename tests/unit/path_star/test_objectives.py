@@ -138,9 +138,7 @@ def test_next_latent_sends_no_gradient_into_what_it_is_held_to() -> None:
     assert hidden.grad[0, 3].abs().sum().item() > 0
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("horizon", 0), ("added_weight", 0.0), ("order_temperature", -1.0)]
-)
+@pytest.mark.parametrize(("field", "value"), [("horizon", 0), ("added_weight", 0.0), ("order_temperature", -1.0)])
 def test_impossible_settings_are_refused(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{field}: got"):
         ObjectiveSettings(**{field: value})
