@@ -119,7 +119,7 @@ def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, 
 
 EXPERIMENT = Experiment(
     name="detectors",
-    version=1,
+    version=2,
     summary="Every published detector of glitch tokens and our own, on one census, with one budget of queries.",
     config=DetectorsConfig,
     run=run,

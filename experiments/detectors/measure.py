@@ -49,7 +49,7 @@ def measure_detectors(run: Run) -> Outcome:
         interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
         truth = establish_truth(run, interviewer)
         unused = _unused_ids(run)
-        view = _view(run, model, vocabulary, truth, unused)
+        view = _view(run, interviewer, truth, unused)
         comparison = _compare(run, view, truth, unused)
     finally:
         model.close()
@@ -68,8 +68,9 @@ def _unused_ids(run: Run) -> UnusedIds:
         return UnusedIds((), "none known")
 
 
-def _view(run: Run, model: CausalModel, vocabulary: CensusVocabulary, truth: Truth, unused: UnusedIds) -> ModelView:
+def _view(run: Run, interviewer: Interviewer, truth: Truth, unused: UnusedIds) -> ModelView:
     assert run.facts is not None and run.tokenizer is not None
+    model, vocabulary = interviewer.model, interviewer.vocabulary
     ids = truth.ids.tolist() if truth.tasks else list(vocabulary.testable_ids)
     audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
     normal = {token.id for token in audit.of(Category.OK)}
@@ -89,6 +90,7 @@ def _view(run: Run, model: CausalModel, vocabulary: CensusVocabulary, truth: Tru
         question(Task.REPETITION),
         (prober.first_layer, prober.last_layer),
         Task.REPETITION in truth.tasks,
+        interviewer,
     )
     return make_view(
         facts,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from harness.behaviour.causal_model import CausalModel
-from harness.behaviour.decoding import Stop, decode
+from harness.behaviour.decoding import Observe, Stop, decode
 from harness.behaviour.stopping import EndOfLine, LineTable, UntilSaid
 from harness.census.matching import Judgement, is_frame, judge
 from harness.census.questions import Question
@@ -67,12 +67,17 @@ class Interviewer:
         expected = expected_answer(question.task, text) if text is not None else None
         return expected is not None and expected.isprintable() and len(expected.encode()) + 2 <= question.max_new_tokens
 
-    def ask(self, question: Question, ids: Sequence[int]) -> TaskAnswers:
-        """Ask about every id that the task has an answer for, greedily, the id spliced into the prompt."""
+    def ask(self, question: Question, ids: Sequence[int], observe: Observe | None = None) -> TaskAnswers:
+        """Ask about every id that the task has an answer for, greedily, the id spliced into the prompt.
+
+        `observe` sees what the answers are chosen from; its rows number the ids that are asked.
+        """
         asked = [int(i) for i in ids if self.can_ask(question, int(i))]
         prompts = [question.prompt(i, self.tokenizer) for i in asked]
         stop = self._stop(question, asked)
-        answers = decode(self.model, prompts, question.max_new_tokens, stop, batch_size=self._batch_size)
+        answers = decode(
+            self.model, prompts, question.max_new_tokens, stop, observe=observe, batch_size=self._batch_size
+        )
         judged = tuple(self.judge(question.task, i, said) for i, said in zip(asked, answers.tokens, strict=True))
         return TaskAnswers(judged, answers.n_positions)
 

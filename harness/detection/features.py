@@ -1,7 +1,7 @@
 """What weights and tokenizer say about every token, as numbers a classifier can learn from. No pass is needed."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +16,18 @@ _TINY = 1e-12
 # Rows this dense count as the place where untrained rows have collapsed to, where no unused id is known.
 _DENSEST_SHARE = 0.01
 _LARGEST_Z = 4.0
+# Rows wider than this are seen through so many principal components.
+_WIDEST = 128
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """One row of numbers for each token of the view; columns have mean 0 and comparable spread."""
+    """One row of numbers for each token of the view; columns have mean 0 and, within a group, comparable spread."""
 
     names: tuple[str, ...]
     values: Float[np.ndarray, "token feature"]
+    groups: Mapping[str, Int[np.ndarray, " _"]]
+    """Columns of one kind: geometry, components, text, and the directions of the rows of each matrix."""
     neighbours: Int[np.ndarray, "token k"]
     """Places in the view of each token's nearest rows by direction."""
     suspicion: Float[np.ndarray, " token"]
@@ -39,19 +43,31 @@ def build_features(view: ModelView, n_components: int, n_neighbours: int) -> Fea
     }  # fmt: skip
     k = max(1, min(n_neighbours, view.n - 1))
     nearest = np.empty((view.n, 0), dtype=np.int64)
+    directions: dict[str, np.ndarray] = {}
     for name, matrix in matrices.items():
         rows = matrix[view.ids].astype(np.float32)
         found, near = _geometry(rows, n_components, k)
         nearest = near if nearest.shape[1] == 0 else nearest
         columns |= {f"{name} {key}": values for key, values in found.items()}
+        directions |= {f"{name} direction {n}": values for n, values in enumerate(_directions(rows).T)}
     if not view.is_tied:
         columns["self logit"] = np.einsum(
             "nd,nd->n", view.embedding[view.ids], view.unembedding[view.ids], dtype=np.float64
         )
-    columns |= _text_features(view)
-    values = np.column_stack([_levelled(column) for column in columns.values()])
+    text = _text_features(view)
+    values = np.column_stack([*(_levelled(column) for column in (columns | text).values()), *directions.values()])
+    names = (*columns, *text, *directions)
+    kinds = np.array([_kind(name, name in text) for name in names])
+    groups = {str(kind): np.flatnonzero(kinds == kind) for kind in dict.fromkeys(kinds)}
     suspicion = np.mean([1 - _ranks(column) for column in indicators], axis=0)
-    return Features(tuple(columns), values, nearest, suspicion)
+    return Features(names, values, groups, nearest, suspicion)
+
+
+def _kind(name: str, is_text: bool) -> str:
+    if is_text:
+        return "text"
+    words = name.split()
+    return {"component": "components", "direction": f"{words[0]} rows"}.get(words[-2], "geometry")
 
 
 def _geometry(
@@ -75,6 +91,16 @@ def _geometry(
     for number in range(parts.shape[1]):
         found[f"component {number}"] = parts[:, number]
     return found, near.ids
+
+
+def _directions(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n part"]:
+    """Rows seen from their middle, each of the same length; the mean square over the columns is about 1."""
+    away = (rows - rows.mean(axis=0)).astype(np.float64)
+    unit = away / np.maximum(np.linalg.norm(away, axis=1), _TINY)[:, None]
+    if unit.shape[1] > _WIDEST:
+        unit = principal_components(unit.astype(np.float32), _WIDEST).astype(np.float64)
+    found: np.ndarray = unit * np.sqrt(unit.shape[1])
+    return found
 
 
 def _text_features(view: ModelView) -> dict[str, Float[np.ndarray, " n"]]:

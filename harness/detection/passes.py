@@ -1,4 +1,5 @@
-"""Passes of tokens through a real model: entropy and its gradient for GlitchMiner, activations for GlitchProber."""
+"""Passes of tokens through a real model: entropy and its gradient for GlitchMiner, activations for GlitchProber, and
+for active_census the margins of the answers that verdicts are read from."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -6,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from harness.behaviour.causal_model import CausalModel
+from harness.behaviour.decoding import Observe
 from harness.behaviour.rows import rows_per_pass
+from harness.census.asking import Interviewer
 from harness.census.questions import Question
 from harness.detection.view import Activations, Steepness, Uncertainty
+from harness.errors import RunFailed
 from harness.models.batch_size import choose_batch_size
 from harness.models.loaded import LoadedModel
 from harness.models.tokenizers import Tokenizer
@@ -25,7 +30,8 @@ class ModelPasses:
 
     `layers` are the first and last layer that activations are read from, as shares of the depth; `is_repetition_asked`
     says whether a verdict of the oracle includes the repetition prompt, whose first pass then gives them for nothing.
-    `booted` opens the model with hooks when activations are first asked for.
+    `booted` opens the model with hooks when activations are first asked for. `interviewer` is who verdicts are bought
+    from; without one there are no margins.
     """
 
     def __init__(
@@ -37,10 +43,11 @@ class ModelPasses:
         repetition: Question,
         layers: tuple[float, float],
         is_repetition_asked: bool = True,
+        interviewer: Interviewer | None = None,
     ) -> None:
         self._model, self._boot, self._tokenizer = model, booted, tokenizer
         self._mining, self._repetition, self._layers = mining, repetition, layers
-        self._is_repetition_asked = is_repetition_asked
+        self._is_repetition_asked, self._interviewer = is_repetition_asked, interviewer
 
     @property
     def can_ask_uncertainty(self) -> bool:
@@ -56,6 +63,21 @@ class ModelPasses:
     def shares_activations(self) -> bool:
         """Whether a verdict's own first pass is the one activations are read from."""
         return self._is_repetition_asked
+
+    @property
+    def can_ask_margins(self) -> bool:
+        """Whether a verdict includes the answer to repetition, and there is someone to give it."""
+        return self._is_repetition_asked and self._interviewer is not None
+
+    def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
+        """Of each token's answer to repetition, exactly as its verdict was read from it. Raises `RunFailed` where
+        `can_ask_margins` is False."""
+        if not self.can_ask_margins or self._interviewer is None:
+            raise RunFailed("no verdict includes an answer to repetition: there are no margins")
+        observe, found = _observed_margins(torch.tensor(list(ids), dtype=torch.long), self._repetition.max_new_tokens)
+        answers = self._interviewer.ask(self._repetition, ids, observe).answers
+        # Prompts of a batch go on together: what is observed behind an answer's end is not part of it.
+        return np.array([row[: len(answer.said)].max() for row, answer in zip(found, answers, strict=True)])
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
         """One pass for each token, GlitchMiner's prompt."""
@@ -140,6 +162,19 @@ class ModelPasses:
 def _entropy(logits: Tensor) -> Tensor:
     probability = logits.float().softmax(-1)
     return -(probability * (probability + _INSIDE_LOG).log()).sum(-1)
+
+
+def _observed_margins(ids: Int[Tensor, " prompt"], n_steps: int) -> tuple[Observe, Float[np.ndarray, "prompt step"]]:
+    """An observer that notes the lead of each prompt's own token over all others at each step, and where it does."""
+    found = np.full((len(ids), n_steps), -np.inf)
+
+    def observe(rows: Tensor, logits: Tensor, step: int) -> None:
+        places = rows.cpu()
+        own = ids[places].to(logits.device)[:, None]
+        others = logits.float().scatter(1, own, -torch.inf).max(dim=-1).values
+        found[places.numpy(), step] = (logits.float().gather(1, own)[:, 0] - others).cpu().numpy()
+
+    return observe, found
 
 
 def _keeper(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], None]:

@@ -61,6 +61,16 @@ class Passes(Protocol):
         """Whether a verdict's own first pass is the one activations are read from: then they cost nothing more."""
         ...
 
+    @property
+    def can_ask_margins(self) -> bool:
+        """Whether a verdict includes the answer to repetition, from which margins are read at no further price."""
+        ...
+
+    def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
+        """Of tokens whose verdict was bought: by how many logits the token led all others at the moment of its answer
+        to repetition where it came closest to being said. Below zero: it never was the likeliest."""
+        ...
+
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
         """One pass for each token, GlitchMiner's prompt."""
         ...

@@ -42,13 +42,15 @@ def oracle_of(truth, price=1, budget=None):
 
 
 class PlantedPasses:
-    """Entropy that rises with `hotness`, the token said unless it fails, and activations that show which fail."""
+    """Entropy that rises with `hotness`, the token said unless it fails, activations that show which fail, and margins
+    below zero for those, `margins` where given."""
 
-    can_ask_uncertainty = can_ask_activations = shares_activations = True
+    can_ask_uncertainty = can_ask_activations = shares_activations = can_ask_margins = True
 
-    def __init__(self, truth, hotness, gradient, seed=0):
+    def __init__(self, truth, hotness, gradient, seed=0, margins=None):
         self.truth, self.hotness, self.gradient = truth, hotness, gradient
-        self.calls = {"uncertainty": 0, "steepness": 0, "activations": 0}
+        self.lead = np.where(truth, -1.0, 1.0) if margins is None else margins
+        self.calls = {"uncertainty": 0, "steepness": 0, "activations": 0, "margins": 0}
         self._rng = np.random.default_rng(seed)
 
     def uncertainty(self, ids):
@@ -64,6 +66,10 @@ class PlantedPasses:
         values = self._rng.normal(size=(len(ids), 30))
         values[:, :5] += 3.0 * self.truth[list(ids)][:, None]
         return Activations(values.astype(np.float32), 13 * len(ids))
+
+    def margins(self, ids):
+        self.calls["margins"] += len(ids)
+        return self.lead[list(ids)]
 
 
 def f1_of(result, truth):

@@ -28,7 +28,7 @@ SMALL = {
     "detectors": FROM_WEIGHTS,
     "n_seeds": 2,
     "budget_share": 0.2,
-    "active_census": ActiveCensusSettings(n_rounds=2, n_trees=20),
+    "active_census": ActiveCensusSettings(n_rounds=2),
     "glitchhunter": GlitchHunterSettings(k=10, resolution=1.0, scale_resolution=False, n_components=8),
     "kmeans": KMeansSettings(n_clusters=5),
     "unused_ids": (120, 121, 122),

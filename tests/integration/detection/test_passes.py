@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from harness.behaviour.causal_model import CausalModel
+from harness.census.asking import Interviewer
 from harness.census.questions import make_question
+from harness.census.vocabulary import CensusVocabulary
 from harness.config.schema import ModelConfig
 from harness.detection.glitchminer import GlitchMiner
 from harness.detection.glitchprober import GlitchProber
 from harness.detection.oracle import TableOracle
 from harness.detection.passes import ModelPasses
 from harness.detection.view import ModelView
+from harness.errors import RunFailed
 from harness.models.bridge import boot
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
@@ -43,8 +46,10 @@ def tiny(tmp_path_factory):
     mining, repetition = (
         make_question(TEMPLATES[task], tokenizer, facts) for task in (Task.GLITCHMINER, Task.REPETITION)
     )
-    passes = ModelPasses(model, lambda: hooked, tokenizer, mining, repetition, (0.0, 1.0))
+    interviewer = Interviewer(model, tokenizer, CensusVocabulary.read(tokenizer, facts), facts.special_ids)
+    passes = ModelPasses(model, lambda: hooked, tokenizer, mining, repetition, (0.0, 1.0), interviewer=interviewer)
     return SimpleNamespace(
+        interviewer=interviewer,
         model=model,
         hooked=hooked,
         tokenizer=tokenizer,
@@ -110,6 +115,36 @@ def test_activations_are_those_of_the_last_position(tiny):
     assert found.values[2] == pytest.approx(expected, abs=1e-5)
     assert found.values.shape == (len(IDS), 2 * tokens.shape[1] + 4 * 16)
     assert found.n_positions == len(IDS) * tokens.shape[1]
+
+
+def test_margins_are_the_best_lead_within_the_answer_the_verdict_is_read_from(tiny):
+    found = tiny.passes.margins(IDS)
+    for place, token in enumerate(IDS):
+        tokens = prompt(tiny, tiny.repetition, token)
+        leads = []
+        for said in tiny.interviewer.ask(tiny.repetition, [token]).answers[0].said:
+            logits = tiny.model.logits(tokens)[0, -1].clone()
+            assert int(logits.argmax()) == said
+            own = float(logits[token])
+            logits[token] = -torch.inf
+            leads.append(own - float(logits.max()))
+            tokens = torch.cat([tokens, torch.tensor([[said]])], dim=1)
+        assert found[place] == pytest.approx(max(leads), abs=1e-4)
+    assert tiny.passes.margins(IDS[:1])[0] == pytest.approx(found[0], abs=1e-4), "whoever is asked beside it"
+
+
+def test_there_are_no_margins_where_no_verdict_includes_repetition(tiny):
+    model, booted = tiny.model, lambda: tiny.hooked
+    lacking = (
+        ModelPasses(model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0)),
+        ModelPasses(
+            model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0), False, tiny.interviewer
+        ),
+    )  # fmt: skip
+    for passes in lacking:
+        assert not passes.can_ask_margins
+        with pytest.raises(RunFailed, match="no margins"):
+            passes.margins(IDS)
 
 
 def test_both_detectors_run_on_a_real_model(tiny):

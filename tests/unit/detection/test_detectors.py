@@ -23,10 +23,18 @@ from tests.helpers.planted_tokens import PlantedPasses, f1_of, oracle_of, plante
 pytestmark = pytest.mark.unit
 
 QUICK = RosterSettings(
-    active_census=ActiveCensusSettings(n_rounds=3, n_trees=20),
+    active_census=ActiveCensusSettings(n_rounds=3),
     glitchhunter=GlitchHunterSettings(k=10, resolution=1.0, scale_resolution=False, n_components=8),
     kmeans=KMeansSettings(n_clusters=5),
 )
+
+
+def borderline(n=600):
+    """Rows whose pull towards one direction, plain to see nowhere else, decides a little above or below one half."""
+    view, _ = planted_view(n, 0.5, noise=1.0)
+    direction = view.embedding[:4].mean(axis=0)
+    pull = np.argsort(np.argsort(view.embedding[:n] @ direction)) / n
+    return view, pull >= 0.5, pull
 
 
 def planted(n=200, share=0.25, price=1, truth=None):
@@ -54,6 +62,8 @@ def test_no_budget_is_ever_exceeded_and_every_query_is_counted(name, budget, pri
         assert found.tokens_processed == 11 * found.n_passes
     else:
         assert oracle.n_queries == price * len(found.judged)
+        # Margins come with verdicts that were bought, once each, and with no others.
+        assert passes["margins"] == (len(found.judged) if name == "active_census" else 0)
         assert found.n_passes == 0
         # Activations of asked tokens come from the passes of their verdicts: no position is counted twice.
         assert found.tokens_processed == 7 * oracle.n_queries + 13 * found.n_passes_beyond
@@ -185,6 +195,26 @@ class TestEachFindsItsPlantedCase:
             untied = replace(view, is_tied=False, **{matrix: noise})
             found = ActiveCensus(QUICK.active_census).detect(untied, oracle_of(truth), 100, 0)
             assert f1_of(found, truth) > 0.8, f"{matrix} is noise, the other tells"
+
+    def test_active_census_learns_more_from_margins_than_from_verdicts(self):
+        view, truth, pull = borderline()
+        margins = 12 * (0.5 - pull)
+        seen = replace(view, passes=PlantedPasses(truth, pull, None, margins=margins))
+        found, blind = (
+            np.mean([f1_of(ActiveCensus().detect(some, oracle_of(truth), 40, seed), truth) for seed in range(3)])
+            for some in (seen, replace(view, passes=None))
+        )
+        assert found > blind + 0.01
+
+    def test_active_census_does_not_believe_margins_of_the_other_side(self):
+        view, truth, pull = borderline(300)
+        backwards = replace(view, passes=PlantedPasses(truth, pull, None, margins=np.where(truth, 3.0, -1.5)))
+        found, blind = (
+            ActiveCensus(QUICK.active_census).detect(some, oracle_of(truth), 40, 0)
+            for some in (backwards, replace(view, passes=None))
+        )
+        assert found.judged.tolist() == blind.judged.tolist()
+        assert found.predicted.tolist() == blind.predicted.tolist()
 
     def test_active_census_learns_from_thousands_of_verdicts(self):
         view, truth = planted(3000, share=0.02)

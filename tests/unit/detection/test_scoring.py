@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from harness.detection.expected_f1 import best_cut
 from harness.detection.frequent_words import count_words, frequent_words
 from harness.detection.ledger import Ledger
 from harness.detection.oracle import BudgetSpent
 from harness.detection.scoring import confusion, ideal_curve, recall_auc, recall_curve, roc_auc, roc_curve
-from harness.detection.verdict_model import best_cut
 from tests.helpers.planted_tokens import oracle_of, planted_view
 
 pytestmark = pytest.mark.unit
