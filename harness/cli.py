@@ -193,7 +193,7 @@ def show_run(stored: "StoredRun") -> int:
     from harness import registry
 
     rows = registry.load(stored.experiment).headline(stored)
-    console.headline([(row.label, row.values) for row in rows], f"{stored.experiment} on {_subject(stored)}")
+    console.headline([(row.label, row.values) for row in rows], _title(stored))
     for note in stored.notes:
         console.show(f"note: {note}")
     console.show(f"report: {stored.folder / 'report.html'}")
@@ -201,6 +201,7 @@ def show_run(stored: "StoredRun") -> int:
     return int(stored.manifest.get("exit_code", 0))
 
 
-def _subject(stored: "StoredRun") -> str:
+def _title(stored: "StoredRun") -> str:
     tokenizer = (stored.manifest.get("tokenizer") or {}).get("label")
-    return stored.model or tokenizer or "no model"
+    subject = stored.model or tokenizer
+    return f"{stored.experiment} on {subject}" if subject else stored.experiment

@@ -82,12 +82,10 @@ class PathStarConfig(PathStarRecipe):
 
 
 def check(context: CheckContext) -> None:
-    """Refuse what cannot be trained or examined."""
-    from experiments.path_star.parts import check_checkpoint
+    """Refuse what cannot be trained (a checkpoint is looked at before: its bytes are part of the run's name)."""
     from harness.path_star.request import check_recipe
 
     check_recipe(context.exp)
-    check_checkpoint(context.exp)
 
 
 def measure(run: Run) -> Outcome:
@@ -99,12 +97,13 @@ def measure(run: Run) -> Outcome:
 
 def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
     """Bytes of data files, of the weights to start from, and of a checkpoint."""
-    from experiments.path_star.parts import checkpoint_identity
+    from experiments.path_star.parts import check_checkpoint, checkpoint_identity
     from harness.path_star.request import fingerprints
 
     del identity
     found = dict(fingerprints(config.exp))
     if config.exp.checkpoint is not None:
+        check_checkpoint(config.exp)
         found["checkpoint"] = checkpoint_identity(config.exp).fingerprint
     return found
 
