@@ -67,6 +67,8 @@ class WandbTracker:
             settings=_settings(mode),
         )
         try:
+            for step, values in _curves(run):
+                session.log(values, step=step)
             session.log(dict(_media(run, experiment)))
             session.summary.update({key: value for key, value in run.metrics.items() if value is not None})
             session.log_artifact(_artifact(run))
@@ -168,6 +170,23 @@ def _media(run: "StoredRun", experiment: "Experiment") -> Iterator[tuple[str, An
         from harness.report.attention import standalone
 
         yield "attention_patterns", wandb.Html(standalone(panels), inject=False)
+
+
+def _curves(run: "StoredRun") -> Iterator[tuple[int, dict[str, float]]]:
+    """Records that name a training step, as a history: the values of every step in order."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    records = run.records
+    if records.empty or "step" not in records or not is_numeric_dtype(records["step"]):
+        return
+    names = [
+        name for name in records.columns
+        if name != "step" and is_numeric_dtype(records[name]) and not is_bool_dtype(records[name])
+    ]  # fmt: skip
+    for step, rows in records.dropna(subset=["step"]).groupby("step"):
+        values = {f"curve/{name}": float(found.iloc[-1]) for name in names if len(found := rows[name].dropna())}
+        if values:
+            yield int(step), values
 
 
 def _table(frame: "pd.DataFrame") -> Any:

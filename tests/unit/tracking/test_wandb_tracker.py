@@ -14,6 +14,7 @@ import pytest
 from harness.config.schema import TrackerConfig, TrackerKind
 from harness.figures.drawing import draw_run
 from harness.registry import Experiment
+from harness.results.stored_run import load_run
 from harness.runs.folder import RunFolder
 from harness.tracking import NullTracker, make_tracker
 from harness.tracking.tracker import BoundedTracker
@@ -41,8 +42,12 @@ class _Session:
     summary: dict[str, Any] = field(default_factory=dict)
     artifacts: list[Any] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
+    curve: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
-    def log(self, values: dict[str, Any]) -> None:
+    def log(self, values: dict[str, Any], step: int | None = None) -> None:
+        if step is not None:
+            self.curve.append((step, values))
+            return
         self.logged |= values
 
     def log_artifact(self, artifact: Any) -> None:
@@ -150,6 +155,19 @@ def test_a_run_is_logged_once_with_group_job_type_and_a_stable_id(
     (artifact,) = session.artifacts
     stored = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     assert set(artifact.manifest.entries) == stored
+
+
+def test_records_of_a_training_are_a_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, _ = _with_session(monkeypatch)
+    run = write_run(tmp_path, SMALL)
+    rows = [
+        {"item": "probe/4", "step": 4, "exact_match": 0.5},
+        {"item": "loss/2", "step": 2, "loss": 1.5},
+        {"item": "loss/4", "step": 4, "loss": 1.25},
+    ]
+    (run.folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    make_tracker(TrackerConfig(), tmp_path, None).log_run(load_run(run.folder), EXPERIMENT)
+    assert session.curve == [(2, {"curve/loss": 1.5}), (4, {"curve/exact_match": 0.5, "curve/loss": 1.25})]
 
 
 def test_a_failing_wandb_is_one_warning(
