@@ -4,8 +4,9 @@ The ground truth is the census of the same model: a finished one below results_d
 first. One query is one token through one prompt, so a verdict costs as many queries as the census has tasks that count
 for this model; every detector gets `exp.budget_share` of what asking every token would cost. A detector that runs
 tokens through the model for anything else (entropy, activations) pays for that too; passes that no such budget covers
-are counted beyond it and enter `queries_fraction`. Detectors never see training counts; where these are known, they
-are a second ground truth.
+are counted beyond it and enter `queries_fraction`. The answer a verdict is read from has logits too: what active_census
+reads there (how close the token came to being said), and glitchprober's activations of the tokens it asked about, cost
+no further query. Detectors never see training counts; where these are known, they are a second ground truth.
 
 Precision, recall and F1 are those of the tokens a detector reports. Most report only tokens whose verdict they bought,
 and cannot recall more than `recall_ceiling_at_10pct`; rule_random, glitchprober and active_census also report tokens
