@@ -42,12 +42,21 @@ def run_sweep(overrides: Sequence[str]) -> int:
     for old in folder.glob("job-*.json"):
         old.unlink()
     console.show(f"sweep {sweep_id}: {len(jobs)} runs")
-    _launch([*normalised, f"++sweep_id={sweep_id}", f"hydra.sweep.dir={_quoted(folder)}"])
+    # Hydra gets the file's parameters as if they were typed: it knows neither keys that only a dataclass states, nor
+    # that a typed value replaces the file's.
+    texts = [*spelled_out(normalised), "hydra.sweeper.params=null"]
+    _launch([*texts, f"++sweep_id={sweep_id}", f"hydra.sweep.dir={_quoted(folder)}"])
     return _summary(folder, jobs)
 
 
 def expand(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """Every job's overrides: the product of what was typed and of the sweep file's parameters; typed ones win."""
+    """Every job's overrides: the product of what was typed and of the sweep file's parameters."""
+    for combination in itertools.product(*(_choices(text) for text in spelled_out(overrides))):
+        yield list(combination)
+
+
+def spelled_out(overrides: Sequence[str]) -> list[str]:
+    """What was typed, and before it the sweep file's parameters as overrides; typed ones win."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     single = [text for text in overrides if not typed_overrides.is_sweep(text)]
@@ -55,10 +64,7 @@ def expand(overrides: Sequence[str]) -> Iterator[list[str]]:
     params = composed.hydra.sweeper.get("params") or {}
     typed_keys = {OverridesParser.create().parse_override(text).key_or_group for text in overrides}
     from_file = [f"{key}={value}" for key, value in params.items() if key not in typed_keys]
-    texts = [*typed_overrides.normalise(from_file), *overrides]
-    choices = [_choices(text) for text in texts]
-    for combination in itertools.product(*choices):
-        yield list(combination)
+    return [*typed_overrides.normalise(from_file), *overrides]
 
 
 def _choices(text: str) -> list[str]:

@@ -60,6 +60,7 @@ def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
+        initializer_range=recipe.init_std,
         use_cache=False,
         bos_token_id=None,
         eos_token_id=None,
@@ -67,7 +68,11 @@ def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
     )
     # PyTorch's fused attention is slow in bf16 on a CPU, and fast on a GPU.
     kernel = "sdpa" if torch.cuda.is_available() else attention.register()
-    return GPT2LMHeadModel._from_config(config, attn_implementation=kernel)
+    model = GPT2LMHeadModel._from_config(config, attn_implementation=kernel)
+    for name, parameter in model.named_parameters():
+        if name.endswith("c_proj.weight"):
+            torch.nn.init.normal_(parameter, std=recipe.init_std)
+    return model
 
 
 def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
