@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
+from harness.training import attention
 
 IGNORED = -100
 """Label of a position without loss (PyTorch's own convention)."""
@@ -182,28 +183,38 @@ class MultiToken(Objective):
 
     def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
         super().__init__(sizes, settings)
-        n_more = (settings.horizon or max(sizes.path_length - 2, 2)) - 1
-        self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                sizes.d_model, sizes.n_heads, 4 * sizes.d_model, dropout=0.0, batch_first=True, norm_first=True
-            )
-            for _ in range(max(n_more, 1))
-        )
+        n_more = max((settings.horizon or max(sizes.path_length - 2, 2)) - 1, 1)
+        self.blocks = nn.ModuleList(_causal_blocks(sizes, n_more))
         self.norms = nn.ModuleList(nn.LayerNorm(sizes.d_model) for _ in self.blocks)
 
     def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""]:
         """Sum over the further tokens of their mean cross-entropy over the answer's positions."""
-        n_pos = batch.tokens.shape[1]
-        later = torch.full((n_pos, n_pos), float("-inf"), device=trunk.hidden.device).triu(1)
         total = trunk.hidden.new_zeros((), dtype=torch.float32)
         for ahead, (block, norm) in enumerate(zip(self.blocks, self.norms, strict=True), start=2):
             at = batch.answer_at & batch.has_token(ahead)
             if not bool(at.any()):
                 continue
-            hidden = norm(block(trunk.hidden, src_mask=later.to(trunk.hidden.dtype)))
+            hidden = norm(block(trunk.hidden))
             logits = trunk.unembedding(hidden[at]).float()
             total = total + functional.cross_entropy(logits, batch.tokens_ahead(ahead)[at])
         return self.settings.added_weight * total
+
+
+def _causal_blocks(sizes: Sizes, n: int) -> list[nn.Module]:
+    """GPT-2 blocks, whatever the trunk is."""
+    from transformers import GPT2Config
+    from transformers.models.gpt2.modeling_gpt2 import GPT2Block
+
+    config = GPT2Config(n_embd=sizes.d_model, n_head=sizes.n_heads, activation_function="relu", attn_pdrop=0.0,
+                        resid_pdrop=0.0, embd_pdrop=0.0)  # fmt: skip
+    # Rows are full to the left of every position that is asked: the plain causal attention needs no mask.
+    config._attn_implementation = attention.register()
+    blocks = [GPT2Block(config, layer_idx=number) for number in range(n)]
+    for block in blocks:
+        for parameter in block.parameters():
+            if parameter.ndim == 2:
+                nn.init.normal_(parameter, std=0.02)
+    return blocks
 
 
 class NextLatent(Objective):

@@ -159,6 +159,16 @@ def test_a_sweep_goes_on_after_a_failed_job(tmp_path):
     assert len(ids) == 1
 
 
+def test_a_prepared_sweep_names_its_experiment_and_what_is_typed_wins(tmp_path):
+    done = harness("sweep=toys", "seed=3", results=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 runs are complete" in done.stdout
+    manifests = [json.loads(path.read_text()) for path in tmp_path.glob("toy/*/manifest.json")]
+    assert [manifest["seed"]["seed"] for manifest in manifests] == [3, 3]
+    configs = [path.read_text() for path in tmp_path.glob("toy/*/config.yaml")]
+    assert sorted(text.count("'n': 2\n") for text in configs) == [0, 1]
+
+
 def test_a_mistake_in_one_job_of_a_sweep_is_refused_before_any_runs(tmp_path):
     done = harness("-m", "exp=toy", "exp.n=2,0", results=tmp_path)
     assert done.returncode == 2
