@@ -209,7 +209,7 @@ def _causal_blocks(sizes: Sizes, n: int) -> list[nn.Module]:
                         resid_pdrop=0.0, embd_pdrop=0.0)  # fmt: skip
     # Rows are full to the left of every position that is asked: the plain causal attention needs no mask.
     config._attn_implementation = attention.register()
-    blocks = [GPT2Block(config, layer_idx=number) for number in range(n)]
+    blocks: list[nn.Module] = [GPT2Block(config, layer_idx=number) for number in range(n)]
     for block in blocks:
         for parameter in block.parameters():
             if parameter.ndim == 2:

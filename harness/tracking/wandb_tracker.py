@@ -183,10 +183,12 @@ def _curves(run: "StoredRun") -> Iterator[tuple[int, dict[str, float]]]:
         name for name in records.columns
         if name != "step" and is_numeric_dtype(records[name]) and not is_bool_dtype(records[name])
     ]  # fmt: skip
-    for step, rows in records.dropna(subset=["step"]).groupby("step"):
+    stepped = records.dropna(subset=["step"])
+    for step in sorted({int(value) for value in stepped["step"].tolist()}):
+        rows = stepped[stepped["step"] == step]
         values = {f"curve/{name}": float(found.iloc[-1]) for name in names if len(found := rows[name].dropna())}
         if values:
-            yield int(step), values
+            yield step, values
 
 
 def _table(frame: "pd.DataFrame") -> Any:
