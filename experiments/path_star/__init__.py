@@ -15,6 +15,9 @@ to the last node but one; clever_hans/wrong_first_ends_at_goal: those whose last
 same; clever_hans/first_only: the first step of a second model trained on nothing else. null where a test has no
 meaning: a teacherless model reads no answer. Shares are over graphs, with Wilson intervals (/ci_low, /ci_high).
 
+any_order/first_step_after_its_successor (objective any_order): answers in which the first step was written later than
+the node behind it; "teacher-forced" there means asked from start to goal.
+
 edge_lookup/head, edge_lookup/score: the head that looks most at the right edge, and its mean attention.
 
 records.jsonl: a line per graph, {item, graph, exact, forced_first, generated: [node], wrong_arm, after_wrong_first}.

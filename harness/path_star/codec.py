@@ -40,12 +40,14 @@ class Codec(ABC):
 class NumeralCodec(Codec):
     """The authors' tokenizer for models trained from scratch: a node number is its own id, `|` `=` `/` `$` follow."""
 
-    def __init__(self, task: StarTask) -> None:
+    def __init__(self, task: StarTask, has_slots: bool = False) -> None:
+        """With slots there is one more token per node of the answer, naming its place."""
         self.task = task
         n = task.n_values
         self.bar, self.equals, self.slash, self.dummy_id = n, n + 1, n + 2, n + 3
         self.pad_id = self.equals
-        self.vocab_size = n + 4
+        self.first_slot = n + 4
+        self.vocab_size = n + 4 + (task.path_length if has_slots else 0)
 
     def encode(self, graphs: StarGraphs, answers: Int[np.ndarray, "graph node"]) -> Rows:
         """`u v | u v | ... u v / start goal =` and the answer: 3 * edges + 3 tokens, then one per node."""
@@ -76,6 +78,8 @@ class NumeralCodec(Codec):
     def name_of(self, token: int) -> str:
         """The number, or the sign."""
         signs = {self.bar: "|", self.equals: "=", self.slash: "/", self.dummy_id: "$"}
+        if token >= self.first_slot:
+            return f"@{int(token) - self.first_slot + 1}"
         return signs.get(int(token), str(int(token)))
 
 

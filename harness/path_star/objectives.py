@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.path_star.any_order import write_in_order
 from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
 from harness.training import attention
 
@@ -70,6 +71,8 @@ class Sizes:
     vocab_size: int
     dummy_id: int
     path_length: int
+    first_slot: int
+    """The first of the tokens that name places in the answer, where there are such."""
 
 
 class Objective(nn.Module, ABC):
@@ -79,6 +82,10 @@ class Objective(nn.Module, ABC):
     def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
         super().__init__()
         self.sizes, self.settings = sizes, settings
+
+    def arrange(self, batch: Batch) -> tuple[Int[Tensor, "batch seen"], Int[Tensor, "batch seen"]]:
+        """Inputs and labels; another length than the rows' where the answer is written in another way."""
+        return self.inputs(batch), self.labels(batch)
 
     def inputs(self, batch: Batch) -> Int[Tensor, "batch pos"]:
         """What the model reads: prompt and true answer."""
@@ -125,6 +132,23 @@ class MaskedTargets(Objective):
             share = torch.full((len(batch.tokens), 1), self.settings.mask_share, device=device)
         drawn = torch.rand(batch.tokens.shape, device=device) < share
         return torch.where(drawn, hide_answer(batch, self.sizes.dummy_id), batch.tokens)
+
+
+class AnyOrder(Objective):
+    """The answer's nodes in a random order, each behind a token that names its place (arXiv 2110.02037, 2404.09562).
+
+    Trained so, the model can begin where it is surest, as masked diffusion does; nobody tells it where that is.
+    """
+
+    def arrange(self, batch: Batch) -> tuple[Int[Tensor, "batch seen"], Int[Tensor, "batch seen"]]:
+        """Prompt, then place and node of the answer in an order drawn anew for every row and step."""
+        n_nodes = self.sizes.path_length
+        prompt = int(batch.prompt_length[0])
+        order = torch.rand(len(batch.tokens), n_nodes, device=batch.tokens.device).argsort(dim=1)
+        inputs = write_in_order(batch.tokens, prompt, order, self.sizes.first_slot)
+        labels = torch.full_like(inputs, IGNORED)
+        labels[:, prompt::2] = batch.tokens[:, prompt : prompt + n_nodes].gather(1, order)
+        return inputs, labels
 
 
 class FirstOnly(Objective):
@@ -287,4 +311,5 @@ CLASSES: dict[ObjectiveName, type[Objective]] = {
     ObjectiveName.TOKEN_ORDER: TokenOrder,
     ObjectiveName.NEXT_LATENT: NextLatent,
     ObjectiveName.MASKED_TARGETS: MaskedTargets,
+    ObjectiveName.ANY_ORDER: AnyOrder,
 }

@@ -27,6 +27,8 @@ class Decoding(Enum):
     """Token by token, each fed back."""
     PARALLEL = "parallel"
     """All at once, from dummy tokens in the answer's place."""
+    ANY_ORDER = "any_order"
+    """Node by node, each time the one that the model is surest of."""
 
 
 class ObjectiveName(Enum):
@@ -40,6 +42,7 @@ class ObjectiveName(Enum):
     TOKEN_ORDER = "token_order"
     NEXT_LATENT = "next_latent"
     MASKED_TARGETS = "masked_targets"
+    ANY_ORDER = "any_order"
 
     @property
     def label(self) -> str:
@@ -50,6 +53,7 @@ class ObjectiveName(Enum):
             "token_order": "token order",
             "next_latent": "next latent",
             "masked_targets": "masked targets",
+            "any_order": "any order",
         }.get(self.value, self.value.replace("_", " "))
 
     @property
@@ -60,7 +64,13 @@ class ObjectiveName(Enum):
     @property
     def decoding(self) -> Decoding:
         """How answers are got out of the trained model."""
-        return Decoding.PARALLEL if self is ObjectiveName.TEACHERLESS else Decoding.AUTOREGRESSIVE
+        other = {ObjectiveName.TEACHERLESS: Decoding.PARALLEL, ObjectiveName.ANY_ORDER: Decoding.ANY_ORDER}
+        return other.get(self, Decoding.AUTOREGRESSIVE)
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether every node of the answer stands behind a token that names its place."""
+        return self is ObjectiveName.ANY_ORDER
 
 
 @dataclass(frozen=True)
@@ -176,6 +186,8 @@ class PathStarRecipe:
         self._require("stop_when_solved", solved is None or 0 < solved <= 1, "above 0 and up to 1, or null")
         parse_graph(self.graph)
         _ = self.task
+        if self.objective.has_slots and self.architecture is Architecture.PRETRAINED:
+            raise ValueError("objective: got any_order with architecture=pretrained, allowed: a model from scratch")
         if (self.architecture is Architecture.PRETRAINED) != (self.pretrained is not None):
             raise ValueError(
                 f"pretrained: got {self.pretrained!r} with architecture={self.architecture.value}, allowed: "

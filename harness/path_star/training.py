@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.path_star import shipping
-from harness.path_star.answering import answers_right, nodes_right, said_when_forced
+from harness.path_star.answering import answer, answers_right, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec, make_model
 from harness.path_star.codec import Codec
 from harness.path_star.material import Material, encode, prepare_material
 from harness.path_star.objectives import IGNORED, Batch, Objective, Sizes, Trunk, make_objective
-from harness.path_star.recipe import PathStarRecipe
+from harness.path_star.recipe import Decoding, PathStarRecipe
 from harness.path_star.rows import Rows
 from harness.training.checkpoints import newest_checkpoint, step_of
 
@@ -67,8 +67,8 @@ class PathModel(nn.Module):
     ) -> dict[str, Tensor]:
         """The loss of one batch."""
         batch = Batch(tokens, prompt_length, length, first_start, first_stop)
-        hidden = self.causal.base_model(self.objective.inputs(batch)).last_hidden_state
-        labels = self.objective.labels(batch)
+        inputs, labels = self.objective.arrange(batch)
+        hidden = self.causal.base_model(inputs).last_hidden_state
         at = labels != IGNORED
         unembedding = self.causal.get_output_embeddings()
         loss = functional.cross_entropy(unembedding(hidden[at]).float(), labels[at])
@@ -154,6 +154,8 @@ def make_trainer(
     rows = encode(material.train, codec, recipe.objective.is_reversed)
     probed = encode(material.held_out[: recipe.n_probe], codec, recipe.objective.is_reversed)
     n_pos = max(rows.tokens.shape[1], probed.tokens.shape[1])
+    if recipe.objective.has_slots:
+        n_pos += recipe.task.path_length
     causal = make_model(recipe, codec, n_pos)
     config = causal.config
     n_heads = int(getattr(config, "num_attention_heads", recipe.n_heads))
@@ -163,6 +165,7 @@ def make_trainer(
         vocab_size=causal.get_output_embeddings().weight.shape[0],
         dummy_id=codec.dummy_id,
         path_length=recipe.task.path_length,
+        first_slot=codec.dummy_id + 1,
     )
     objective = make_objective(recipe.objective, sizes, recipe.objective_settings)
 
@@ -222,19 +225,27 @@ def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: 
 def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[str, float]:
     """Share of the rows whose answer is right, and of those right at each node when the truth is fed.
 
-    A greedy answer is right exactly when every forced choice is: one pass tells both.
+    A greedy answer is right exactly when every forced choice is: one pass tells both, unless the model chooses the
+    order.
     """
     causal = getattr(model, "module", model).causal
     device = next(causal.parameters()).device
+
+    def forward(tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        logits: Tensor = causal(tokens.to(device)).logits
+        return logits
+
     causal.eval()
+    decoding = recipe.objective.decoding
     with torch.inference_mode():
-        said = said_when_forced(
-            lambda tokens: causal(tokens.to(device)).logits, rows, recipe.objective.decoding, codec.dummy_id
-        )
+        said = said_when_forced(forward, rows, decoding, codec.dummy_id)
+        answers = said
+        if decoding is Decoding.ANY_ORDER:
+            answers = answer(forward, rows, decoding, codec.pad_id, codec.dummy_id)
     causal.train()
     right = nodes_right(said, rows).mean(axis=0)
     return {
-        "exact_match": float(answers_right(said, rows).mean()),
+        "exact_match": float(answers_right(answers, rows).mean()),
         **{f"position_{number}": float(value) for number, value in enumerate(right, start=1)},
     }
 

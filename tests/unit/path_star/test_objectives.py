@@ -21,7 +21,7 @@ from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
 
 pytestmark = pytest.mark.unit
 
-SIZES = Sizes(d_model=4, n_heads=2, vocab_size=9, dummy_id=8, path_length=3)
+SIZES = Sizes(d_model=4, n_heads=2, vocab_size=9, dummy_id=8, path_length=3, first_slot=9)
 # Prompt 5 6 7, answer 1 2 3; and a row that is one token shorter in the prompt, filled up with 7.
 BATCH = Batch(
     tokens=torch.tensor([[5, 6, 7, 1, 2, 3], [5, 7, 4, 2, 1, 7]]),
@@ -155,3 +155,22 @@ def test_masked_targets_hide_a_share_of_the_answer_and_nothing_else() -> None:
     # A share drawn uniformly hides half of the answer's tokens on average.
     assert shares[3:5].sub(0.5).abs().max() < 0.08
     assert drawn.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
+
+
+def test_any_order_writes_each_node_behind_its_place() -> None:
+    objective = made(ObjectiveName.ANY_ORDER)
+    batch = Batch(*(tensor[:1] for tensor in (BATCH.tokens, BATCH.prompt_length, BATCH.length, BATCH.first_start,
+                                              BATCH.first_stop)))  # fmt: skip
+    seen = set()
+    for _ in range(60):
+        inputs, labels = objective.arrange(batch)
+        assert inputs[0, :3].tolist() == [5, 6, 7]
+        assert labels[0, :3].tolist() == [X, X, X]
+        places, nodes = inputs[0, 3::2].tolist(), inputs[0, 4::2].tolist()
+        # Place k names the answer's k-th node: 9 the first, which is 1.
+        assert [(place - 9 + 1) for place in places] == nodes
+        assert sorted(places) == [9, 10, 11]
+        assert labels[0, 3::2].tolist() == nodes
+        assert labels[0, 4::2].tolist() == [X, X, X]
+        seen.add(tuple(places))
+    assert len(seen) == 6
