@@ -18,7 +18,9 @@ meaning: a teacherless model reads no answer. Shares are over graphs, with Wilso
 any_order/first_step_after_its_successor (objective any_order): answers in which the first step was written later than
 the node behind it; "teacher-forced" there means asked from start to goal.
 
-edge_lookup/head, edge_lookup/score: the head that looks most at the right edge, and its mean attention.
+edge_lookup/head, edge_lookup/score: the head that looks most at the right edge from where a node is predicted, and its
+mean attention; edge_lookup/question_head, .../question_score: the same from the goal in the question to the edge that
+ends there, where a model may look back before it answers.
 
 records.jsonl: a line per graph, {item, graph, exact, forced_first, generated: [node], wrong_arm, after_wrong_first}.
 
@@ -28,6 +30,7 @@ Arrays (arrays.safetensors):
 |---------------------|-----------------|-----------------------------------------------------------------------------|
 | edge_lookup/parent  | layer head node | mean attention, from where the i-th node (i from 2) is predicted, to the   |
 | edge_lookup/child   | layer head node | parent's or child's token of the edge between it and the node before       |
+| edge_lookup/question | layer head end  | the same from the goal in the question to parent and child of its edge     |
 | edge_lookup/uniform | node            | what a head that looks everywhere equally would score on one token         |
 | example/pattern     | head query key  | patterns of the top heads on the first graph                               |
 

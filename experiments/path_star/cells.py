@@ -19,6 +19,8 @@ OBJECTIVES = (
     ObjectiveName.MULTI_TOKEN,
     ObjectiveName.TOKEN_ORDER,
     ObjectiveName.NEXT_LATENT,
+    ObjectiveName.MASKED_TARGETS,
+    ObjectiveName.ANY_ORDER,
 )
 """The order of bars and rows; a model trained on the first step alone is no answer to the task."""
 

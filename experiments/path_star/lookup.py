@@ -69,28 +69,55 @@ def edge_places(subject: "Subject") -> Places:
     )
 
 
+def with_question(subject: "Subject", places: Places) -> Places:
+    """The places, and behind them one more: from the goal in the question to the edge that ends there.
+
+    A model that plans backwards may look that edge up before it begins to answer.
+    """
+    rows, graphs = subject.rows, subject.graphs
+    last = (graphs.edges[:, :, 1] == graphs.goal[:, None]).argmax(axis=1)
+    row = np.arange(len(graphs))
+    ends = (rows.edge_at[row, last, end][:, None] for end in (0, 1))
+    parent, child = ends
+    return Places(
+        query=np.concatenate([places.query, rows.goal_at[:, None]], axis=1),
+        parent=np.concatenate([places.parent, parent], axis=1),
+        child=np.concatenate([places.child, child], axis=1),
+    )
+
+
 def measure_lookup(run: Run, subject: "Subject") -> Lookup:
     """Mean attention of every head from where a node is predicted to its edge, and patterns of the best heads."""
     hooks = pattern_hooks(subject.model)
-    nothing: dict[str, float | int | str | None] = {"edge_lookup/head": None, "edge_lookup/score": None}
+    names = ("head", "score", "question_head", "question_score")
+    nothing: dict[str, float | int | str | None] = {f"edge_lookup/{name}": None for name in names}
     if not hooks:
         run.note("this model has no attention patterns: which heads look up edges does not apply to it")
         return Lookup(nothing, details={"heads": {"applicable": False}})
     asked = subject.part(slice(0, subject.exp.n_lookup))
     places = edge_places(asked)
+    all_places = with_question(asked, places)
     inputs = model_inputs(asked)
     batches = [
         Batch(f"lookup-{first:06d}", slice(first, first + _PER_PASS), _PER_PASS)
         for first in range(0, len(inputs), _PER_PASS)
     ]
     shards = compute_batches(
-        run, batches, lambda batch: _attention(run, asked, inputs, places, batch.work, hooks), lambda *_: (), "heads"
+        run,
+        batches,
+        lambda batch: _attention(run, asked, inputs, all_places, batch.work, hooks),
+        lambda *_: (),
+        "heads",
     )
-    arrays = {name: np.concatenate([shard[name] for shard in shards]).mean(axis=0) for name in ("parent", "child")}
+    means = {name: np.concatenate([shard[name] for shard in shards]).mean(axis=0) for name in ("parent", "child")}
+    arrays = {name: values[..., :-1] for name, values in means.items()}
+    question = np.stack([means["parent"][..., -1], means["child"][..., -1]], axis=-1)
     scores = arrays["parent"] + arrays["child"]
     best = scores.max(axis=-1)
     heads = top_heads(best, subject.exp.n_top_heads, list(hooks))
     row = list(hooks).index(heads[0].layer)
+    asks = question.sum(axis=-1)
+    reader = top_heads(asks, 1, list(hooks))[0]
     example = {"pattern": _patterns(run, subject, inputs[:1], hooks, heads)}
     # Rows may be filled up on the right; what is no filling is read.
     length = inputs.shape[1] + 1 if subject.decoding is Decoding.ANY_ORDER else int(asked.rows.length[0])
@@ -107,10 +134,16 @@ def measure_lookup(run: Run, subject: "Subject") -> Lookup:
         },
     }
     return Lookup(
-        {"edge_lookup/head": heads[0].label, "edge_lookup/score": float(best[row, heads[0].head])},
+        {
+            "edge_lookup/head": heads[0].label,
+            "edge_lookup/score": float(best[row, heads[0].head]),
+            "edge_lookup/question_head": reader.label,
+            "edge_lookup/question_score": float(asks.max()),
+        },
         {
             "edge_lookup/parent": arrays["parent"].astype(np.float32),
             "edge_lookup/child": arrays["child"].astype(np.float32),
+            "edge_lookup/question": question.astype(np.float32),
             "edge_lookup/uniform": (1 / (places.query + 1)).mean(axis=0).astype(np.float32),
             "example/pattern": example["pattern"][:, : length - 1, : length - 1],
         },

@@ -137,18 +137,36 @@ class MaskedTargets(Objective):
 class AnyOrder(Objective):
     """The answer's nodes in a random order, each behind a token that names its place (arXiv 2110.02037, 2404.09562).
 
-    Trained so, the model can begin where it is surest, as masked diffusion does; nobody tells it where that is.
+    An order begins at either end and goes on at an end or next to what is written: all orders alike would mostly ask for
+    nodes whose neighbours are both unknown. Trained so, the model can begin where it is surest, as masked diffusion
+    does; nobody tells it where that is.
     """
 
     def arrange(self, batch: Batch) -> tuple[Int[Tensor, "batch seen"], Int[Tensor, "batch seen"]]:
         """Prompt, then place and node of the answer in an order drawn anew for every row and step."""
         n_nodes = self.sizes.path_length
         prompt = int(batch.prompt_length[0])
-        order = torch.rand(len(batch.tokens), n_nodes, device=batch.tokens.device).argsort(dim=1)
+        order = draw_orders(len(batch.tokens), n_nodes, batch.tokens.device)
         inputs = write_in_order(batch.tokens, prompt, order, self.sizes.first_slot)
         labels = torch.full_like(inputs, IGNORED)
         labels[:, prompt::2] = batch.tokens[:, prompt : prompt + n_nodes].gather(1, order)
         return inputs, labels
+
+
+def draw_orders(n: int, n_nodes: int, device: torch.device) -> Int[Tensor, "batch node"]:
+    """Orders of the places 0 to n_nodes - 1: each next one is an end or stands next to one that came before."""
+    row = torch.arange(n, device=device)
+    is_written = torch.zeros(n, n_nodes, dtype=torch.bool, device=device)
+    order = torch.empty(n, n_nodes, dtype=torch.long, device=device)
+    for step in range(n_nodes):
+        is_next = torch.zeros_like(is_written)
+        is_next[:, [0, -1]] = True
+        is_next[:, 1:] |= is_written[:, :-1]
+        is_next[:, :-1] |= is_written[:, 1:]
+        chance = torch.rand(n, n_nodes, device=device).masked_fill(is_written | ~is_next, -1.0)
+        order[:, step] = chance.argmax(dim=1)
+        is_written[row, order[:, step]] = True
+    return order
 
 
 class FirstOnly(Objective):

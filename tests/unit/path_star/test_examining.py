@@ -165,6 +165,13 @@ class OneHead(Follower):
                     for query, key in zip(self.places.query[graph], self.places.child[graph], strict=True):
                         pattern[row, 2, query] = 0.0
                         pattern[row, 2, query, key] = 1.0
+            else:
+                prompt = 3 * self.codec.task.n_edges + 3
+                for row in range(batch):
+                    ids = tokens[row].tolist()
+                    edge = next(at for at in range(0, prompt - 3, 3) if ids[at + 1] == ids[prompt - 2])
+                    pattern[row, 1, prompt - 2] = 0.0
+                    pattern[row, 1, prompt - 2, edge] = 1.0
             reduce(pattern)
         return torch.zeros(batch, n_pos, self.codec.vocab_size)
 
@@ -180,7 +187,12 @@ def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:
     config = RunConfig(exp_name="path_star", exp=subject.exp, results_dir=tmp_path)
     run = Run(config, folder, None, None, {}, None)
     lookup = measure_heads(run, subject)
-    assert lookup.metrics == {"edge_lookup/head": "1.2", "edge_lookup/score": 1.0}
+    assert lookup.metrics["edge_lookup/head"] == "1.2"
+    assert lookup.metrics["edge_lookup/score"] == 1.0
+    # Head 0.1 is planted at the question's goal, looking at the parent of the edge that ends there.
+    assert lookup.metrics["edge_lookup/question_head"] == "0.1"
+    assert lookup.metrics["edge_lookup/question_score"] == 1.0
+    assert lookup.arrays["edge_lookup/question"][0, 1].tolist() == [1.0, 0.0]
     child, parent = lookup.arrays["edge_lookup/child"], lookup.arrays["edge_lookup/parent"]
     assert child.shape == parent.shape == (2, 3, 4)
     assert child[1, 2].tolist() == [1.0] * 4

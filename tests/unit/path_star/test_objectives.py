@@ -15,6 +15,7 @@ from harness.path_star.objectives import (
     Sizes,
     TokenOrder,
     Trunk,
+    draw_orders,
     make_objective,
 )
 from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
@@ -173,4 +174,13 @@ def test_any_order_writes_each_node_behind_its_place() -> None:
         assert labels[0, 3::2].tolist() == nodes
         assert labels[0, 4::2].tolist() == [X, X, X]
         seen.add(tuple(places))
-    assert len(seen) == 6
+    # Of the six orders of three places two begin in the middle.
+    assert seen == {(9, 10, 11), (9, 11, 10), (11, 10, 9), (11, 9, 10)}
+
+
+def test_orders_go_on_at_an_end_or_next_to_what_is_written() -> None:
+    for order in draw_orders(300, 6, torch.device("cpu")).tolist():
+        assert sorted(order) == list(range(6))
+        for step, place in enumerate(order):
+            before = order[:step]
+            assert place in (0, 5) or place - 1 in before or place + 1 in before
