@@ -15,8 +15,8 @@ to the last node but one; clever_hans/wrong_first_ends_at_goal: those whose last
 same; clever_hans/first_only: the first step of a second model trained on nothing else. null where a test has no
 meaning: a teacherless model reads no answer. Shares are over graphs, with Wilson intervals (/ci_low, /ci_high).
 
-any_order/first_step_after_its_successor (objective any_order): answers in which the first step was written later than
-the node behind it; "teacher-forced" there means asked from start to goal.
+either_end/from_goal (objective either_end): answers that the model kept because the goal's end was the likelier one;
+"teacher-forced" and the cheat tests there mean asked from the start.
 
 edge_lookup/head, edge_lookup/score: the head that looks most at the right edge from where a node is predicted, and its
 mean attention; edge_lookup/question_head, .../question_score: the same from the goal in the question to the edge that

@@ -20,7 +20,7 @@ OBJECTIVES = (
     ObjectiveName.TOKEN_ORDER,
     ObjectiveName.NEXT_LATENT,
     ObjectiveName.MASKED_TARGETS,
-    ObjectiveName.ANY_ORDER,
+    ObjectiveName.EITHER_END,
 )
 """The order of bars and rows; a model trained on the first step alone is no answer to the task."""
 

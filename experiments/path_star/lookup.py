@@ -14,7 +14,7 @@ from harness.activations.patterns import pattern_hooks
 from harness.activations.request import ActivationRequest
 from harness.measure.heads import Head, top_heads
 from harness.path_star.answering import in_answer
-from harness.path_star.any_order import write_in_order
+from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import Decoding
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
@@ -59,9 +59,9 @@ def edge_places(subject: "Subject") -> Places:
         edge = edge[:, ::-1]
     row = np.arange(len(graphs))[:, None]
     query = rows.node_start[:, 1:] - 1
-    if subject.decoding is Decoding.ANY_ORDER:
-        # A node is predicted at the token of its place; places and nodes alternate behind the prompt.
-        query = rows.prompt_length[:, None] + 2 * np.arange(1, path.shape[1])
+    if subject.decoding is Decoding.EITHER_END:
+        # The sign behind the prompt moves the answer by one.
+        query = query + 1
     return Places(
         query=query,
         parent=rows.edge_at[row, edge, 0],
@@ -120,7 +120,7 @@ def measure_lookup(run: Run, subject: "Subject") -> Lookup:
     reader = top_heads(asks, 1, list(hooks))[0]
     example = {"pattern": _patterns(run, subject, inputs[:1], hooks, heads)}
     # Rows may be filled up on the right; what is no filling is read.
-    length = inputs.shape[1] + 1 if subject.decoding is Decoding.ANY_ORDER else int(asked.rows.length[0])
+    length = inputs.shape[1] + 1 if subject.decoding is Decoding.EITHER_END else int(asked.rows.length[0])
     details = {
         "heads": {
             "applicable": True,
@@ -152,12 +152,11 @@ def measure_lookup(run: Run, subject: "Subject") -> Lookup:
 
 
 def model_inputs(subject: "Subject") -> Int[np.ndarray, "row pos"]:
-    """What the model reads: the true answer, dummies in its place, or from start to goal with the places named."""
+    """What the model reads: the true answer, dummies in its place, or behind the sign for the start."""
     tokens = subject.rows.tokens.copy()
-    if subject.decoding is Decoding.ANY_ORDER:
-        order = torch.arange(subject.exp.task.path_length).repeat(len(tokens), 1)
-        prompt = int(subject.rows.prompt_length[0])
-        return write_in_order(torch.from_numpy(tokens), prompt, order, subject.codec.dummy_id + 1).numpy()[:, :-1]
+    if subject.decoding is Decoding.EITHER_END:
+        prompt, from_goal = int(subject.rows.prompt_length[0]), torch.zeros(len(tokens), dtype=torch.bool)
+        return write_from_end(torch.from_numpy(tokens), prompt, from_goal, subject.codec.dummy_id + 1).numpy()[:, :-1]
     if subject.decoding is Decoding.PARALLEL:
         tokens[in_answer(subject.rows)] = subject.codec.dummy_id
     return tokens[:, :-1]

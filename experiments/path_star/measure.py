@@ -16,7 +16,7 @@ from harness.measure.intervals import Interval, wilson
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
-from harness.path_star import any_order
+from harness.path_star import either_end
 from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import Codec
@@ -114,13 +114,13 @@ def _answers(subject: Subject) -> dict[str, np.ndarray]:
     """What the model says of some graphs: whole answers, forced ones, and after a given node."""
     forward, codec, rows = subject.model.forward, subject.codec, subject.rows
     forced = said_when_forced(forward, rows, subject.decoding, codec.dummy_id)
-    own_order: dict[str, np.ndarray] = {}
-    if subject.decoding is Decoding.ANY_ORDER:
-        written = any_order.generate(forward, rows, codec.dummy_id + 1)
-        free, own_order = written.said, {"order": written.order}
+    own_end: dict[str, np.ndarray] = {}
+    if subject.decoding is Decoding.EITHER_END:
+        written = either_end.generate(forward, rows, codec.dummy_id + 1)
+        free, own_end = written.said, {"from_goal": written.from_goal}
     else:
         free = answer(forward, rows, subject.decoding, codec.pad_id, codec.dummy_id)
-    found = own_order | {
+    found = own_end | {
         "generated": _read(codec, free, rows),
         "exact": answers_right(free, rows),
         "generated_right": nodes_right(free, rows),
@@ -146,8 +146,8 @@ def _led(subject: Subject) -> dict[str, np.ndarray]:
     forward, codec, rows = subject.model.forward, subject.codec, subject.rows
 
     def go_on(begun: Rows) -> Int[np.ndarray, "row pos"]:
-        if subject.decoding is Decoding.ANY_ORDER:
-            return any_order.generate(forward, begun, codec.dummy_id + 1, n_given=2).said
+        if subject.decoding is Decoding.EITHER_END:
+            return either_end.go_on(forward, begun, codec.dummy_id + 1, n_given=2)
         return generate(forward, begun, codec.pad_id, begun.node_stop[:, 1])
 
     given = go_on(rows)
@@ -211,10 +211,8 @@ def _metrics(subject: Subject, found: Mapping[str, np.ndarray]) -> dict[str, flo
         metrics |= _named(f"position_{node + 1}/generated", _share(found["generated_right"][:, node]))
         metrics |= _named(f"position_{node + 1}/teacher_forced", _share(found["forced_right"][:, node]))
     metrics |= _named("first_step/on_an_arm", _share(found["on_an_arm"]))
-    if "order" in found and subject.exp.task.path_length > 2:
-        # The first step is written after the node behind it: the answer was found from the goal.
-        place = found["order"].argsort(axis=1)
-        metrics |= _named("any_order/first_step_after_its_successor", _share(place[:, 1] > place[:, 2]))
+    if "from_goal" in found:
+        metrics |= _named("either_end/from_goal", _share(found["from_goal"]))
     tests = ("given_first", "wrong_first_followed", "wrong_first_inner", "wrong_first_ends_at_goal")
     if "given_first" not in found:
         return metrics | {f"clever_hans/{name}": None for name in tests}

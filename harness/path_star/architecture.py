@@ -27,7 +27,7 @@ def make_codec(recipe: PathStarRecipe) -> Codec:
     """How the task is written for this model; raises `Rejected` for a pretrained one without a tokenizer."""
     identity = pretrained_identity(recipe)
     if identity is None:
-        return NumeralCodec(recipe.task, recipe.objective.has_slots)
+        return NumeralCodec(recipe.task, recipe.objective.has_signs)
     from harness.models.config_file import load_config_file
     from harness.models.tokenizers import load_tokenizer
 

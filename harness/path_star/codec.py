@@ -40,14 +40,13 @@ class Codec(ABC):
 class NumeralCodec(Codec):
     """The authors' tokenizer for models trained from scratch: a node number is its own id, `|` `=` `/` `$` follow."""
 
-    def __init__(self, task: StarTask, has_slots: bool = False) -> None:
-        """With slots there is one more token per node of the answer, naming its place."""
+    def __init__(self, task: StarTask, has_signs: bool = False) -> None:
+        """With signs there are two more tokens, which say from which end an answer is written."""
         self.task = task
         n = task.n_values
         self.bar, self.equals, self.slash, self.dummy_id = n, n + 1, n + 2, n + 3
         self.pad_id = self.equals
-        self.first_slot = n + 4
-        self.vocab_size = n + 4 + (task.path_length if has_slots else 0)
+        self.vocab_size = n + 4 + (2 if has_signs else 0)
 
     def encode(self, graphs: StarGraphs, answers: Int[np.ndarray, "graph node"]) -> Rows:
         """`u v | u v | ... u v / start goal =` and the answer: 3 * edges + 3 tokens, then one per node."""
@@ -77,9 +76,8 @@ class NumeralCodec(Codec):
 
     def name_of(self, token: int) -> str:
         """The number, or the sign."""
-        signs = {self.bar: "|", self.equals: "=", self.slash: "/", self.dummy_id: "$"}
-        if token >= self.first_slot:
-            return f"@{int(token) - self.first_slot + 1}"
+        signs = {self.bar: "|", self.equals: "=", self.slash: "/", self.dummy_id: "$",
+                 self.dummy_id + 1: ">", self.dummy_id + 2: "<"}  # fmt: skip
         return signs.get(int(token), str(int(token)))
 
 

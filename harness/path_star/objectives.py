@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.path_star.any_order import write_in_order
+from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
 from harness.training import attention
 
@@ -71,8 +71,8 @@ class Sizes:
     vocab_size: int
     dummy_id: int
     path_length: int
-    first_slot: int
-    """The first of the tokens that name places in the answer, where there are such."""
+    first_sign: int
+    """The first of the two signs that say from which end an answer is written, where there are such."""
 
 
 class Objective(nn.Module, ABC):
@@ -134,39 +134,21 @@ class MaskedTargets(Objective):
         return torch.where(drawn, hide_answer(batch, self.sizes.dummy_id), batch.tokens)
 
 
-class AnyOrder(Objective):
-    """The answer's nodes in a random order, each behind a token that names its place (arXiv 2110.02037, 2404.09562).
+class EitherEnd(Objective):
+    """The answer from start to goal or from goal to start, a sign before it says which; drawn anew for every row.
 
-    An order begins at either end and goes on at an end or next to what is written: all orders alike would mostly ask for
-    nodes whose neighbours are both unknown. Trained so, the model can begin where it is surest, as masked diffusion
-    does; nobody tells it where that is.
+    In use the model writes both and keeps the likelier one, as masked diffusion begins where it is surest (that such
+    models decode path-star graphs from the goal: arXiv 2602.19980). Nobody tells it which end is the easy one.
     """
 
     def arrange(self, batch: Batch) -> tuple[Int[Tensor, "batch seen"], Int[Tensor, "batch seen"]]:
-        """Prompt, then place and node of the answer in an order drawn anew for every row and step."""
-        n_nodes = self.sizes.path_length
+        """Prompt, sign and nodes; the sign and every node but the last are asked for the next node."""
         prompt = int(batch.prompt_length[0])
-        order = draw_orders(len(batch.tokens), n_nodes, batch.tokens.device)
-        inputs = write_in_order(batch.tokens, prompt, order, self.sizes.first_slot)
+        from_goal = torch.rand(len(batch.tokens), device=batch.tokens.device) < 0.5
+        inputs = write_from_end(batch.tokens, prompt, from_goal, self.sizes.first_sign)
         labels = torch.full_like(inputs, IGNORED)
-        labels[:, prompt::2] = batch.tokens[:, prompt : prompt + n_nodes].gather(1, order)
+        labels[:, prompt:-1] = inputs[:, prompt + 1 :]
         return inputs, labels
-
-
-def draw_orders(n: int, n_nodes: int, device: torch.device) -> Int[Tensor, "batch node"]:
-    """Orders of the places 0 to n_nodes - 1: each next one is an end or stands next to one that came before."""
-    row = torch.arange(n, device=device)
-    is_written = torch.zeros(n, n_nodes, dtype=torch.bool, device=device)
-    order = torch.empty(n, n_nodes, dtype=torch.long, device=device)
-    for step in range(n_nodes):
-        is_next = torch.zeros_like(is_written)
-        is_next[:, [0, -1]] = True
-        is_next[:, 1:] |= is_written[:, :-1]
-        is_next[:, :-1] |= is_written[:, 1:]
-        chance = torch.rand(n, n_nodes, device=device).masked_fill(is_written | ~is_next, -1.0)
-        order[:, step] = chance.argmax(dim=1)
-        is_written[row, order[:, step]] = True
-    return order
 
 
 class FirstOnly(Objective):
@@ -329,5 +311,5 @@ CLASSES: dict[ObjectiveName, type[Objective]] = {
     ObjectiveName.TOKEN_ORDER: TokenOrder,
     ObjectiveName.NEXT_LATENT: NextLatent,
     ObjectiveName.MASKED_TARGETS: MaskedTargets,
-    ObjectiveName.ANY_ORDER: AnyOrder,
+    ObjectiveName.EITHER_END: EitherEnd,
 }

@@ -27,8 +27,8 @@ class Decoding(Enum):
     """Token by token, each fed back."""
     PARALLEL = "parallel"
     """All at once, from dummy tokens in the answer's place."""
-    ANY_ORDER = "any_order"
-    """Node by node, each time the one that the model is surest of."""
+    EITHER_END = "either_end"
+    """Token by token from both ends; of the two answers the likelier one."""
 
 
 class ObjectiveName(Enum):
@@ -42,7 +42,7 @@ class ObjectiveName(Enum):
     TOKEN_ORDER = "token_order"
     NEXT_LATENT = "next_latent"
     MASKED_TARGETS = "masked_targets"
-    ANY_ORDER = "any_order"
+    EITHER_END = "either_end"
 
     @property
     def label(self) -> str:
@@ -53,7 +53,7 @@ class ObjectiveName(Enum):
             "token_order": "token order",
             "next_latent": "next latent",
             "masked_targets": "masked targets",
-            "any_order": "any order",
+            "either_end": "either end",
         }.get(self.value, self.value.replace("_", " "))
 
     @property
@@ -64,13 +64,13 @@ class ObjectiveName(Enum):
     @property
     def decoding(self) -> Decoding:
         """How answers are got out of the trained model."""
-        other = {ObjectiveName.TEACHERLESS: Decoding.PARALLEL, ObjectiveName.ANY_ORDER: Decoding.ANY_ORDER}
+        other = {ObjectiveName.TEACHERLESS: Decoding.PARALLEL, ObjectiveName.EITHER_END: Decoding.EITHER_END}
         return other.get(self, Decoding.AUTOREGRESSIVE)
 
     @property
-    def has_slots(self) -> bool:
-        """Whether every node of the answer stands behind a token that names its place."""
-        return self is ObjectiveName.ANY_ORDER
+    def has_signs(self) -> bool:
+        """Whether a sign before the answer says from which end it is written."""
+        return self is ObjectiveName.EITHER_END
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,8 @@ class PathStarRecipe:
         self._require("stop_when_solved", solved is None or 0 < solved <= 1, "above 0 and up to 1, or null")
         parse_graph(self.graph)
         _ = self.task
-        if self.objective.has_slots and self.architecture is Architecture.PRETRAINED:
-            raise ValueError("objective: got any_order with architecture=pretrained, allowed: a model from scratch")
+        if self.objective.has_signs and self.architecture is Architecture.PRETRAINED:
+            raise ValueError("objective: got either_end with architecture=pretrained, allowed: a model from scratch")
         if (self.architecture is Architecture.PRETRAINED) != (self.pretrained is not None):
             raise ValueError(
                 f"pretrained: got {self.pretrained!r} with architecture={self.architecture.value}, allowed: "

@@ -154,8 +154,8 @@ def make_trainer(
     rows = encode(material.train, codec, recipe.objective.is_reversed)
     probed = encode(material.held_out[: recipe.n_probe], codec, recipe.objective.is_reversed)
     n_pos = max(rows.tokens.shape[1], probed.tokens.shape[1])
-    if recipe.objective.has_slots:
-        n_pos += recipe.task.path_length
+    if recipe.objective.has_signs:
+        n_pos += 1
     causal = make_model(recipe, codec, n_pos)
     config = causal.config
     n_heads = int(getattr(config, "num_attention_heads", recipe.n_heads))
@@ -165,7 +165,7 @@ def make_trainer(
         vocab_size=causal.get_output_embeddings().weight.shape[0],
         dummy_id=codec.dummy_id,
         path_length=recipe.task.path_length,
-        first_slot=codec.dummy_id + 1,
+        first_sign=codec.dummy_id + 1,
     )
     objective = make_objective(recipe.objective, sizes, recipe.objective_settings)
 
@@ -226,7 +226,7 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
     """Share of the rows whose answer is right, and of those right at each node when the truth is fed.
 
     A greedy answer is right exactly when every forced choice is: one pass tells both, unless the model chooses the
-    order.
+    end to write from.
     """
     causal = getattr(model, "module", model).causal
     device = next(causal.parameters()).device
@@ -240,7 +240,7 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
     with torch.inference_mode():
         said = said_when_forced(forward, rows, decoding, codec.dummy_id)
         answers = said
-        if decoding is Decoding.ANY_ORDER:
+        if decoding is Decoding.EITHER_END:
             answers = answer(forward, rows, decoding, codec.pad_id, codec.dummy_id)
     causal.train()
     right = nodes_right(said, rows).mean(axis=0)

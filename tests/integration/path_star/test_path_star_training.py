@@ -15,7 +15,7 @@ from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.tokenizers import load_tokenizer
-from harness.path_star import any_order
+from harness.path_star import either_end
 from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import NumeralCodec
@@ -78,7 +78,7 @@ def test_every_objective_trains_and_boots(objective: ObjectiveName, tmp_path: Pa
     model = lazy_model(resolve_identity(config), config)
     rows = encode(held_out_graphs(recipe)[:8], make_codec(recipe), objective.is_reversed)
     logits = model.forward(torch.from_numpy(rows.tokens[:, :-1]))
-    assert logits.shape == (8, rows.tokens.shape[1] - 1, 15 if objective.has_slots else 12)
+    assert logits.shape == (8, rows.tokens.shape[1] - 1, 14 if objective.has_signs else 12)
     assert model.has_attention_patterns
     model.close()
     assert json.loads((folder / "path_star.json").read_text())["recipe"]["objective"] == objective.value
@@ -193,37 +193,34 @@ def test_parallel_decoding_reads_dummies_alone() -> None:
 
 
 class Backwards:
-    """A "model" that answers in any order: it knows a node only when its successor is written, and the goal always."""
+    """A "model" that knows every node from the goal, and from the start only where the truth stands before it."""
 
-    def __init__(self, paths: np.ndarray, prompt: int, first_slot: int) -> None:
-        self.paths, self.prompt, self.first_slot = paths, prompt, first_slot
+    def __init__(self, paths: np.ndarray, prompt: int, first_sign: int) -> None:
+        self.paths, self.prompt, self.first_sign = paths, prompt, first_sign
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
-        n_nodes = self.paths.shape[1]
-        logits = torch.zeros(*tokens.shape, self.first_slot + n_nodes)
+        logits = torch.zeros(*tokens.shape, self.first_sign + 2)
         for row, ids in enumerate(tokens.tolist()):
-            for pos in range(self.prompt, len(ids), 2):
-                place = ids[pos] - self.first_slot
-                before = {ids[at] - self.first_slot for at in range(self.prompt, pos, 2)}
-                if place == n_nodes - 1 or place + 1 in before:
-                    logits[row, pos, self.paths[row, place]] = 20.0
+            path = self.paths[row].tolist()
+            answer_ = path[::-1] if ids[self.prompt] == self.first_sign + 1 else path
+            for pos in range(self.prompt, min(len(ids), self.prompt + len(path))):
+                unsure = answer_ == path and pos == self.prompt + 1
+                logits[row, pos, answer_[pos - self.prompt]] = -5.0 if unsure else 20.0
         return logits
 
 
-def test_any_order_begins_where_the_model_is_surest() -> None:
-    recipe = replace(TINY, graph="2x3", objective=ObjectiveName.ANY_ORDER)
+def test_of_two_answers_the_likelier_is_kept() -> None:
+    recipe = replace(TINY, objective=ObjectiveName.EITHER_END)
     codec = make_codec(recipe)
     graphs = held_out_graphs(recipe)[:6]
     rows = encode(graphs, codec, False)
-    model = Backwards(graphs.path, int(rows.prompt_length[0]), codec.dummy_id + 1)
-    written = any_order.generate(model, rows, codec.dummy_id + 1)
+    sign = codec.dummy_id + 1
+    model = Backwards(graphs.path, int(rows.prompt_length[0]), sign)
+    written = either_end.generate(model, rows, sign)
     assert bool(answers_right(written.said, rows).all())
-    assert written.order.tolist() == [[2, 1, 0]] * 6
-    # Asked from start to goal, with the truth before it, it knows the goal alone.
-    forced = said_when_forced(model, rows, Decoding.ANY_ORDER, codec.dummy_id)
-    assert bool(nodes_right(forced, rows)[:, 2].all())
-    assert nodes_right(forced, rows)[:, :2].mean() < 0.5
+    assert bool(written.from_goal.all())
+    # Asked from the start, with the truth before it, it knows all but the first step.
+    forced = said_when_forced(model, rows, Decoding.EITHER_END, codec.dummy_id)
+    assert nodes_right(forced, rows).tolist() == [[True, False, True]] * 6
     # Given the first two nodes it writes the third.
-    given = any_order.generate(model, rows, codec.dummy_id + 1, n_given=2)
-    assert given.order.tolist() == [[0, 1, 2]] * 6
-    assert bool(answers_right(given.said, rows).all())
+    assert bool(answers_right(either_end.go_on(model, rows, sign, 2), rows).all())
