@@ -14,7 +14,7 @@ SEED_2 := 1
 SEED_3 := 2
 SEED_4 := 3
 
-.PHONY: run test test-all lint reference reference-organisms $(ORGANISMS:%=reference-organism%) clean-venv
+.PHONY: run test test-all lint reference reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
 
 run: $(READY)
 	$(BIN)/python -m harness exp=repeat_tokens
@@ -40,6 +40,14 @@ reference: $(READY)
 	mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
+
+# Path-star trainings and their tables: about an hour and a half on two cores.
+reference-path-star: $(READY)
+	$(BIN)/python -m harness sweep=path_star_table tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_longer tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_either_end tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_mamba exp.replicate=0 tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness.figures results/path_star_all --out results/reference
 
 # The same on other organisms, each trained first (15 to 20 minutes on one core); `make reference-organism4` makes one.
 reference-organisms: $(ORGANISMS:%=reference-organism%)

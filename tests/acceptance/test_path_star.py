@@ -122,6 +122,15 @@ def test_a_malformed_line_is_named_by_its_number(tmp_path: Path, capsys: pytest.
     assert f"{path}, line 2" in line
 
 
+def test_the_authors_file_is_held_out_and_asked(shared_dir: Path, tmp_path: Path) -> None:
+    path = shared_dir / "path_star" / "deg_2_path_5_nodes_50_test_20000.txt"
+    words = ("exp.graph=2x5", "exp.n_values=50", f"exp.held_out_file={path}", "exp.n_steps=2", "exp.first_only_steps=0")
+    run = harness.run("path_star", *given(*words, f"results_dir={tmp_path}"))
+    assert run.details["n_test"] == 40
+    # The file's first line ends 32,34,6,16,12: what the wrong arm's record holds is the other arm.
+    assert run.records.loc[0, "wrong_arm"] == [32, 3, 19, 47, 28]
+
+
 def test_a_pretrained_model_without_a_tokenizer_is_refused(
     checkpoints: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
