@@ -144,7 +144,7 @@ class PathStarRecipe:
 
     init_std: float = 0.02
     """GPT-2's initial weights, all of them, as the authors have it: transformers makes those that write to the residual
-    stream smaller, with which the teacherless model learnt G(2,3) in none of two trainings of 4,000 steps."""
+    stream smaller, which decides whether a small teacherless model learns G(2,3) within a few thousand steps."""
 
     n_steps: int = 4000
     batch_size: int = 128
