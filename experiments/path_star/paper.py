@@ -166,6 +166,24 @@ def clever_hans_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     return _framed(rows)
 
 
+_LOOKUPS = {
+    "edge_lookup/score": "where a node is predicted, to the edge that leads to it",
+    "edge_lookup/question_score": "the goal in the question, to the edge that ends there",
+}
+
+
+def lookup_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+    """The best head's mean attention to the right edge, from both places, mean over seeds."""
+    rows = []
+    for cell in cells(runs):
+        for metric, words in _LOOKUPS.items():
+            value = over_seeds(cell, metric)
+            if value.mean is not None:
+                row = _who(cell) | {"from": words} | with_ends("attention", value)
+                rows.append(row | {"seeds": len(cell.values(metric))})
+    return _framed(rows)
+
+
 def positions_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     """Every node of the answer, generated and with the truth before it, mean over seeds."""
     rows = []
@@ -224,6 +242,7 @@ PAPER_FIGURES = (
 PAPER_TABLES = (
     PaperTable("path_star_table", f"Exact match by model, graph and objective. {_INTERVALS}", exact_match_table),
     PaperTable("clever_hans", f"Tests of the cheat by model, graph and objective. {_INTERVALS}", clever_hans_table),
+    PaperTable("edge_lookup", f"The best head's attention to the right edge. {_INTERVALS}", lookup_table),
     PaperTable(
         "positions",
         f"Share right at every node of the answer, generated and with the truth before it. {_INTERVALS}",
