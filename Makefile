@@ -41,7 +41,7 @@ reference: $(READY)
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
 
-# Path-star trainings and their tables: about an hour and a half on two cores.
+# Path-star trainings and their tables: a long job on two cores.
 reference-path-star: $(READY)
 	$(BIN)/python -m harness sweep=path_star_table tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness sweep=path_star_longer tracker=none results_dir=results/path_star_all
