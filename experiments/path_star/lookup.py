@@ -95,60 +95,60 @@ def measure_lookup(run: Run, subject: "Subject") -> Lookup:
         run.note("this model has no attention patterns: which heads look up edges does not apply to it")
         return Lookup(nothing, details={"heads": {"applicable": False}})
     asked = subject.part(slice(0, subject.exp.n_lookup))
-    places = edge_places(asked)
-    all_places = with_question(asked, places)
-    inputs = model_inputs(asked)
+    places, inputs = edge_places(asked), model_inputs(asked)
+    parent, child = _mean_attention(run, asked, inputs, with_question(asked, places), hooks)
+    question = np.stack([parent[..., -1], child[..., -1]], axis=-1)
+    parent, child = parent[..., :-1], child[..., :-1]
+    best, asks = (parent + child).max(axis=-1), question.sum(axis=-1)
+    heads = top_heads(best, subject.exp.n_top_heads, list(hooks))
+    # Rows may be filled up on the right; what is no filling is read.
+    length = inputs.shape[1] if subject.decoding is Decoding.EITHER_END else int(asked.rows.length[0]) - 1
+    return Lookup(
+        {
+            "edge_lookup/head": heads[0].label,
+            "edge_lookup/score": float(best.max()),
+            "edge_lookup/question_head": top_heads(asks, 1, list(hooks))[0].label,
+            "edge_lookup/question_score": float(asks.max()),
+        },
+        {
+            "edge_lookup/parent": parent.astype(np.float32),
+            "edge_lookup/child": child.astype(np.float32),
+            "edge_lookup/question": question.astype(np.float32),
+            "edge_lookup/uniform": (1 / (places.query + 1)).mean(axis=0).astype(np.float32),
+            "example/pattern": _patterns(run, subject, inputs[:1], hooks, heads)[:, :length, :length],
+        },
+        {
+            "heads": {
+                "applicable": True,
+                "layers": list(hooks),
+                "top": [{"label": head.label, "layer": head.layer, "head": head.head} for head in heads],
+            },
+            "example": {
+                "tokens": [subject.codec.name_of(token) for token in inputs[0, :length].tolist()],
+                "prompt_length": int(asked.rows.prompt_length[0]),
+                "edges": [int(at) for at in places.child[0]],
+            },
+        },
+    )
+
+
+def _mean_attention(
+    run: Run, asked: "Subject", inputs: Int[np.ndarray, "row pos"], places: Places, hooks: dict[int, str]
+) -> tuple[Float[np.ndarray, "layer head node"], Float[np.ndarray, "layer head node"]]:
+    """Attention to parents and to children, mean over the graphs."""
     batches = [
-        Batch(f"lookup-{first:06d}", slice(first, first + _PER_PASS), _PER_PASS)
+        Batch(f"lookup-{first:06d}", slice(first, min(first + _PER_PASS, len(inputs))), _PER_PASS)
         for first in range(0, len(inputs), _PER_PASS)
     ]
     shards = compute_batches(
         run,
         batches,
-        lambda batch: _attention(run, asked, inputs, all_places, batch.work, hooks),
+        lambda batch: _attention(run, asked, inputs, places, batch.work, hooks),
         lambda *_: (),
         "heads",
     )
-    means = {name: np.concatenate([shard[name] for shard in shards]).mean(axis=0) for name in ("parent", "child")}
-    arrays = {name: values[..., :-1] for name, values in means.items()}
-    question = np.stack([means["parent"][..., -1], means["child"][..., -1]], axis=-1)
-    scores = arrays["parent"] + arrays["child"]
-    best = scores.max(axis=-1)
-    heads = top_heads(best, subject.exp.n_top_heads, list(hooks))
-    row = list(hooks).index(heads[0].layer)
-    asks = question.sum(axis=-1)
-    reader = top_heads(asks, 1, list(hooks))[0]
-    example = {"pattern": _patterns(run, subject, inputs[:1], hooks, heads)}
-    # Rows may be filled up on the right; what is no filling is read.
-    length = inputs.shape[1] + 1 if subject.decoding is Decoding.EITHER_END else int(asked.rows.length[0])
-    details = {
-        "heads": {
-            "applicable": True,
-            "layers": list(hooks),
-            "top": [{"label": head.label, "layer": head.layer, "head": head.head} for head in heads],
-        },
-        "example": {
-            "tokens": [subject.codec.name_of(token) for token in inputs[0, : length - 1].tolist()],
-            "prompt_length": int(asked.rows.prompt_length[0]),
-            "edges": [int(at) for at in places.child[0]],
-        },
-    }
-    return Lookup(
-        {
-            "edge_lookup/head": heads[0].label,
-            "edge_lookup/score": float(best[row, heads[0].head]),
-            "edge_lookup/question_head": reader.label,
-            "edge_lookup/question_score": float(asks.max()),
-        },
-        {
-            "edge_lookup/parent": arrays["parent"].astype(np.float32),
-            "edge_lookup/child": arrays["child"].astype(np.float32),
-            "edge_lookup/question": question.astype(np.float32),
-            "edge_lookup/uniform": (1 / (places.query + 1)).mean(axis=0).astype(np.float32),
-            "example/pattern": example["pattern"][:, : length - 1, : length - 1],
-        },
-        details,
-    )
+    parent, child = (np.concatenate([shard[end] for shard in shards]).mean(axis=0) for end in ("parent", "child"))
+    return parent, child
 
 
 def model_inputs(subject: "Subject") -> Int[np.ndarray, "row pos"]:

@@ -9,13 +9,13 @@ from harness.config.schema import ModelConfig, RunConfig
 from harness.errors import Rejected
 from harness.path_star.graphs import parse_graph
 from harness.path_star.recipe import ObjectiveName
+from harness.path_star.shipping import TASK_FILE
 from harness.runs.parts import part_config, run_part
 
 if TYPE_CHECKING:
     from experiments.path_star import PathStarConfig
     from harness.models.identity import ModelIdentity
 
-TASK_FILE = "path_star.json"
 _SAME = ("graph", "n_values", "objective", "architecture")
 
 

@@ -10,7 +10,6 @@ Details: {task, objective, architecture, folder, steps, is_solved, n_parameters,
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.train_path_star.figures import FIGURES, headline
@@ -86,11 +85,6 @@ def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, 
 
     del identity
     return fingerprints(config.exp)
-
-
-def model_folder(run_folder: Path) -> Path:
-    """Where a run of this experiment keeps its model."""
-    return run_folder / "artifacts" / MODEL
 
 
 EXPERIMENT = Experiment(

@@ -280,9 +280,3 @@ def training_arguments(recipe: PathStarRecipe, work: Path) -> "TrainingArguments
         dataloader_pin_memory=False,
         remove_unused_columns=False,
     )
-
-
-def read_task(folder: Path) -> dict[str, Any] | None:
-    """What a shipped model was trained on; None where the folder holds no path-star model."""
-    path = folder / shipping.TASK_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
