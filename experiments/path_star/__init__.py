@@ -22,6 +22,10 @@ edge_lookup/head, edge_lookup/score: the head that looks most at the right edge 
 mean attention; edge_lookup/question_head, .../question_score: the same from the goal in the question to the edge that
 ends there, where a model may look back before it answers.
 
+knock_out/head, knock_out/node, knock_out/cost: the head that is needed most, the node it is needed for (the answer's
+first aside), and how much of the share right is lost, with the truth before it, when the head says its mean over the
+graphs instead of its own.
+
 records.jsonl: a line per graph, {item, graph, exact, forced_first, generated: [node], wrong_arm, after_wrong_first}.
 
 Arrays (arrays.safetensors):
@@ -33,6 +37,8 @@ Arrays (arrays.safetensors):
 | edge_lookup/question | layer head end  | the same from the goal in the question to parent and child of its edge     |
 | edge_lookup/uniform | node            | what a head that looks everywhere equally would score on one token         |
 | example/pattern     | head query key  | patterns of the top heads on the first graph                               |
+| knock_out/right     | layer head node | share right at every node without one head (layers with attention)         |
+| knock_out/intact    | node            | the same with all heads, on the same graphs                                |
 
 Details: task, objective, architecture, model, training {run_id, steps, is_solved, n_parameters}, n_test,
 heads {applicable, layers, top}, example {tokens, prompt_length}, first_only {run_id, steps}.
@@ -65,6 +71,8 @@ class PathStarConfig(PathStarRecipe):
     """Graphs over which attention to edges is averaged."""
     n_top_heads: int = 4
     """Heads whose patterns are kept."""
+    n_knock_out: int = 256
+    """Graphs that are asked once for every head taken out; 0: none is."""
     first_only_steps: int = 2000
     """Steps of a second model that is trained on the first step alone; 0: none is. Only beside teacher forcing."""
 
@@ -74,7 +82,8 @@ class PathStarConfig(PathStarRecipe):
             self._require(name, getattr(self, name) >= 1, "1 or more")
         if self.held_out_file is None:
             self._require("n_test", self.n_test <= self.n_held_out, f"up to n_held_out ({self.n_held_out})")
-        self._require("first_only_steps", self.first_only_steps >= 0, "0 or more")
+        for name in ("n_knock_out", "first_only_steps"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
 
     def recipe_values(self) -> dict[str, Any]:
         """The fields that decide the training."""
@@ -116,7 +125,7 @@ def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, 
 
 EXPERIMENT = Experiment(
     name="path_star",
-    version=1,
+    version=2,
     summary="What next-token training cannot learn: path-star graphs",
     config=PathStarConfig,
     run=measure,

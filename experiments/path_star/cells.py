@@ -26,8 +26,8 @@ OBJECTIVES = (
 
 _SEEDS = ("graph_seed", "weights_seed", "order_seed")
 # How a model is examined, not what it is; and what its cell and its label say anyway.
-_NOT_TRAINING = ("name", "n_held_out", "n_test", "n_lookup", "n_top_heads", "first_only_steps", "threads",
-                 "checkpoint_every", "probe_every", "n_probe", "replicate", *_SEEDS)  # fmt: skip
+_NOT_TRAINING = ("name", "n_held_out", "n_test", "n_lookup", "n_knock_out", "n_top_heads", "first_only_steps",
+                 "threads", "checkpoint_every", "probe_every", "n_probe", "replicate", *_SEEDS)  # fmt: skip
 _WITHOUT_SETTINGS = (ObjectiveName.TEACHER_FORCING, ObjectiveName.TEACHERLESS, ObjectiveName.REVERSED)
 _IN_LABEL = ("graph", "objective", "architecture", "n_layers", "d_model", "n_values", "checkpoint", "pretrained")
 

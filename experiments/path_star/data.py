@@ -142,6 +142,17 @@ def lookup(run: "StoredRun", end: str) -> "np.ndarray":
     return run.arrays[f"edge_lookup/{end}"]
 
 
+def has_knock_out(run: "StoredRun") -> bool:
+    """Whether heads were taken out."""
+    return "knock_out/right" in run.arrays
+
+
+def knock_out_cost(run: "StoredRun") -> "np.ndarray":
+    """Share right that is lost without each head [layer, head, node]; nodes from the second on."""
+    lost: np.ndarray = run.arrays["knock_out/intact"] - run.arrays["knock_out/right"]
+    return lost[..., 1:]
+
+
 def top_heads(run: "StoredRun") -> list[Top]:
     """The heads whose patterns were kept, strongest first."""
     if not has_heads(run):

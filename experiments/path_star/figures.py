@@ -129,6 +129,22 @@ def draw_edge_lookup(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
+def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
+    """What every head is needed for: how much is lost at each node without it."""
+    from harness.figures.charts import HeadMap, head_map_grid
+
+    if not data.has_knock_out(run):
+        return None
+    names, cost = data.nodes(run)[1:], data.knock_out_cost(run)
+    maps = [HeadMap(f"→ {name}", cost[..., column], diverging=True) for column, name in enumerate(names)]
+    if len(names) > MOST_NODES:
+        maps = [maps[0], HeadMap("→ most of the nodes after it", cost[..., 1:].max(axis=-1), diverging=True)]
+    figure = head_map_grid([maps], ["lost"], data.layers(run), "share right, lost")
+    graphs = run.config["exp"]["n_knock_out"]
+    _titled(figure, run, f"share right lost without the head, the truth before the node, on {graphs} graphs")
+    return figure
+
+
 def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
     """Attention of the top heads on the first graph: a row for each place of the answer, the right edges framed."""
     from harness.figures.style import SEQUENTIAL, TWO_COLUMNS, new_figure
@@ -254,6 +270,13 @@ FIGURES = (
         "listed edge between that node and the one written before it. A column for each predicted node; known is the "
         "end that was already written.",
         draw_edge_lookup,
+    ),
+    Figure(
+        "knock_out",
+        "What each head is needed for: the share of graphs right at a node, the truth before it, less that of the same "
+        "model with the head's output replaced by its mean over the graphs at every position. Heads that do the same "
+        "work stand in for each other, and then none of them seems needed.",
+        draw_knock_out,
     ),
     Figure(
         "attention_patterns",

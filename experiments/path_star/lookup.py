@@ -26,7 +26,7 @@ _PER_PASS = 64
 
 
 @dataclass(frozen=True)
-class Lookup:
+class HeadFindings:
     """What the heads do, under the names of the run's files; empty for a model without attention."""
 
     metrics: dict[str, float | int | str | None]
@@ -86,14 +86,14 @@ def with_question(subject: "Subject", places: Places) -> Places:
     )
 
 
-def measure_lookup(run: Run, subject: "Subject") -> Lookup:
+def measure_lookup(run: Run, subject: "Subject") -> HeadFindings:
     """Mean attention of every head from where a node is predicted to its edge, and patterns of the best heads."""
     hooks = pattern_hooks(subject.model)
     names = ("head", "score", "question_head", "question_score")
     nothing: dict[str, float | int | str | None] = {f"edge_lookup/{name}": None for name in names}
     if not hooks:
         run.note("this model has no attention patterns: which heads look up edges does not apply to it")
-        return Lookup(nothing, details={"heads": {"applicable": False}})
+        return HeadFindings(nothing, details={"heads": {"applicable": False}})
     asked = subject.part(slice(0, subject.exp.n_lookup))
     places, inputs = edge_places(asked), model_inputs(asked)
     parent, child = _mean_attention(run, asked, inputs, with_question(asked, places), hooks)
@@ -103,7 +103,7 @@ def measure_lookup(run: Run, subject: "Subject") -> Lookup:
     heads = top_heads(best, subject.exp.n_top_heads, list(hooks))
     # Rows may be filled up on the right; what is no filling is read.
     length = inputs.shape[1] if subject.decoding is Decoding.EITHER_END else int(asked.rows.length[0]) - 1
-    return Lookup(
+    return HeadFindings(
         {
             "edge_lookup/head": heads[0].label,
             "edge_lookup/score": float(best.max()),

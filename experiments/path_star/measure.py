@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
+from experiments.path_star.knock_out import measure_knock_out
 from experiments.path_star.lookup import measure_lookup
 from experiments.path_star.parts import first_only_model, trained_model
 from harness.config.schema import ModelConfig
@@ -69,7 +70,7 @@ def examine(run: Run) -> Outcome:
         with run.timer("answers"):
             answered = _ask(run, subject)
         with run.timer("heads"):
-            lookup = measure_lookup(run, subject)
+            lookup, without = measure_lookup(run, subject), measure_knock_out(run, subject)
     finally:
         subject.model.close()
     metrics = _metrics(subject, answered)
@@ -78,7 +79,7 @@ def examine(run: Run) -> Outcome:
     if first_only is not None:
         metrics |= _named("clever_hans/first_only", _first_step_alone(run, subject, first_only.folder))
         second = first_only.training
-    metrics |= lookup.metrics
+    metrics |= lookup.metrics | without.metrics
     details = {
         "task": exp.task.label,
         "objective": exp.objective.value,
@@ -89,7 +90,7 @@ def examine(run: Run) -> Outcome:
         "first_only": second,
         **lookup.details,
     }
-    return Outcome(metrics, lookup.arrays, details)
+    return Outcome(metrics, lookup.arrays | without.arrays, details)
 
 
 def boot_folder(run: Run, folder: Path) -> LoadedModel:

@@ -184,6 +184,24 @@ def lookup_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     return _framed(rows)
 
 
+def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+    """What the most needed head costs, mean over seeds, and which head that is in each."""
+    rows = []
+    for cell in cells(runs):
+        value = over_seeds(cell, "knock_out/cost")
+        if value.mean is None:
+            continue
+        heads = [
+            f"{metrics['knock_out/head']} ({metrics['knock_out/node']})"
+            for metrics in (run.metrics for run in cell.runs)
+            if metrics.get("knock_out/cost") is not None
+        ]
+        # The metric is no share of graphs but a difference of two: one seed has no interval.
+        ends = with_ends("share right, lost", value) if len(heads) > 1 else {"share right, lost": value.mean}
+        rows.append(_who(cell) | ends | {"seeds": len(heads), "head (node) in each seed": ", ".join(heads)})
+    return _framed(rows)
+
+
 def positions_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     """Every node of the answer, generated and with the truth before it, mean over seeds."""
     rows = []
@@ -243,6 +261,12 @@ PAPER_TABLES = (
     PaperTable("path_star_table", f"Exact match by model, graph and objective. {_INTERVALS}", exact_match_table),
     PaperTable("clever_hans", f"Tests of the cheat by model, graph and objective. {_INTERVALS}", clever_hans_table),
     PaperTable("edge_lookup", f"The best head's attention to the right edge. {_INTERVALS}", lookup_table),
+    PaperTable(
+        "knock_out",
+        "The head that is needed most: the largest share right, the truth before a node, that is lost when one head's "
+        "output is replaced by its mean. Means over seeds with 95 % Student t intervals.",
+        knock_out_table,
+    ),
     PaperTable(
         "positions",
         f"Share right at every node of the answer, generated and with the truth before it. {_INTERVALS}",

@@ -97,11 +97,20 @@ def edge_lookup(run: "StoredRun") -> "pd.DataFrame | None":
     if not data.has_heads(run):
         return None
     parent, child = data.lookup(run, "parent"), data.lookup(run, "child")
+    cost = data.knock_out_cost(run) if data.has_knock_out(run) else None
     uniform = run.arrays["edge_lookup/uniform"]
     rows = []
     for column, name in enumerate(data.nodes(run)[1:]):
         both = parent[..., column] + child[..., column]
         row, head = divmod(int(both.argmax()), both.shape[1])
+        needed = {}
+        if cost is not None:
+            at, which = divmod(int(cost[..., column].argmax()), cost.shape[1])
+            needed = {
+                "lost without it": float(cost[row, head, column]),
+                "most needed head": f"{data.layers(run)[at]}.{which}",
+                "lost without that": float(cost[at, which, column]),
+            }
         rows.append(
             {
                 "predicted node": name,
@@ -110,6 +119,7 @@ def edge_lookup(run: "StoredRun") -> "pd.DataFrame | None":
                 "on its parent": float(parent[row, head, column]),
                 "on its child": float(child[row, head, column]),
                 "equal attention, two tokens": 2 * float(uniform[column]),
+                **needed,
             }
         )
     return pd.DataFrame(rows)

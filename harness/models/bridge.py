@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -22,7 +22,7 @@ from harness.errors import HarnessError, Rejected, RunFailed, nearest
 from harness.models.config_file import load_config_file
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity, ModelSource
-from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.quiet import LoadReport, quiet_loading
 
 logger = logging.getLogger(__name__)
@@ -65,12 +65,13 @@ class BridgedModel(LoadedModel):
         self,
         tokens: Int[Tensor, "batch pos"],
         reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
     ) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of one pass; see `LoadedModel.forward`."""
         bridge = self._opened()
         if self.n_ctx is not None and tokens.shape[1] > self.n_ctx:
             raise RunFailed(f"sequences of {tokens.shape[1]} tokens do not fit the model's window of {self.n_ctx}")
-        with torch.inference_mode(), _hooked(self._points, reducers):
+        with torch.inference_mode(), _hooked(self._points, _in_order(reducers, edits)):
             logits: Tensor = bridge(tokens.to(self._device), return_type="logits", **self._options)
         return logits
 
@@ -255,23 +256,38 @@ def _forward_options(model: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _hooked(points: Mapping[str, Any], reducers: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
-    """Attach each reducer to its hook point, and take them off again whatever happens.
+def _hooked(points: Mapping[str, Any], hooks: Sequence[tuple[str, Callable[..., Tensor | None]]]) -> Iterator[None]:
+    """Attach each function to its hook point, and take them off again whatever happens.
 
     The bridge's own context manager calls a hook twice in compatibility mode, once per alias.
     """
-    unknown = [name for name in reducers if name not in points]
+    unknown = [name for name, _ in hooks if name not in points]
     if unknown:
         raise Rejected.key("hook", unknown[0], f"a hook name of this model (near: {nearest(unknown[0], points)})")
     attached: list[tuple[Any, Any]] = []
     try:
-        for name, reduce in reducers.items():
-            attached.append((points[name], points[name].add_hook(_reading(reduce))))
+        for name, function in hooks:
+            attached.append((points[name], points[name].add_hook(function)))
         yield
     finally:
         for point, handle in attached:
             handle.hook.remove()
             point.fwd_hooks[:] = [other for other in point.fwd_hooks if other is not handle]
+
+
+def _in_order(
+    reducers: Mapping[str, Callable[[Tensor], None]], edits: Mapping[str, Callable[[Tensor], Tensor]]
+) -> list[tuple[str, Callable[..., Tensor | None]]]:
+    """Readers before edits: on one hook they read what the model made."""
+    reading = [(name, _reading(reduce)) for name, reduce in reducers.items()]
+    return [*reading, *((name, _editing(edit)) for name, edit in edits.items())]
+
+
+def _editing(edit: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    def change(activation: Tensor, hook: Any) -> Tensor:  # noqa: ARG001  (the bridge passes it by name)
+        return edit(activation)
+
+    return change
 
 
 def _reading(reduce: Callable[[Tensor], None]) -> Callable[..., None]:

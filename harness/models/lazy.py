@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.config.schema import ModelConfig
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
-from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +87,10 @@ class LazyModel(LoadedModel):
         self,
         tokens: Int[Tensor, "batch pos"],
         reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
     ) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of one pass; boots. See `LoadedModel.forward`."""
-        return self.booted.forward(tokens, reducers)
+        return self.booted.forward(tokens, reducers, edits)
 
     def embedding(self) -> Float[Tensor, "d_vocab d_model"]:
         """The embedding's rows; boots."""

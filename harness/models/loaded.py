@@ -13,6 +13,7 @@ PATTERN_SUFFIX = ".attn.hook_pattern"
 """Hook names that end so carry attention patterns [batch head query key]."""
 
 NO_REDUCERS: Mapping[str, Callable[[Tensor], None]] = MappingProxyType({})
+NO_EDITS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,13 @@ class LoadedModel(ABC):
         self,
         tokens: Int[Tensor, "batch pos"],
         reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
     ) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of one pass, in the model's dtype, under inference mode.
 
         `reducers` maps full hook names to functions called with the activation while the model runs: it is the
-        model's own memory, to be read and not kept. Raises `Rejected` for an unknown hook name, `RunFailed` for
+        model's own memory, to be read and not kept. `edits` maps them to functions whose result takes the activation's
+        place, after reducers of the same hook have read it. Raises `Rejected` for an unknown hook name, `RunFailed` for
         sequences that do not fit.
         """
 

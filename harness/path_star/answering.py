@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from harness.path_star import either_end
+from harness.path_star import either_end, unmasking
 from harness.path_star.recipe import Decoding
 from harness.path_star.rows import Rows
 
@@ -57,14 +57,17 @@ def said_when_forced(
 ) -> Int[np.ndarray, "row pos"]:
     """At every position of the answer the model's first choice when what stands before it is the truth.
 
-    With parallel decoding what stands before it are dummies, so this is the answer itself. A model that answers from
-    either end is asked from the start. Positions of the prompt hold the prompt.
+    With parallel decoding what stands before it are dummies, so this is the answer itself. A model that chooses the
+    order of its nodes is asked from the start. Positions of the prompt hold the prompt.
     """
     parts = []
     for first in range(0, len(rows), rows_per_pass):
         part = rows[first : first + rows_per_pass]
         if decoding is Decoding.EITHER_END:
             parts.append(either_end.said_from_start(forward, part, dummy_id + 1))
+            continue
+        if decoding is Decoding.UNMASKING:
+            parts.append(unmasking.said_from_start(forward, part, dummy_id))
             continue
         tokens = torch.from_numpy(part.tokens.copy())
         answer = torch.from_numpy(in_answer(part))
@@ -83,6 +86,8 @@ def answer(forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_
         return said_when_forced(forward, rows, decoding, dummy_id)
     if decoding is Decoding.EITHER_END:
         return either_end.generate(forward, rows, dummy_id + 1).said
+    if decoding is Decoding.UNMASKING:
+        return unmasking.generate(forward, rows, dummy_id).said
     return generate(forward, rows, pad_id)
 
 

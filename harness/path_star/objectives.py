@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
+from harness.path_star.unmasking import hide_nodes
 from harness.training import attention
 
 IGNORED = -100
@@ -40,6 +41,11 @@ class Batch:
     def next_tokens(self) -> Int[Tensor, "batch pos"]:
         """The token behind every position; the last position's own, which nothing asks for."""
         return torch.cat([self.tokens[:, 1:], self.tokens[:, -1:]], dim=1)
+
+    def answers_ahead(self, ahead: int) -> Bool[Tensor, "batch pos"]:
+        """Where the token `ahead` places further belongs to the answer; the place itself may be the prompt's."""
+        at = torch.arange(self.tokens.shape[1], device=self.tokens.device) + ahead
+        return (at >= self.prompt_length[:, None]) & (at < self.length[:, None])
 
     def has_token(self, ahead: int) -> Bool[Tensor, "batch pos"]:
         """Where the token `ahead` places further still belongs to the row."""
@@ -151,6 +157,27 @@ class EitherEnd(Objective):
         return inputs, labels
 
 
+class MaskedDiffusion(Objective):
+    """Hidden nodes from those that are seen on either side, a share of them drawn anew for every row.
+
+    Uniform-rate masking (arXiv 2406.05183, its MLM-U), which has an encoder and a decoder there; here a causal model
+    reads the partly hidden answer and then says its hidden nodes.
+    """
+
+    def arrange(self, batch: Batch) -> tuple[Int[Tensor, "batch seen"], Int[Tensor, "batch seen"]]:
+        """Prompt, partly hidden answer and a dummy for each node; asked for the hidden ones."""
+        prompt, device = int(batch.prompt_length[0]), batch.tokens.device
+        nodes = batch.tokens[:, prompt:]
+        # Every number of hidden nodes is drawn as often, from one to all.
+        order = torch.rand(nodes.shape, device=device).argsort(dim=1).argsort(dim=1)
+        n_hidden = torch.randint(1, nodes.shape[1] + 1, (len(nodes), 1), device=device)
+        hidden = order < n_hidden
+        inputs = hide_nodes(batch.tokens, prompt, hidden, self.sizes.dummy_id)
+        labels = torch.full_like(inputs, IGNORED)
+        labels[:, -nodes.shape[1] :] = nodes.masked_fill(~hidden, IGNORED)
+        return inputs, labels
+
+
 class FirstOnly(Objective):
     """The loss of the first step alone: without the rest of the answer there is nothing to cheat with."""
 
@@ -180,9 +207,9 @@ class TokenOrder(Objective):
         closeness = torch.full(shape, float("-inf"), device=batch.tokens.device)
         # From far to near: the nearest occurrence of a token is written last.
         for ahead in range(self.window(batch), 0, -1):
-            value = torch.where(batch.has_token(ahead), float(window - ahead), float("-inf"))[..., None]
+            comes = batch.answers_ahead(ahead)[..., None]
             index = batch.tokens_ahead(ahead)[..., None]
-            kept = torch.where(batch.has_token(ahead)[..., None], value, closeness.gather(-1, index))
+            kept = torch.where(comes, float(window - ahead), closeness.gather(-1, index))
             closeness = closeness.scatter(-1, index, kept)
         return closeness
 
@@ -191,10 +218,10 @@ class TokenOrder(Objective):
         return int((batch.length - batch.prompt_length).max())
 
     def added_loss(self, trunk: Trunk, batch: Batch) -> Float[Tensor, ""]:
-        """Mean over the answer's positions."""
-        at = batch.answer_at
-        scores = self.order(trunk.hidden[at]).float()
-        targets = self.targets(batch)[at]
+        """Mean over the positions before which some of the answer is still to come."""
+        targets = self.targets(batch)
+        at = torch.isfinite(targets).any(dim=-1)
+        scores, targets = self.order(trunk.hidden[at]).float(), targets[at]
         loss = functional.cross_entropy(scores, (targets / self.settings.order_temperature).softmax(dim=-1))
         return self.settings.added_weight * loss
 
@@ -215,7 +242,7 @@ class MultiToken(Objective):
         """Sum over the further tokens of their mean cross-entropy over the answer's positions."""
         total = trunk.hidden.new_zeros((), dtype=torch.float32)
         for ahead, (block, norm) in enumerate(zip(self.blocks, self.norms, strict=True), start=2):
-            at = batch.answer_at & batch.has_token(ahead)
+            at = batch.answers_ahead(ahead)
             if not bool(at.any()):
                 continue
             hidden = norm(block(trunk.hidden))
@@ -312,4 +339,5 @@ CLASSES: dict[ObjectiveName, type[Objective]] = {
     ObjectiveName.NEXT_LATENT: NextLatent,
     ObjectiveName.MASKED_TARGETS: MaskedTargets,
     ObjectiveName.EITHER_END: EitherEnd,
+    ObjectiveName.MASKED_DIFFUSION: MaskedDiffusion,
 }

@@ -154,8 +154,7 @@ def make_trainer(
     rows = encode(material.train, codec, recipe.objective.is_reversed)
     probed = encode(material.held_out[: recipe.n_probe], codec, recipe.objective.is_reversed)
     n_pos = max(rows.tokens.shape[1], probed.tokens.shape[1])
-    if recipe.objective.has_signs:
-        n_pos += 1
+    n_pos += recipe.objective.n_added(recipe.task.path_length)
     causal = make_model(recipe, codec, n_pos)
     config = causal.config
     n_heads = int(getattr(config, "num_attention_heads", recipe.n_heads))
@@ -226,7 +225,7 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
     """Share of the rows whose answer is right, and of those right at each node when the truth is fed.
 
     A greedy answer is right exactly when every forced choice is: one pass tells both, unless the model chooses the
-    end to write from.
+    order in which it writes.
     """
     causal = getattr(model, "module", model).causal
     device = next(causal.parameters()).device
@@ -240,7 +239,7 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
     with torch.inference_mode():
         said = said_when_forced(forward, rows, decoding, codec.dummy_id)
         answers = said
-        if decoding is Decoding.EITHER_END:
+        if decoding in (Decoding.EITHER_END, Decoding.UNMASKING):
             answers = answer(forward, rows, decoding, codec.pad_id, codec.dummy_id)
     causal.train()
     right = nodes_right(said, rows).mean(axis=0)

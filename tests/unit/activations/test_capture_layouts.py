@@ -11,7 +11,7 @@ from harness.activations.capture import capture
 from harness.activations.request import ActivationRequest
 from harness.activations.store import ActivationStore
 from harness.errors import RunFailed
-from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 
 TOKENS = torch.tensor([[3, 1, 2], [0, 2, 1]])
 CALLS = ("wide", "alias", "turned", "twice", "twice")
@@ -38,7 +38,12 @@ class Odd(LoadedModel):
     def dtype(self) -> torch.dtype:
         return torch.float32
 
-    def forward(self, tokens: Tensor, reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
+    ) -> Tensor:
         self.passes += 1
         wide = tokens[..., None] * torch.arange(1.0, 5.0)
         for name in CALLS:

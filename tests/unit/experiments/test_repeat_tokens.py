@@ -14,7 +14,7 @@ from experiments.repeat_tokens.measure import summarise
 from harness.config.schema import RunConfig
 from harness.errors import Rejected, RunFailed
 from harness.models.facts import VocabFacts
-from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.folder import RunFolder, to_json
 from harness.tokens.pools import resolve_pools
@@ -49,7 +49,10 @@ class RuleModel(LoadedModel):
         return ModelStructure((*names, "hook_embed"), 4, 3, 8, D_VOCAB, 64)
 
     def forward(
-        self, tokens: torch.Tensor, reducers: Mapping[str, Callable[[torch.Tensor], None]] = NO_REDUCERS
+        self,
+        tokens: torch.Tensor,
+        reducers: Mapping[str, Callable[[torch.Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = NO_EDITS,
     ) -> torch.Tensor:
         if self.fail_after is not None and self.passes >= self.fail_after:
             raise RunFailed("killed")

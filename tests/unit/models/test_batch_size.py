@@ -38,7 +38,12 @@ class Shape(LoadedModel):
     def dtype(self) -> torch.dtype:
         return torch.float32
 
-    def forward(self, tokens: Tensor, reducers: Mapping[str, Callable[[Tensor], None]] = {}) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        reducers: Mapping[str, Callable[[Tensor], None]] = {},
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = {},
+    ) -> Tensor:
         raise NotImplementedError
 
     def embedding(self) -> Tensor:

@@ -66,6 +66,8 @@ def _heads(made: Made) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "edge_lookup/parent": parent,
         "edge_lookup/child": child,
         "edge_lookup/uniform": np.full(length - 1, 0.05, np.float32),
+        "knock_out/right": np.broadcast_to(np.linspace(0.2, 1.0, 6, dtype=np.float32).reshape(2, 3, 1), (2, 3, length)),
+        "knock_out/intact": np.ones(length, np.float32),
         "example/pattern": pattern / pattern.sum(axis=-1, keepdims=True),
     }
     tokens = [HOSTILE[at % 3] if at % 3 == 2 else str(at) for at in range(n_keys)]

@@ -1,6 +1,7 @@
 """The cheat tests and the edge-lookup scores, on models whose behaviour is written down here."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor
 
 from experiments.path_star import PathStarConfig
+from experiments.path_star.knock_out import measure_knock_out
 from experiments.path_star.lookup import edge_places, model_inputs
 from experiments.path_star.lookup import measure_lookup as measure_heads
 from experiments.path_star.measure import Subject, _answers, _metrics, wrong_arm_rows
 from harness.config.schema import RunConfig
-from harness.models.loaded import NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.path_star.codec import NumeralCodec
 from harness.path_star.files import read_graphs
 from harness.path_star.graphs import StarGraphs, StarTask, draw_graphs
@@ -53,8 +55,13 @@ class Follower(LoadedModel):
     def dtype(self) -> torch.dtype:
         return torch.float32
 
-    def forward(self, tokens: Tensor, reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS) -> Tensor:
-        del reducers
+    def forward(
+        self,
+        tokens: Tensor,
+        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
+    ) -> Tensor:
+        del reducers, edits
         said = torch.zeros_like(tokens)
         n_edges = self.codec.task.n_edges
         prompt = 3 * n_edges + 3
@@ -154,7 +161,12 @@ class OneHead(Follower):
         hooks = ("blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern")
         return ModelStructure(hooks, 2, 3, 4, self.codec.vocab_size, None)
 
-    def forward(self, tokens: Tensor, reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
+    ) -> Tensor:
         batch, n_pos = tokens.shape
         for name, reduce in reducers.items():
             pattern = torch.zeros(batch, 3, n_pos, n_pos)
@@ -176,17 +188,20 @@ class OneHead(Follower):
         return torch.zeros(batch, n_pos, self.codec.vocab_size)
 
 
+def run_in(tmp_path: Path, subject: Subject) -> Run:
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    config = RunConfig(exp_name="path_star", exp=subject.exp, results_dir=tmp_path)
+    return Run(config, folder, None, None, {}, None)
+
+
 def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:
     codec = NumeralCodec(TASK)
     graphs = draw_graphs(TASK, 8, seed=2)
     bare = subject_of(Follower(codec, False), codec, ObjectiveName.TEACHERLESS, graphs)
     model = OneHead(codec, edge_places(bare), model_inputs(bare))
     subject = subject_of(model, codec, ObjectiveName.TEACHERLESS, graphs)
-    folder = RunFolder(tmp_path / "run")
-    folder.create()
-    config = RunConfig(exp_name="path_star", exp=subject.exp, results_dir=tmp_path)
-    run = Run(config, folder, None, None, {}, None)
-    lookup = measure_heads(run, subject)
+    lookup = measure_heads(run_in(tmp_path, subject), subject)
     assert lookup.metrics["edge_lookup/head"] == "1.2"
     assert lookup.metrics["edge_lookup/score"] == 1.0
     # Head 0.1 is planted at the question's goal, looking at the parent of the edge that ends there.
@@ -200,3 +215,67 @@ def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:
     # Nobody looks at a parent, but where it is the row's first token.
     assert parent[1, 2].max() == 0.0
     assert lookup.details["heads"]["top"][0]["label"] == "1.2"
+
+
+class NeedsOneHead(Follower):
+    """All that a follower says is written by head 1.2; heads 0.1 and 0.2 both write the same whisper."""
+
+    @property
+    def structure(self) -> ModelStructure:
+        return ModelStructure(("blocks.0.attn.hook_z", "blocks.1.attn.hook_z"), 2, 3, 4, self.codec.vocab_size, None)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
+    ) -> Tensor:
+        said = super().forward(tokens)
+        nothing = torch.zeros_like(said)
+        outputs = {
+            "blocks.0.attn.hook_z": torch.stack([nothing, 0.02 * said, 0.02 * said], dim=2),
+            "blocks.1.attn.hook_z": torch.stack([nothing, nothing, said], dim=2),
+        }
+        for name, output in outputs.items():
+            if name in reducers:
+                reducers[name](output)
+            if name in edits:
+                outputs[name] = edits[name](output)
+        logits: Tensor = sum(outputs.values()).sum(dim=2)
+        return logits
+
+
+def test_the_head_that_is_needed_is_found_and_the_others_cost_nothing(tmp_path: Path) -> None:
+    codec = NumeralCodec(TASK)
+    graphs = draw_graphs(TASK, 40, seed=3)
+    subject = subject_of(NeedsOneHead(codec, True), codec, ObjectiveName.TEACHER_FORCING, graphs)
+    found = measure_knock_out(run_in(tmp_path, subject), subject)
+    right, intact = found.arrays["knock_out/right"], found.arrays["knock_out/intact"]
+    assert right.shape == (2, 3, 5)
+    assert intact[[0, 2, 3, 4]].tolist() == [1.0] * 4 and intact[1] < 1
+    for layer, head in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1)):
+        assert np.array_equal(right[layer, head], intact)
+    # Without it, the mean of what it says of all graphs: the other layer whispers on.
+    rows = subject.rows
+    prompt = int(rows.prompt_length[0])
+    with torch.inference_mode():
+        said = Follower(codec, True).forward(torch.from_numpy(rows.tokens[:, :-1]))[:, prompt - 1 :]
+        truth = torch.from_numpy(rows.tokens[:, prompt:])
+        left = ((said.double().mean(dim=0) + 0.04 * said).argmax(dim=-1) == truth).double().mean(dim=0)
+    assert right[1, 2].tolist() == pytest.approx(left.tolist())
+    assert left[2] < 0.9
+    assert found.metrics["knock_out/head"] == "1.2"
+    at = int((intact - right[1, 2])[1:].argmax()) + 1
+    assert found.metrics["knock_out/node"] == ("start", "first step", "step 2", "step 3", "goal")[at]
+    assert found.metrics["knock_out/cost"] == pytest.approx(float(intact[at] - right[1, 2, at]))
+
+
+def test_no_head_is_taken_out_where_none_is_asked_for_or_there_are_none(tmp_path: Path) -> None:
+    codec = NumeralCodec(TASK)
+    graphs = draw_graphs(TASK, 4, seed=3)
+    nothing = {"knock_out/head": None, "knock_out/node": None, "knock_out/cost": None}
+    subject = subject_of(Follower(codec, True), codec, ObjectiveName.TEACHER_FORCING, graphs)
+    assert measure_knock_out(run_in(tmp_path, subject), subject).metrics == nothing
+    asked = subject_of(NeedsOneHead(codec, True), codec, ObjectiveName.TEACHER_FORCING, graphs)
+    asked = replace(asked, exp=replace(asked.exp, n_knock_out=0))
+    assert measure_knock_out(run_in(tmp_path / "none", asked), asked).metrics == nothing

@@ -24,7 +24,7 @@ from tests.unit.path_star.stored_runs import Made, write_run
 
 pytestmark = pytest.mark.unit
 
-HEADS = {"edge_lookup", "attention_patterns"}
+HEADS = {"edge_lookup", "knock_out", "attention_patterns"}
 FIRST_ONLY = ObjectiveName.FIRST_ONLY
 
 
@@ -74,6 +74,9 @@ def test_the_tables_hold_what_was_measured(tmp_path: Path) -> None:
     lookup = tables.edge_lookup(run)
     assert lookup is not None
     assert set(lookup["head"]) == {"1.0"} and set(lookup["on the edge"]) == {0.75}
+    assert set(lookup["most needed head"]) == {"0.0"}
+    assert set(lookup["lost without that"]) == {pytest.approx(0.8)}
+    assert set(lookup["lost without it"]) == {pytest.approx(0.32)}
     assert list(tables.models(run)["training run"]) == ["train_path_star/trained1"]
 
 
