@@ -18,6 +18,9 @@ meaning: a teacherless model reads no answer. Shares are over graphs, with Wilso
 either_end/from_goal (objective either_end): answers that the model kept because the goal's end was the likelier one;
 "teacher-forced" and the cheat tests there mean asked from the start.
 
+position_<i>/round (objective masked_diffusion): the round in which the node was filled in, mean over graphs, from 1;
+"teacher-forced" there: the nodes before it seen, it and those behind it hidden.
+
 edge_lookup/head, edge_lookup/score: the head that looks most at the right edge from where a node is predicted, and its
 mean attention; edge_lookup/question_head, .../question_score: the same from the goal in the question to the edge that
 ends there, where a model may look back before it answers.
@@ -41,7 +44,8 @@ Arrays (arrays.safetensors):
 | knock_out/intact    | node            | the same with all heads, on the same graphs                                |
 
 Details: task, objective, architecture, model, training {run_id, steps, is_solved, n_parameters}, n_test,
-heads {applicable, layers, top}, example {tokens, prompt_length}, first_only {run_id, steps}.
+heads {applicable, layers, top}, n_knock_out, example {tokens, prompt_length (where the places begin at which the answer
+is said)}, first_only {run_id, steps}.
 """
 
 from collections.abc import Mapping

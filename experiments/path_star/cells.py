@@ -21,6 +21,7 @@ OBJECTIVES = (
     ObjectiveName.NEXT_LATENT,
     ObjectiveName.MASKED_TARGETS,
     ObjectiveName.EITHER_END,
+    ObjectiveName.MASKED_DIFFUSION,
 )
 """The order of bars and rows; a model trained on the first step alone is no answer to the task."""
 

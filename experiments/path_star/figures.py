@@ -140,7 +140,7 @@ def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
     if len(names) > MOST_NODES:
         maps = [maps[0], HeadMap("→ most of the nodes after it", cost[..., 1:].max(axis=-1), diverging=True)]
     figure = head_map_grid([maps], ["lost"], data.layers(run), "share right, lost")
-    graphs = run.config["exp"]["n_knock_out"]
+    graphs = run.details["n_knock_out"]
     _titled(figure, run, f"share right lost without the head, the truth before the node, on {graphs} graphs")
     return figure
 

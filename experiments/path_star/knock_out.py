@@ -62,6 +62,7 @@ def measure_knock_out(run: Run, subject: "Subject") -> HeadFindings:
             "knock_out/cost": float(cost[layer, head, node + 1]),
         },
         {"knock_out/right": right.astype(np.float32), "knock_out/intact": intact.astype(np.float32)},
+        {"n_knock_out": len(asked.rows)},
     )
 
 

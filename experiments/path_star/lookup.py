@@ -16,6 +16,7 @@ from harness.measure.heads import Head, top_heads
 from harness.path_star.answering import in_answer
 from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import Decoding
+from harness.path_star.unmasking import hide_nodes
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
 
@@ -58,15 +59,17 @@ def edge_places(subject: "Subject") -> Places:
     if subject.exp.objective.is_reversed:
         edge = edge[:, ::-1]
     row = np.arange(len(graphs))[:, None]
-    query = rows.node_start[:, 1:] - 1
-    if subject.decoding is Decoding.EITHER_END:
-        # The sign behind the prompt moves the answer by one.
-        query = query + 1
     return Places(
-        query=query,
+        query=rows.node_start[:, 1:] - 1 + query_shift(subject),
         parent=rows.edge_at[row, edge, 0],
         child=rows.edge_at[row, edge, 1],
     )
+
+
+def query_shift(subject: "Subject") -> int:
+    """How much farther right than the token before a node the place lies where it is predicted."""
+    # The sign behind the prompt moves the answer by one; a hidden node is said where its own dummy stands, behind all.
+    return {Decoding.EITHER_END: 1, Decoding.UNMASKING: subject.graphs.path.shape[1] + 1}.get(subject.decoding, 0)
 
 
 def with_question(subject: "Subject", places: Places) -> Places:
@@ -102,7 +105,8 @@ def measure_lookup(run: Run, subject: "Subject") -> HeadFindings:
     best, asks = (parent + child).max(axis=-1), question.sum(axis=-1)
     heads = top_heads(best, subject.exp.n_top_heads, list(hooks))
     # Rows may be filled up on the right; what is no filling is read.
-    length = inputs.shape[1] if subject.decoding is Decoding.EITHER_END else int(asked.rows.length[0]) - 1
+    orders = (Decoding.EITHER_END, Decoding.UNMASKING)
+    length = inputs.shape[1] if subject.decoding in orders else int(asked.rows.length[0]) - 1
     return HeadFindings(
         {
             "edge_lookup/head": heads[0].label,
@@ -125,7 +129,7 @@ def measure_lookup(run: Run, subject: "Subject") -> HeadFindings:
             },
             "example": {
                 "tokens": [subject.codec.name_of(token) for token in inputs[0, :length].tolist()],
-                "prompt_length": int(asked.rows.prompt_length[0]),
+                "prompt_length": int(asked.rows.prompt_length[0]) + query_shift(asked),
                 "edges": [int(at) for at in places.child[0]],
             },
         },
@@ -152,8 +156,14 @@ def _mean_attention(
 
 
 def model_inputs(subject: "Subject") -> Int[np.ndarray, "row pos"]:
-    """What the model reads: the true answer, dummies in its place, or behind the sign for the start."""
+    """What the model reads: the true answer, dummies in its place, or behind the sign for the start.
+
+    A model that fills hidden nodes in is shown none of them: its first round.
+    """
     tokens = subject.rows.tokens.copy()
+    if subject.decoding is Decoding.UNMASKING:
+        prompt, hidden = int(subject.rows.prompt_length[0]), torch.ones(subject.rows.node_start.shape, dtype=torch.bool)
+        return hide_nodes(torch.from_numpy(tokens), prompt, hidden, subject.codec.dummy_id).numpy()
     if subject.decoding is Decoding.EITHER_END:
         prompt, from_goal = int(subject.rows.prompt_length[0]), torch.zeros(len(tokens), dtype=torch.bool)
         return write_from_end(torch.from_numpy(tokens), prompt, from_goal, subject.codec.dummy_id + 1).numpy()[:, :-1]

@@ -17,7 +17,7 @@ from harness.measure.intervals import Interval, wilson
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
-from harness.path_star import either_end
+from harness.path_star import either_end, unmasking
 from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import Codec
@@ -89,6 +89,7 @@ def examine(run: Run) -> Outcome:
         "training": trained.training,
         "first_only": second,
         **lookup.details,
+        **without.details,
     }
     return Outcome(metrics, lookup.arrays | without.arrays, details)
 
@@ -115,13 +116,8 @@ def _answers(subject: Subject) -> dict[str, np.ndarray]:
     """What the model says of some graphs: whole answers, forced ones, and after a given node."""
     forward, codec, rows = subject.model.forward, subject.codec, subject.rows
     forced = said_when_forced(forward, rows, subject.decoding, codec.dummy_id)
-    own_end: dict[str, np.ndarray] = {}
-    if subject.decoding is Decoding.EITHER_END:
-        written = either_end.generate(forward, rows, codec.dummy_id + 1)
-        free, own_end = written.said, {"from_goal": written.from_goal}
-    else:
-        free = answer(forward, rows, subject.decoding, codec.pad_id, codec.dummy_id)
-    found = own_end | {
+    free, own_order = _written(subject)
+    found = own_order | {
         "generated": _read(codec, free, rows),
         "exact": answers_right(free, rows),
         "generated_right": nodes_right(free, rows),
@@ -132,6 +128,18 @@ def _answers(subject: Subject) -> dict[str, np.ndarray]:
     if subject.decoding is not Decoding.PARALLEL:
         found |= _led(subject)
     return found
+
+
+def _written(subject: Subject) -> tuple[Int[np.ndarray, "row pos"], dict[str, np.ndarray]]:
+    """The model's own answers, and in which order it wrote them where that is its choice."""
+    forward, codec, rows = subject.model.forward, subject.codec, subject.rows
+    if subject.decoding is Decoding.EITHER_END:
+        written = either_end.generate(forward, rows, codec.dummy_id + 1)
+        return written.said, {"from_goal": written.from_goal}
+    if subject.decoding is Decoding.UNMASKING:
+        unmasked = unmasking.generate(forward, rows, codec.dummy_id)
+        return unmasked.said, {"round_of": unmasked.round_of}
+    return answer(forward, rows, subject.decoding, codec.pad_id, codec.dummy_id), {}
 
 
 def _on_an_arm(subject: Subject, said: Int[np.ndarray, " graph"]) -> Bool[np.ndarray, " graph"]:
@@ -149,6 +157,8 @@ def _led(subject: Subject) -> dict[str, np.ndarray]:
     def go_on(begun: Rows) -> Int[np.ndarray, "row pos"]:
         if subject.decoding is Decoding.EITHER_END:
             return either_end.go_on(forward, begun, codec.dummy_id + 1, n_given=2)
+        if subject.decoding is Decoding.UNMASKING:
+            return unmasking.generate(forward, begun, codec.dummy_id, n_given=2).said
         return generate(forward, begun, codec.pad_id, begun.node_stop[:, 1])
 
     given = go_on(rows)
@@ -212,6 +222,9 @@ def _metrics(subject: Subject, found: Mapping[str, np.ndarray]) -> dict[str, flo
         metrics |= _named(f"position_{node + 1}/generated", _share(found["generated_right"][:, node]))
         metrics |= _named(f"position_{node + 1}/teacher_forced", _share(found["forced_right"][:, node]))
     metrics |= _named("first_step/on_an_arm", _share(found["on_an_arm"]))
+    if "round_of" in found:
+        rounds = found["round_of"].mean(axis=0)
+        metrics |= {f"position_{node}/round": float(value) for node, value in enumerate(rounds, start=1)}
     if "from_goal" in found:
         metrics |= _named("either_end/from_goal", _share(found["from_goal"]))
     tests = ("given_first", "wrong_first_followed", "wrong_first_inner", "wrong_first_ends_at_goal")

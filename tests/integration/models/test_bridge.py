@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from harness.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.config.schema import DType, ModelConfig
 from harness.errors import Rejected, RunFailed
 from harness.models.bridge import BridgedModel, boot, fingerprint
@@ -21,6 +22,7 @@ from harness.models.identity import resolve_identity
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "mamba")
 WITH_ATTENTION = ("gpt2", "gpt_neox", "llama")
+OUTPUT = {"gpt2": "attn.c_proj", "gpt_neox": "attention.dense", "llama": "self_attn.o_proj"}
 
 
 def boot_folder(folder: Path, **options: object) -> BridgedModel:
@@ -75,6 +77,50 @@ def test_patterns_are_those_of_plain_transformers(
         expected = plain(checkpoints[family])(tokens, output_attentions=True).attentions
     for layer in range(2):
         torch.testing.assert_close(seen[str(layer)], expected[layer], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", WITH_ATTENTION)
+def test_an_edit_takes_the_activation_s_place(models: dict[str, BridgedModel], tokens: Tensor, family: str) -> None:
+    model, name = models[family], "blocks.1.attn.hook_z"
+    before = model.forward(tokens)
+    seen: list[Tensor] = []
+    edited = model.forward(tokens, {name: lambda x: seen.append(x.clone())}, {name: torch.zeros_like})
+    # Readers see what the model made; the model goes on with what the edit made of it.
+    assert seen[0].abs().max() > 0
+    assert not torch.allclose(edited, before, atol=1e-4)
+    # An attention whose heads say nothing adds its output's bias alone, whatever came before it.
+    module = model._opened().original_model
+    for parameter in [p for n, p in module.named_parameters() if f".1.{OUTPUT[family]}.weight" in n]:
+        kept = parameter.detach().clone()
+        with torch.no_grad():
+            parameter.zero_()
+        torch.testing.assert_close(model.forward(tokens), edited, rtol=0, atol=1e-5)
+        with torch.no_grad():
+            parameter.copy_(kept)
+    torch.testing.assert_close(model.forward(tokens), before, rtol=0, atol=0)
+
+
+def test_an_edit_of_an_unknown_hook_is_refused(models: dict[str, BridgedModel], tokens: Tensor) -> None:
+    with pytest.raises(Rejected, match="hook_zz"):
+        models["gpt2"].forward(tokens, edits={"blocks.1.attn.hook_zz": torch.zeros_like})
+
+
+def test_taking_a_head_out_leaves_its_mean(models: dict[str, BridgedModel], tokens: Tensor) -> None:
+    model = models["gpt2"]
+    name = head_output_hooks(model)[1]
+    total = MeanOutput()
+    model.forward(tokens[:2], {name: total.add})
+    model.forward(tokens[2:], {name: total.add})
+    seen: list[Tensor] = []
+    model.forward(tokens, {name: lambda x: seen.append(x.clone())})
+    torch.testing.assert_close(total.mean(), seen[0].double().mean(dim=0), rtol=0, atol=1e-6)
+    edited = without_head(1, total.mean())(seen[0])
+    torch.testing.assert_close(edited[:, :, 1], total.mean()[:, 1].to(edited).expand_as(edited[:, :, 1]))
+    others = [head for head in range(edited.shape[2]) if head != 1]
+    assert torch.equal(edited[:, :, others], seen[0][:, :, others])
+    with pytest.raises(ValueError, match="no rows"):
+        MeanOutput().mean()
+    assert list(head_output_hooks(models["mamba"])) == []
 
 
 def test_structure(models: dict[str, BridgedModel]) -> None:

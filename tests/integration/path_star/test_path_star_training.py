@@ -15,7 +15,7 @@ from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.tokenizers import load_tokenizer
-from harness.path_star import either_end
+from harness.path_star import either_end, unmasking
 from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import NumeralCodec
@@ -224,3 +224,41 @@ def test_of_two_answers_the_likelier_is_kept() -> None:
     assert nodes_right(forced, rows).tolist() == [[True, False, True]] * 6
     # Given the first two nodes it writes the third.
     assert bool(answers_right(either_end.go_on(model, rows, sign, 2), rows).all())
+
+
+class FromGoal:
+    """A "model" that is surest of the goal, then of each node whose next one it sees, and says 0 elsewhere."""
+
+    def __init__(self, paths: np.ndarray, prompt: int, dummy: int) -> None:
+        self.paths, self.prompt, self.dummy = paths, prompt, dummy
+
+    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+        n_nodes = self.paths.shape[1]
+        logits = torch.zeros(*tokens.shape, self.dummy + 1)
+        for row, ids in enumerate(tokens.tolist()):
+            path, read = self.paths[row].tolist(), ids[self.prompt : self.prompt + n_nodes]
+            for node in range(n_nodes):
+                is_known = node == n_nodes - 1 or read[node + 1] == path[node + 1]
+                logits[row, self.prompt + n_nodes + node, path[node] if is_known else 0] = 20.0 if is_known else 1.0
+        return logits
+
+
+def test_hidden_nodes_are_filled_in_surest_first() -> None:
+    recipe = replace(TINY, objective=ObjectiveName.MASKED_DIFFUSION)
+    codec = make_codec(recipe)
+    graphs = held_out_graphs(recipe)[:6]
+    rows = encode(graphs, codec, False)
+    model = FromGoal(graphs.path, int(rows.prompt_length[0]), codec.dummy_id)
+    written = unmasking.generate(model, rows, codec.dummy_id)
+    assert bool(answers_right(written.said, rows).all())
+    assert written.round_of.tolist() == [[3, 2, 1]] * 6
+    # Asked from the start it sees no next node: it knows the goal alone, but for nodes that are 0 by chance.
+    forced = said_when_forced(model, rows, Decoding.UNMASKING, codec.dummy_id)
+    assert nodes_right(forced, rows).tolist() == [[node == 0 for node in path[:2]] + [True] for path in
+                                                  graphs.path.tolist()]  # fmt: skip
+    # Nodes that are given stay as they are, right or wrong.
+    begun = replace(rows, tokens=rows.tokens.copy())
+    begun.tokens[:, rows.prompt_length[0] + 1] = 0
+    led = unmasking.generate(model, begun, codec.dummy_id, n_given=2)
+    assert np.array_equal(led.said, begun.tokens)
+    assert led.round_of.tolist() == [[0, 0, 1]] * 6

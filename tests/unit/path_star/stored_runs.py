@@ -72,6 +72,7 @@ def _heads(made: Made) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     }
     tokens = [HOSTILE[at % 3] if at % 3 == 2 else str(at) for at in range(n_keys)]
     details = {
+        "n_knock_out": 256,
         "heads": {
             "applicable": True,
             "layers": [0, 1],

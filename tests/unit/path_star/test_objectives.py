@@ -67,6 +67,9 @@ def test_closeness_falls_with_distance_and_ends_with_the_row() -> None:
     assert {token: targets[0, 2, token].item() for token in (1, 2, 3)} == {1: 5.0, 2: 4.0, 3: 3.0}
     absent = [token for token in range(9) if token not in (1, 2, 3)]
     assert bool(torch.isinf(targets[0, 2, absent]).all())
+    # The question, too, looks ahead to the answer, as far as the answer is long; prompt tokens to come do not count.
+    assert targets[0, 1].isfinite().nonzero().flatten().tolist() == [1, 2]
+    assert targets[0, 0].isfinite().nonzero().flatten().tolist() == [1]
     # In the second row the filling behind the answer never counts.
     assert targets[1, 1].isfinite().nonzero().flatten().tolist() == [1, 2, 4]
 
@@ -100,13 +103,15 @@ def test_multi_token_labels_are_the_tokens_further_on() -> None:
     hidden = torch.randn(2, 6, 4)
     base = objective.added_loss(trunk(hidden), BATCH)
     assert base is not None
-    other = BATCH.tokens.clone()
-    # The token after the prompt is nobody's second next from an answer position; the last one is.
-    other[0, 3] = 0
-    assert objective.added_loss(trunk(hidden), replaced(other)) == base
-    other = BATCH.tokens.clone()
-    other[0, 5] = 0
-    assert objective.added_loss(trunk(hidden), replaced(other)) != base
+    # Every node of the answer is somebody's second next, the first one that of the prompt's last token but one; the
+    # prompt's own tokens are asked of nobody.
+    for column, is_asked in ((1, False), (2, False), (3, True), (4, True), (5, True)):
+        other = BATCH.tokens.clone()
+        other[0, column] = 0
+        assert bool(objective.added_loss(trunk(hidden), replaced(other)) != base) is is_asked
+    # Nothing lies that far ahead of anything.
+    far = made(ObjectiveName.MULTI_TOKEN, ObjectiveSettings(horizon=9))
+    assert far.added_loss(trunk(hidden), BATCH).isfinite()
 
 
 def replaced(tokens: torch.Tensor) -> Batch:
@@ -169,3 +174,21 @@ def test_either_end_writes_a_sign_and_the_nodes_from_that_end() -> None:
         ((5, 6, 7, 9, 1, 2, 3), (X, X, X, 1, 2, 3, X)),
         ((5, 6, 7, 10, 3, 2, 1), (X, X, X, 3, 2, 1, X)),
     }
+
+
+def test_masked_diffusion_asks_for_the_hidden_nodes_alone() -> None:
+    objective = made(ObjectiveName.MASKED_DIFFUSION)
+    batch = Batch(*(tensor[:1] for tensor in (BATCH.tokens, BATCH.prompt_length, BATCH.length, BATCH.first_start,
+                                              BATCH.first_stop)))  # fmt: skip
+    path, dummy, hidden_counts = (1, 2, 3), 8, []
+    for _ in range(300):
+        inputs, labels = (part[0].tolist() for part in objective.arrange(batch))
+        assert inputs[:3] == [5, 6, 7] and inputs[6:] == [dummy] * 3
+        assert labels[:6] == [X] * 6
+        for read, asked, node in zip(inputs[3:6], labels[6:], path, strict=True):
+            assert (read, asked) in {(dummy, node), (node, X)}
+        hidden_counts.append(inputs[3:6].count(dummy))
+    # One, two or all three are hidden, each as often.
+    assert min(hidden_counts) == 1
+    shares = [hidden_counts.count(n) / 300 for n in (1, 2, 3)]
+    assert max(abs(share - 1 / 3) for share in shares) < 0.1
