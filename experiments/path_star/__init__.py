@@ -21,6 +21,9 @@ either_end/from_goal (objective either_end): answers that the model kept because
 position_<i>/round (objective masked_diffusion): the round in which the node was filled in, mean over graphs, from 1;
 "teacher-forced" there: the nodes before it seen, it and those behind it hidden.
 
+scratchpad/exact_match (objective scratchpad): paths from goal to start that were right, before the answer;
+"teacher-forced" there has the true one before the answer, the cheat tests have the model's own.
+
 edge_lookup/head, edge_lookup/score: the head that looks most at the right edge from where a node is predicted, and its
 mean attention; edge_lookup/question_head, .../question_score: the same from the goal in the question to the edge that
 ends there, where a model may look back before it answers.

@@ -22,6 +22,7 @@ OBJECTIVES = (
     ObjectiveName.MASKED_TARGETS,
     ObjectiveName.EITHER_END,
     ObjectiveName.MASKED_DIFFUSION,
+    ObjectiveName.SCRATCHPAD,
 )
 """The order of bars and rows; a model trained on the first step alone is no answer to the task."""
 

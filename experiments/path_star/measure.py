@@ -17,7 +17,7 @@ from harness.measure.intervals import Interval, wilson
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
-from harness.path_star import either_end, unmasking
+from harness.path_star import either_end, scratchpad, unmasking
 from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import Codec
@@ -139,6 +139,10 @@ def _written(subject: Subject) -> tuple[Int[np.ndarray, "row pos"], dict[str, np
     if subject.decoding is Decoding.UNMASKING:
         unmasked = unmasking.generate(forward, rows, codec.dummy_id)
         return unmasked.said, {"round_of": unmasked.round_of}
+    if subject.decoding is Decoding.SCRATCHPAD:
+        thought = scratchpad.generate(forward, rows)
+        right = thought.scratch == subject.graphs.path[:, ::-1]
+        return thought.said, {"scratch_right": right.all(axis=1)}
     return answer(forward, rows, subject.decoding, codec.pad_id, codec.dummy_id), {}
 
 
@@ -159,6 +163,8 @@ def _led(subject: Subject) -> dict[str, np.ndarray]:
             return either_end.go_on(forward, begun, codec.dummy_id + 1, n_given=2)
         if subject.decoding is Decoding.UNMASKING:
             return unmasking.generate(forward, begun, codec.dummy_id, n_given=2).said
+        if subject.decoding is Decoding.SCRATCHPAD:
+            return scratchpad.generate(forward, begun, n_given=2).said
         return generate(forward, begun, codec.pad_id, begun.node_stop[:, 1])
 
     given = go_on(rows)
@@ -225,6 +231,8 @@ def _metrics(subject: Subject, found: Mapping[str, np.ndarray]) -> dict[str, flo
     if "round_of" in found:
         rounds = found["round_of"].mean(axis=0)
         metrics |= {f"position_{node}/round": float(value) for node, value in enumerate(rounds, start=1)}
+    if "scratch_right" in found:
+        metrics |= _named("scratchpad/exact_match", _share(found["scratch_right"]))
     if "from_goal" in found:
         metrics |= _named("either_end/from_goal", _share(found["from_goal"]))
     tests = ("given_first", "wrong_first_followed", "wrong_first_inner", "wrong_first_ends_at_goal")

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from harness.path_star import either_end, unmasking
+from harness.path_star import either_end, scratchpad, unmasking
 from harness.path_star.recipe import Decoding
 from harness.path_star.rows import Rows
 
@@ -58,7 +58,8 @@ def said_when_forced(
     """At every position of the answer the model's first choice when what stands before it is the truth.
 
     With parallel decoding what stands before it are dummies, so this is the answer itself. A model that chooses the
-    order of its nodes is asked from the start. Positions of the prompt hold the prompt.
+    order of its nodes is asked from the start; of one with a scratchpad the truth of that is given, too. Positions of
+    the prompt hold the prompt.
     """
     parts = []
     for first in range(0, len(rows), rows_per_pass):
@@ -68,6 +69,9 @@ def said_when_forced(
             continue
         if decoding is Decoding.UNMASKING:
             parts.append(unmasking.said_from_start(forward, part, dummy_id))
+            continue
+        if decoding is Decoding.SCRATCHPAD:
+            parts.append(scratchpad.said_when_forced(forward, part))
             continue
         tokens = torch.from_numpy(part.tokens.copy())
         answer = torch.from_numpy(in_answer(part))
@@ -88,6 +92,8 @@ def answer(forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_
         return either_end.generate(forward, rows, dummy_id + 1).said
     if decoding is Decoding.UNMASKING:
         return unmasking.generate(forward, rows, dummy_id).said
+    if decoding is Decoding.SCRATCHPAD:
+        return scratchpad.generate(forward, rows).said
     return generate(forward, rows, pad_id)
 
 

@@ -42,6 +42,8 @@ def make_model(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
     torch.manual_seed(recipe.weights_seed + recipe.replicate)
     if recipe.architecture is Architecture.GPT2:
         return _gpt2(recipe, codec, n_pos)
+    if recipe.architecture is Architecture.GPT_NEOX:
+        return _gpt_neox(recipe, codec, n_pos)
     if recipe.architecture is Architecture.MAMBA:
         return _mamba(recipe, codec, n_pos)
     return _pretrained(recipe, n_pos)
@@ -73,6 +75,28 @@ def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
         if name.endswith("c_proj.weight"):
             torch.nn.init.normal_(parameter, std=recipe.init_std)
     return model
+
+
+def _gpt_neox(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    config = GPTNeoXConfig(
+        vocab_size=codec.vocab_size,
+        max_position_embeddings=n_pos,
+        hidden_size=recipe.d_model,
+        num_hidden_layers=recipe.n_layers,
+        num_attention_heads=recipe.n_heads,
+        intermediate_size=4 * recipe.d_model,
+        hidden_act=recipe.activation,
+        initializer_range=recipe.init_std,
+        use_parallel_residual=False,
+        use_cache=False,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=codec.pad_id,
+    )
+    kernel = "sdpa" if torch.cuda.is_available() else attention.register()
+    return GPTNeoXForCausalLM._from_config(config, attn_implementation=kernel)
 
 
 def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
+from harness.path_star.scratchpad import with_scratchpad
 from harness.path_star.unmasking import hide_nodes
 from harness.training import attention
 
@@ -178,6 +179,21 @@ class MaskedDiffusion(Objective):
         return inputs, labels
 
 
+class Scratchpad(Objective):
+    """Teacher forcing on rows that write the path from goal to start before the answer (arXiv 2503.10542).
+
+    Every node of the scratchpad follows from the one before it along an edge, backwards; the answer is its reverse.
+    """
+
+    def arrange(self, batch: Batch) -> tuple[Int[Tensor, "batch seen"], Int[Tensor, "batch seen"]]:
+        """Prompt, scratchpad and answer; asked for every node of both."""
+        prompt = int(batch.prompt_length[0])
+        inputs = with_scratchpad(batch.tokens, prompt)
+        labels = torch.full_like(inputs, IGNORED)
+        labels[:, prompt - 1 : -1] = inputs[:, prompt:]
+        return inputs, labels
+
+
 class FirstOnly(Objective):
     """The loss of the first step alone: without the rest of the answer there is nothing to cheat with."""
 
@@ -340,4 +356,5 @@ CLASSES: dict[ObjectiveName, type[Objective]] = {
     ObjectiveName.MASKED_TARGETS: MaskedTargets,
     ObjectiveName.EITHER_END: EitherEnd,
     ObjectiveName.MASKED_DIFFUSION: MaskedDiffusion,
+    ObjectiveName.SCRATCHPAD: Scratchpad,
 }

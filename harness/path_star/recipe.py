@@ -14,6 +14,8 @@ class Architecture(Enum):
 
     GPT2 = "gpt2"
     """From scratch, transformers' GPT-2."""
+    GPT_NEOX = "gpt_neox"
+    """From scratch, transformers' GPT-NeoX: rotary positions where GPT-2 learns one vector a position."""
     MAMBA = "mamba"
     """From scratch, transformers' Mamba."""
     PRETRAINED = "pretrained"
@@ -31,6 +33,8 @@ class Decoding(Enum):
     """Token by token from both ends; of the two answers the likelier one."""
     UNMASKING = "unmasking"
     """Node by node, always the one the model is surest of."""
+    SCRATCHPAD = "scratchpad"
+    """Token by token, the path from goal to start before the answer."""
 
 
 class ObjectiveName(Enum):
@@ -46,6 +50,7 @@ class ObjectiveName(Enum):
     MASKED_TARGETS = "masked_targets"
     EITHER_END = "either_end"
     MASKED_DIFFUSION = "masked_diffusion"
+    SCRATCHPAD = "scratchpad"
 
     @property
     def label(self) -> str:
@@ -72,6 +77,7 @@ class ObjectiveName(Enum):
             ObjectiveName.TEACHERLESS: Decoding.PARALLEL,
             ObjectiveName.EITHER_END: Decoding.EITHER_END,
             ObjectiveName.MASKED_DIFFUSION: Decoding.UNMASKING,
+            ObjectiveName.SCRATCHPAD: Decoding.SCRATCHPAD,
         }
         return other.get(self, Decoding.AUTOREGRESSIVE)
 
@@ -81,8 +87,9 @@ class ObjectiveName(Enum):
         return self is ObjectiveName.EITHER_END
 
     def n_added(self, path_length: int) -> int:
-        """Tokens that a row has more than prompt and answer: a sign, or a dummy for every node to be filled in."""
-        return {Decoding.EITHER_END: 1, Decoding.UNMASKING: path_length}.get(self.decoding, 0)
+        """Tokens that a row has more than prompt and answer: a sign, a dummy for every node, or a scratchpad."""
+        more = {Decoding.EITHER_END: 1, Decoding.UNMASKING: path_length, Decoding.SCRATCHPAD: path_length}
+        return more.get(self.decoding, 0)
 
 
 @dataclass(frozen=True)

@@ -224,8 +224,8 @@ def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: 
 def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[str, float]:
     """Share of the rows whose answer is right, and of those right at each node when the truth is fed.
 
-    A greedy answer is right exactly when every forced choice is: one pass tells both, unless the model chooses the
-    order in which it writes.
+    A greedy answer is right exactly when every forced choice is: one pass tells both, unless the model writes in an
+    order of its own or something before the answer.
     """
     causal = getattr(model, "module", model).causal
     device = next(causal.parameters()).device
@@ -239,7 +239,7 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
     with torch.inference_mode():
         said = said_when_forced(forward, rows, decoding, codec.dummy_id)
         answers = said
-        if decoding in (Decoding.EITHER_END, Decoding.UNMASKING):
+        if decoding not in (Decoding.AUTOREGRESSIVE, Decoding.PARALLEL):
             answers = answer(forward, rows, decoding, codec.pad_id, codec.dummy_id)
     causal.train()
     right = nodes_right(said, rows).mean(axis=0)

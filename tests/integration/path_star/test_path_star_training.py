@@ -15,7 +15,7 @@ from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.tokenizers import load_tokenizer
-from harness.path_star import either_end, unmasking
+from harness.path_star import either_end, scratchpad, unmasking
 from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import NumeralCodec
@@ -262,3 +262,44 @@ def test_hidden_nodes_are_filled_in_surest_first() -> None:
     led = unmasking.generate(model, begun, codec.dummy_id, n_given=2)
     assert np.array_equal(led.said, begun.tokens)
     assert led.round_of.tolist() == [[0, 0, 1]] * 6
+
+
+class WritesBackwards:
+    """A "model" whose scratchpad is right but for the first row's middle node, and whose answer is its reverse."""
+
+    def __init__(self, paths: np.ndarray, prompt: int, vocab_size: int) -> None:
+        self.paths, self.prompt, self.vocab_size = paths, prompt, vocab_size
+
+    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(*tokens.shape, self.vocab_size)
+        for row, ids in enumerate(tokens.tolist()):
+            path = self.paths[row].tolist()
+            for pos in range(self.prompt - 1, len(ids)):
+                number = pos - self.prompt + 1
+                if number < len(path):
+                    said = path[::-1][number] if (row, number) != (0, 1) else self.vocab_size - 1
+                elif number < 2 * len(path):
+                    said = ids[self.prompt : self.prompt + len(path)][::-1][number - len(path)]
+                else:
+                    continue
+                logits[row, pos, said] = 1.0
+        return logits
+
+
+def test_an_answer_follows_the_model_s_own_scratchpad() -> None:
+    recipe = replace(TINY, objective=ObjectiveName.SCRATCHPAD)
+    codec = make_codec(recipe)
+    graphs = held_out_graphs(recipe)[:6]
+    rows = encode(graphs, codec, False)
+    model = WritesBackwards(graphs.path, int(rows.prompt_length[0]), codec.vocab_size)
+    thought = scratchpad.generate(model, rows)
+    assert (thought.scratch == graphs.path[:, ::-1]).all(axis=1).tolist() == [False] + [True] * 5
+    assert answers_right(thought.said, rows).tolist() == [False] + [True] * 5
+    # Behind the true scratchpad every node is right.
+    assert bool(nodes_right(said_when_forced(model, rows, Decoding.SCRATCHPAD, codec.dummy_id), rows).all())
+    # Given nodes stand behind the model's own scratchpad, as they are.
+    begun = replace(rows, tokens=rows.tokens.copy())
+    at = int(rows.prompt_length[0])
+    begun.tokens[1, at + 1] = codec.vocab_size - 1
+    led = scratchpad.generate(model, begun, n_given=2)
+    assert led.said[1, at : at + 3].tolist() == [graphs.path[1, 0], codec.vocab_size - 1, graphs.path[1, 2]]

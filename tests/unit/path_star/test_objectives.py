@@ -192,3 +192,12 @@ def test_masked_diffusion_asks_for_the_hidden_nodes_alone() -> None:
     assert min(hidden_counts) == 1
     shares = [hidden_counts.count(n) / 300 for n in (1, 2, 3)]
     assert max(abs(share - 1 / 3) for share in shares) < 0.1
+
+
+def test_a_scratchpad_is_the_answer_backwards_and_is_asked_for_too() -> None:
+    objective = made(ObjectiveName.SCRATCHPAD)
+    batch = Batch(*(tensor[:1] for tensor in (BATCH.tokens, BATCH.prompt_length, BATCH.length, BATCH.first_start,
+                                              BATCH.first_stop)))  # fmt: skip
+    inputs, labels = objective.arrange(batch)
+    assert inputs.tolist() == [[5, 6, 7, 3, 2, 1, 1, 2, 3]]
+    assert labels.tolist() == [[X, X, 3, 2, 1, 1, 2, 3, X]]
