@@ -44,9 +44,8 @@ reference: $(READY)
 # Path-star trainings and their tables: a long job on two cores.
 reference-path-star: $(READY)
 	$(BIN)/python -m harness sweep=path_star_table tracker=none results_dir=results/path_star_all
-	$(BIN)/python -m harness sweep=path_star_longer tracker=none results_dir=results/path_star_all
-	$(BIN)/python -m harness sweep=path_star_either_end tracker=none results_dir=results/path_star_all
-	$(BIN)/python -m harness sweep=path_star_mamba exp.replicate=0 tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_later tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_mamba tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness.figures results/path_star_all --out results/reference
 
 # The same on other organisms, each trained first (15 to 20 minutes on one core); `make reference-organism4` makes one.

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from harness.results.stored_run import StoredRun
 
-ARCHITECTURES = {Architecture.GPT2: "GPT-2", Architecture.MAMBA: "Mamba", Architecture.PRETRAINED: "fine-tuned"}
+ARCHITECTURES = {
+    Architecture.GPT2: "GPT-2",
+    Architecture.GPT_NEOX: "GPT-NeoX",
+    Architecture.MAMBA: "Mamba",
+    Architecture.PRETRAINED: "fine-tuned",
+}
 
 
 @dataclass(frozen=True)

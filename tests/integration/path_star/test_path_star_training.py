@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.activations.ablation import head_output_hooks
 from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
@@ -94,6 +95,22 @@ def test_the_objective_s_own_modules_are_trained(tmp_path: Path) -> None:
     train(replace(recipe, n_steps=8), tmp_path / "long")
     short, long = (load_file(tmp_path / name / "model" / "objective.safetensors") for name in ("short", "long"))
     assert not torch.equal(short["order.weight"], long["order.weight"])
+
+
+def test_gpt_neox_trains_and_boots_with_its_heads(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    recipe = replace(TINY, architecture=Architecture.GPT_NEOX, n_steps=4)
+    train(recipe, tmp_path)
+    config = ModelConfig(name=str(tmp_path / "model"))
+    model = lazy_model(resolve_identity(config), config)
+    tokens = torch.from_numpy(encode(held_out_graphs(recipe)[:8], make_codec(recipe), False).tokens)
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    with torch.inference_mode():
+        torch.testing.assert_close(model.forward(tokens), plain(tokens).logits, rtol=0, atol=1e-4)
+    assert list(head_output_hooks(model)) == list(range(recipe.n_layers))
+    assert plain.config.model_type == "gpt_neox" and plain.config.num_attention_heads == recipe.n_heads
+    model.close()
 
 
 def test_mamba_trains_and_boots_without_heads(tmp_path: Path) -> None:
