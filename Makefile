@@ -44,6 +44,7 @@ reference: $(READY)
 # Path-star trainings and their tables: a long job on two cores.
 reference-path-star: $(READY)
 	$(BIN)/python -m harness sweep=path_star_table tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_wide_heads tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness sweep=path_star_later tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness sweep=path_star_mamba tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness.figures results/path_star_all --out results/reference

@@ -139,9 +139,9 @@ def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
     maps = [HeadMap(f"→ {name}", cost[..., column], diverging=True) for column, name in enumerate(names)]
     if len(names) > MOST_NODES:
         maps = [maps[0], HeadMap("→ most of the nodes after it", cost[..., 1:].max(axis=-1), diverging=True)]
-    figure = head_map_grid([maps], ["lost"], data.layers(run), "share right, lost")
+    figure = head_map_grid([maps], [""], data.layers(run), "", difference="share right that is lost without the head")
     graphs = run.details["n_knock_out"]
-    _titled(figure, run, f"share right lost without the head, the truth before the node, on {graphs} graphs")
+    _titled(figure, run, f"the truth before the node; {graphs} graphs")
     return figure
 
 

@@ -57,11 +57,15 @@ class HeadMap:
 
 
 def head_map_grid(
-    rows: Sequence[Sequence[HeadMap]], row_labels: Sequence[str], layers: Sequence[int], scale: str
+    rows: Sequence[Sequence[HeadMap]],
+    row_labels: Sequence[str],
+    layers: Sequence[int],
+    scale: str,
+    difference: str = "difference",
 ) -> "Figure":
     """Maps of heads in a grid, all scores on one colour scale and all differences on another.
 
-    `layers` are the numbers of the map's rows in the model; `scale` says what the colour is.
+    `layers` are the numbers of the map's rows in the model; `scale` and `difference` say what their colours are.
     """
     import numpy as np
 
@@ -97,7 +101,7 @@ def head_map_grid(
             axes.set_xlabel("head" if row_number == len(rows) - 1 else "")
         grid[row_number, 0].set_ylabel("\n".join((*row_labels[row_number].split(), "layer")))
     for diverging, (image, axes_of_kind) in sorted(drawn.items()):
-        label = "difference" if diverging else scale
+        label = difference if diverging else scale
         figure.colorbar(image, ax=axes_of_kind, location="bottom", shrink=0.8, aspect=40, label=label, pad=0.02)  # type: ignore[arg-type]
     return figure
 

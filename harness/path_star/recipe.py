@@ -155,9 +155,8 @@ class PathStarRecipe:
     """Folder or hub name of the model to fine-tune (architecture: pretrained)."""
     n_layers: int = 3
     d_model: int = 128
-    n_heads: int = 2
-    """64 wide each at d_model 128, as the authors' are: with narrower ones a small model often stays at chance, or at
-    three quarters of a reversed G(2,3), for thousands of steps."""
+    n_heads: int = 4
+    """How wide they are decides what a small model learns in a few thousand steps: `sweep=path_star_wide_heads`."""
     d_state: int = 16
     """Mamba's state per channel."""
     activation: str = "relu"
