@@ -93,7 +93,8 @@ def _gpt_neox(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
         use_cache=False,
         bos_token_id=None,
         eos_token_id=None,
-        pad_token_id=codec.pad_id,
+        # Rows are full: with a padding token transformers would warn that a sign of the task may be one.
+        pad_token_id=None,
     )
     kernel = "sdpa" if torch.cuda.is_available() else attention.register()
     return GPTNeoXForCausalLM._from_config(config, attn_implementation=kernel)
