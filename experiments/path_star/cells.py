@@ -30,7 +30,8 @@ _SEEDS = ("graph_seed", "weights_seed", "order_seed")
 # How a model is examined, not what it is; and what its cell and its label say anyway.
 _NOT_TRAINING = ("name", "n_held_out", "n_test", "n_lookup", "n_knock_out", "n_top_heads", "first_only_steps",
                  "threads", "checkpoint_every", "probe_every", "n_probe", "replicate", *_SEEDS)  # fmt: skip
-_WITHOUT_SETTINGS = (ObjectiveName.TEACHER_FORCING, ObjectiveName.TEACHERLESS, ObjectiveName.REVERSED)
+_WITH_SETTINGS = (ObjectiveName.MULTI_TOKEN, ObjectiveName.TOKEN_ORDER, ObjectiveName.NEXT_LATENT,
+                  ObjectiveName.MASKED_TARGETS)  # fmt: skip
 _IN_LABEL = ("graph", "objective", "architecture", "n_layers", "d_model", "n_values", "checkpoint", "pretrained")
 
 
@@ -106,7 +107,7 @@ def _training(run: "StoredRun") -> dict[str, Any]:
     if run.config["exp"].get("checkpoint"):
         return {}
     asked = flat(run.config["exp"])
-    if data.objective(run) in _WITHOUT_SETTINGS:
+    if data.objective(run) not in _WITH_SETTINGS:
         asked = {key: value for key, value in asked.items() if not key.startswith("objective_settings.")}
     return {key: value for key, value in asked.items() if key not in _NOT_TRAINING}
 
