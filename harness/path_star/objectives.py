@@ -208,7 +208,9 @@ class TokenOrder(Objective):
     """Beside the next token, the order in which later tokens appear, from one more unembedding (arXiv 2508.19228).
 
     A token's target is its closeness, `window - distance`, or minus infinity where it does not come; the loss is the
-    cross-entropy between softmax(targets / order_temperature) and softmax(scores).
+    cross-entropy between softmax(targets / order_temperature) and softmax(scores). It is asked wherever a token of the
+    answer comes within the answer's length: of the question's last tokens, too, so that the goal itself is asked for
+    the node before it.
     """
 
     def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
@@ -245,7 +247,8 @@ class TokenOrder(Objective):
 class MultiToken(Objective):
     """Beside the next token, those after it, each from a transformer block of its own (arXiv 2404.19737).
 
-    The blocks read the same hidden states and share the unembedding.
+    The blocks read the same hidden states and share the unembedding. A token of the answer is asked for wherever it is
+    so many places ahead, be that in the question.
     """
 
     def __init__(self, sizes: Sizes, settings: ObjectiveSettings) -> None:
