@@ -30,7 +30,7 @@ ends there, where a model may look back before it answers.
 
 knock_out/head, knock_out/node, knock_out/cost: the head that is needed most, the node it is needed for (the answer's
 first aside), and how much of the share right is lost, with the truth before it, when the head says its mean over the
-graphs instead of its own.
+graphs instead of its own; null and 0 where no head is needed. With a scratchpad both are measured there.
 
 records.jsonl: a line per graph, {item, graph, exact, forced_first, generated: [node], wrong_arm, after_wrong_first}.
 

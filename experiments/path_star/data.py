@@ -76,6 +76,16 @@ def nodes(run: "StoredRun") -> tuple[str, ...]:
     return node_names(graph(run)[1], objective(run).is_reversed)
 
 
+def plans_backwards(run: "StoredRun") -> bool:
+    """Whether the path is first written from goal to start; where it is first written, its heads were watched."""
+    return objective(run) in (ObjectiveName.REVERSED, ObjectiveName.SCRATCHPAD)
+
+
+def watched_nodes(run: "StoredRun") -> tuple[str, ...]:
+    """Names of the nodes whose prediction the heads were watched at, in the order in which they are written."""
+    return node_names(graph(run)[1], plans_backwards(run))
+
+
 def chance(run: "StoredRun") -> float:
     """1/d."""
     return float(run.metrics["chance"])

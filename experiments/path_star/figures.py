@@ -112,7 +112,7 @@ def draw_edge_lookup(run: "StoredRun") -> "MatplotlibFigure | None":
 
     if not data.has_heads(run):
         return None
-    names = data.nodes(run)[1:]
+    names = data.watched_nodes(run)[1:]
     rows = []
     for end in ("parent", "child"):
         values = data.lookup(run, end)
@@ -120,7 +120,7 @@ def draw_edge_lookup(run: "StoredRun") -> "MatplotlibFigure | None":
         if len(names) > MOST_NODES:
             row = [row[0], HeadMap("→ highest of the nodes after it", values[..., 1:].max(axis=-1))]
         rows.append(row)
-    known, wanted = ("parent (wanted)", "child (known)") if data.objective(run).is_reversed else (
+    known, wanted = ("parent (wanted)", "child (known)") if data.plans_backwards(run) else (
         "parent (known)", "child (wanted)")  # fmt: skip
     uniform = run.arrays["edge_lookup/uniform"]
     scale = f"mean attention to the token (a head that looks everywhere equally: {float(uniform.mean()):.3f})"
@@ -135,7 +135,7 @@ def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
 
     if not data.has_knock_out(run):
         return None
-    names, cost = data.nodes(run)[1:], data.knock_out_cost(run)
+    names, cost = data.watched_nodes(run)[1:], data.knock_out_cost(run)
     maps = [HeadMap(f"→ {name}", cost[..., column], diverging=True) for column, name in enumerate(names)]
     if len(names) > MOST_NODES:
         maps = [maps[0], HeadMap("→ most of the nodes after it", cost[..., 1:].max(axis=-1), diverging=True)]
@@ -183,7 +183,7 @@ def _query_labels(run: "StoredRun", read: Sequence[str]) -> list[str]:
     """`26 → first step`: what stands at the query, and which node is predicted there."""
     from harness.figures.text import figure_text
 
-    names = data.nodes(run)
+    names = data.watched_nodes(run)
     shown = [figure_text(token, 8) for token in read]
     if len(names) != len(shown):
         # Nodes of several tokens: which of them a place predicts is not said by its number.

@@ -55,11 +55,12 @@ def measure_knock_out(run: Run, subject: "Subject") -> HeadFindings:
     dearest = int(cost[..., 1:].argmax())
     layer, head, node = (int(at) for at in np.unravel_index(dearest, cost[..., 1:].shape))
     names = node_names(subject.exp.task.path_length, subject.exp.objective.is_reversed)
+    lost = float(cost[layer, head, node + 1])
     return HeadFindings(
         {
-            "knock_out/head": Head(list(hooks)[layer], head).label,
-            "knock_out/node": names[node + 1],
-            "knock_out/cost": float(cost[layer, head, node + 1]),
+            "knock_out/head": Head(list(hooks)[layer], head).label if lost > 0 else None,
+            "knock_out/node": names[node + 1] if lost > 0 else None,
+            "knock_out/cost": lost,
         },
         {"knock_out/right": right.astype(np.float32), "knock_out/intact": intact.astype(np.float32)},
         {"n_knock_out": len(asked.rows)},

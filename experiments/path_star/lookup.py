@@ -16,7 +16,6 @@ from harness.measure.heads import Head, top_heads
 from harness.path_star.answering import in_answer
 from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import Decoding
-from harness.path_star.scratchpad import with_scratchpad
 from harness.path_star.unmasking import hide_nodes
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
@@ -70,10 +69,8 @@ def edge_places(subject: "Subject") -> Places:
 def query_shift(subject: "Subject") -> int:
     """How much farther right than the token before a node the place lies where it is predicted."""
     n_nodes = subject.graphs.path.shape[1]
-    # The sign behind the prompt moves the answer by one, a scratchpad by its nodes; a hidden node is said where its own
-    # dummy stands, behind all.
-    shifts = {Decoding.EITHER_END: 1, Decoding.SCRATCHPAD: n_nodes, Decoding.UNMASKING: n_nodes + 1}
-    return shifts.get(subject.decoding, 0)
+    # The sign behind the prompt moves the answer by one; a hidden node is said where its own dummy stands, behind all.
+    return {Decoding.EITHER_END: 1, Decoding.UNMASKING: n_nodes + 1}.get(subject.decoding, 0)
 
 
 def with_question(subject: "Subject", places: Places) -> Places:
@@ -165,8 +162,6 @@ def model_inputs(subject: "Subject") -> Int[np.ndarray, "row pos"]:
     A model that fills hidden nodes in is shown none of them: its first round.
     """
     tokens = subject.rows.tokens.copy()
-    if subject.decoding is Decoding.SCRATCHPAD:
-        return with_scratchpad(torch.from_numpy(tokens), int(subject.rows.prompt_length[0])).numpy()[:, :-1]
     if subject.decoding is Decoding.UNMASKING:
         prompt, hidden = int(subject.rows.prompt_length[0]), torch.ones(subject.rows.node_start.shape, dtype=torch.bool)
         return hide_nodes(torch.from_numpy(tokens), prompt, hidden, subject.codec.dummy_id).numpy()

@@ -1,7 +1,7 @@
 """path_star: held-out answers, the cheat tests, and the heads, from one trained model."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from harness.path_star.architecture import make_codec
 from harness.path_star.codec import Codec
 from harness.path_star.graphs import StarGraphs
 from harness.path_star.material import answer_order, encode, held_out_graphs
-from harness.path_star.recipe import Decoding
+from harness.path_star.recipe import Decoding, ObjectiveName
 from harness.path_star.rows import Rows
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
@@ -54,6 +54,13 @@ class Subject:
         """Some of the graphs."""
         return Subject(self.exp, self.graphs[rows], self.rows[rows], self.codec, self.model)
 
+    def where_it_plans(self) -> "Subject":
+        """The same where the path is written first: a scratchpad is a reversed answer, and what follows only copies."""
+        if self.decoding is not Decoding.SCRATCHPAD:
+            return self
+        exp = replace(self.exp, objective=ObjectiveName.REVERSED)
+        return replace(self, exp=exp, rows=encode(self.graphs, self.codec, is_reversed=True))
+
 
 def examine(run: Run) -> Outcome:
     """Everything that is measured on one model."""
@@ -70,7 +77,8 @@ def examine(run: Run) -> Outcome:
         with run.timer("answers"):
             answered = _ask(run, subject)
         with run.timer("heads"):
-            lookup, without = measure_lookup(run, subject), measure_knock_out(run, subject)
+            planning = subject.where_it_plans()
+            lookup, without = measure_lookup(run, planning), measure_knock_out(run, planning)
     finally:
         subject.model.close()
     metrics = _metrics(subject, answered)

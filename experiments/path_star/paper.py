@@ -194,11 +194,12 @@ def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
         heads = [
             f"{metrics['knock_out/head']} ({metrics['knock_out/node']})"
             for metrics in (run.metrics for run in cell.runs)
-            if metrics.get("knock_out/cost") is not None
+            if metrics.get("knock_out/head") is not None
         ]
         # The metric is no share of graphs but a difference of two: one seed has no interval.
-        ends = with_ends("share right, lost", value) if len(heads) > 1 else {"share right, lost": value.mean}
-        rows.append(_who(cell) | ends | {"seeds": len(heads), "head (node) in each seed": ", ".join(heads)})
+        seeds = len(cell.values("knock_out/cost"))
+        ends = with_ends("share right, lost", value) if seeds > 1 else {"share right, lost": value.mean}
+        rows.append(_who(cell) | ends | {"seeds": seeds, "head (node) in each seed": ", ".join(heads)})
     return _framed(rows)
 
 

@@ -100,7 +100,7 @@ def edge_lookup(run: "StoredRun") -> "pd.DataFrame | None":
     cost = data.knock_out_cost(run) if data.has_knock_out(run) else None
     uniform = run.arrays["edge_lookup/uniform"]
     rows = []
-    for column, name in enumerate(data.nodes(run)[1:]):
+    for column, name in enumerate(data.watched_nodes(run)[1:]):
         both = parent[..., column] + child[..., column]
         row, head = divmod(int(both.argmax()), both.shape[1])
         needed = {}

@@ -51,7 +51,8 @@ def _metrics(made: Made) -> dict[str, Any]:
         metrics |= _interval(f"clever_hans/{name}", 0.2 * number) if is_read else {f"clever_hans/{name}": None}
     alone = made.first_only
     metrics |= {"clever_hans/first_only": None} if alone is None else _interval("clever_hans/first_only", alone)
-    return metrics
+    needed = ("0.0", "first step", 0.8 - 0.1 * made.seed) if made.heads else (None, None, None)
+    return metrics | dict(zip(("knock_out/head", "knock_out/node", "knock_out/cost"), needed, strict=True))
 
 
 def _heads(made: Made) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

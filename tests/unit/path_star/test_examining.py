@@ -217,6 +217,17 @@ def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:
     assert lookup.details["heads"]["top"][0]["label"] == "1.2"
 
 
+def test_a_scratchpad_is_watched_where_it_is_written() -> None:
+    codec = NumeralCodec(TASK)
+    graphs = draw_graphs(TASK, 4, seed=3)
+    model = Follower(codec, True)
+    planning = subject_of(model, codec, ObjectiveName.SCRATCHPAD, graphs).where_it_plans()
+    backwards = subject_of(model, codec, ObjectiveName.REVERSED, graphs)
+    assert np.array_equal(planning.rows.tokens, backwards.rows.tokens) and planning.exp == backwards.exp
+    forwards = subject_of(model, codec, ObjectiveName.TEACHER_FORCING, graphs)
+    assert forwards.where_it_plans() is forwards
+
+
 class NeedsOneHead(Follower):
     """All that a follower says is written by head 1.2; heads 0.1 and 0.2 both write the same whisper."""
 

@@ -80,6 +80,24 @@ def test_the_tables_hold_what_was_measured(tmp_path: Path) -> None:
     assert list(tables.models(run)["training run"]) == ["train_path_star/trained1"]
 
 
+def test_the_head_that_is_needed_most_is_named_for_every_seed(tmp_path: Path) -> None:
+    runs = _replicates(tmp_path, [0.5, 0.4])
+    frame = paper.knock_out_table(runs)
+    assert frame is not None
+    (row,) = frame.to_dict("records")
+    lost = [run.metrics["knock_out/cost"] for run in runs]
+    assert row["share right, lost"] == pytest.approx(sum(lost) / 2)
+    assert row["seeds"] == 2 and row["head (node) in each seed"] == "0.0 (first step), 0.0 (first step)"
+    assert paper.knock_out_table([write_run(tmp_path, Made(heads=False, recipe={"n_layers": 2}))]) is None
+
+
+def test_the_heads_of_a_scratchpad_are_those_that_write_it(tmp_path: Path) -> None:
+    run = write_run(tmp_path, Made(objective=ObjectiveName.SCRATCHPAD))
+    assert data.nodes(run) == ("start", "first step", "step 2", "goal")
+    lookup = tables.edge_lookup(run)
+    assert lookup is not None and list(lookup["predicted node"]) == ["step 2", "first step", "start"]
+
+
 def test_what_does_not_apply_is_named_and_has_no_number(tmp_path: Path) -> None:
     run = write_run(tmp_path, Made(objective=ObjectiveName.TEACHERLESS))
     cheat = tables.clever_hans(run).set_index("test")
@@ -219,7 +237,7 @@ def test_the_paper_is_written_from_stored_runs(tmp_path: Path) -> None:
     _replicates(tmp_path, [0.5, 0.4], objective=ObjectiveName.TEACHERLESS)
     _replicates(tmp_path, [0.5], recipe={"architecture": Architecture.MAMBA}, heads=False)
     drawn = draw_paper(tmp_path)
-    assert {item.path.stem for item in drawn} == {"path_star_table", "clever_hans", "positions"}
+    assert {item.path.stem for item in drawn} == {"path_star_table", "clever_hans", "knock_out", "positions"}
     text = (tmp_path / "paper/path_star/tables/clever_hans.csv").read_text()
     # Five tests have no meaning or no model for the teacherless one.
     assert text.count("teacherless") == 2
