@@ -186,20 +186,24 @@ def lookup_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
 
 def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     """What the most needed head costs, mean over seeds, and which head that is in each."""
+    import numpy as np
+
+    from harness.measure.intervals import student_t
+
     rows = []
     for cell in cells(runs):
-        value = over_seeds(cell, "knock_out/cost")
-        if value.mean is None:
+        costs = cell.values("knock_out/cost")
+        if not costs:
             continue
+        # No share of graphs but a difference of two, so one seed has no interval.
+        lost = student_t(np.array(costs, dtype=np.float64))
+        ends = with_ends("share right, lost", data.Share(lost.mean, lost.low, lost.high))
         heads = [
             f"{metrics['knock_out/head']} ({metrics['knock_out/node']})"
             for metrics in (run.metrics for run in cell.runs)
             if metrics.get("knock_out/head") is not None
         ]
-        # The metric is no share of graphs but a difference of two: one seed has no interval.
-        seeds = len(cell.values("knock_out/cost"))
-        ends = with_ends("share right, lost", value) if seeds > 1 else {"share right, lost": value.mean}
-        rows.append(_who(cell) | ends | {"seeds": seeds, "head (node) in each seed": ", ".join(heads)})
+        rows.append(_who(cell) | ends | {"seeds": len(costs), "head (node) in each seed": ", ".join(heads)})
     return _framed(rows)
 
 
