@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
 N_JOBS = {"models_by_pools": 4 * 2 * 3, "path_star_table": 2 * 3 * 3, "path_star_small": 6, "path_star_mamba": 6,
-          "path_star_gpu": 3 * 6 * 3, "path_star_later": 6,
+          "path_star_gpu": 3 * 7 * 3, "path_star_later": 6,
           "path_star_wide_heads": 18, "path_star_token_order": 6}  # fmt: skip
 
 
