@@ -55,12 +55,14 @@ def _draw_panel(
     from harness.figures.style import colour_of
 
     width = 0.84 / len(objectives)
+    # Of all objectives there are more than colours: those that are drawn share them out.
+    names = [objective.value for objective in objectives]
     for cell in found:
         x = graphs.index(cell.graph) + (objectives.index(cell.objective) - (len(objectives) - 1) / 2) * width
         value = over_seeds(cell, "exact_match")
         if value.mean is None:
             continue
-        axes.bar(x, value.mean, 0.9 * width, color=colour_of(cell.objective.value, _NAMES), alpha=0.75)
+        axes.bar(x, value.mean, 0.9 * width, color=colour_of(cell.objective.value, names), alpha=0.75)
         tops = [value.mean]
         if value.low is not None and value.high is not None:
             axes.plot([x, x], [value.low, value.high], color="black", linewidth=0.9)
@@ -79,9 +81,6 @@ def _draw_panel(
             axes.plot([at - 0.46, at + 0.46], [1 / degree] * 2, "--", color="black", linewidth=0.8, zorder=3)
 
 
-_NAMES = [objective.value for objective in OBJECTIVES]
-
-
 def _name_panel(axes: "Axes", variant: Variant, found: Sequence[Cell], letters: int) -> None:
     from harness.figures.text import figure_text
 
@@ -98,7 +97,8 @@ def _legend(figure: "Figure", objectives: Sequence[ObjectiveName]) -> None:
 
     from harness.figures.style import colour_of
 
-    handles: list[Any] = [Patch(color=colour_of(one.value, _NAMES), alpha=0.75, label=one.label) for one in objectives]
+    names = [objective.value for objective in objectives]
+    handles: list[Any] = [Patch(color=colour_of(one.value, names), alpha=0.75, label=one.label) for one in objectives]
     handles += [
         Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="chance, 1/d"),
         Line2D([], [], color="black", linestyle="", marker="o", markersize=2.2, markerfacecolor="white",
@@ -197,7 +197,10 @@ def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
             continue
         # No share of graphs but a difference of two, so one seed has no interval.
         lost = student_t(np.array(costs, dtype=np.float64))
-        ends = with_ends("share right, lost", data.Share(lost.mean, lost.low, lost.high))
+        low, high = lost.low, lost.high
+        if low is not None and high is not None:
+            low, high = max(low, -1.0), min(high, 1.0)
+        ends = with_ends("share right, lost", data.Share(lost.mean, low, high))
         heads = [
             f"{metrics['knock_out/head']} ({metrics['knock_out/node']})"
             for metrics in (run.metrics for run in cell.runs)
@@ -269,7 +272,7 @@ PAPER_TABLES = (
     PaperTable(
         "knock_out",
         "The head that is needed most: the largest share right, the truth before a node, that is lost when one head's "
-        "output is replaced by its mean. Means over seeds with 95 % Student t intervals.",
+        "output is replaced by its mean. Means over seeds with 95 % Student t intervals, cut at -1 and 1.",
         knock_out_table,
     ),
     PaperTable(
