@@ -166,6 +166,7 @@ def clever_hans_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     return _framed(rows)
 
 
+EACH = "head in each seed"
 _LOOKUPS = {
     "edge_lookup/score": "where a node is predicted, to the edge that leads to it",
     "edge_lookup/question_score": "the goal in the question, to the edge that ends there",
@@ -180,8 +181,20 @@ def lookup_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
             value = over_seeds(cell, metric)
             if value.mean is not None:
                 row = _who(cell) | {"from": words} | with_ends("attention", value)
-                rows.append(row | {"seeds": len(cell.values(metric))})
+                row |= {"seeds": len(cell.values(metric))}
+                rows.append(row | {EACH: _heads_of(cell, metric.replace("score", "head"), metric)})
     return _framed(rows)
+
+
+def _heads_of(cell: Cell, head: str, score: str, node: str = "") -> str:
+    """`1.3: 0.66 (first step), ...`: head and score of every run that has the score."""
+    said = []
+    for metrics in (run.metrics for run in cell.runs):
+        if metrics.get(score) is not None:
+            name = metrics.get(head) or "none"
+            where = f" ({metrics[node]})" if metrics.get(node) else ""
+            said.append(f"{name}: {metrics[score]:.2f}{where}")
+    return ", ".join(said)
 
 
 def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
@@ -201,12 +214,8 @@ def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
         if low is not None and high is not None:
             low, high = max(low, -1.0), min(high, 1.0)
         ends = with_ends("share right, lost", data.Share(lost.mean, low, high))
-        heads = [
-            f"{metrics['knock_out/head']} ({metrics['knock_out/node']})"
-            for metrics in (run.metrics for run in cell.runs)
-            if metrics.get("knock_out/head") is not None
-        ]
-        rows.append(_who(cell) | ends | {"seeds": len(costs), "head (node) in each seed": ", ".join(heads)})
+        heads = _heads_of(cell, "knock_out/head", "knock_out/cost", "knock_out/node")
+        rows.append(_who(cell) | ends | {"seeds": len(costs), EACH: heads})
     return _framed(rows)
 
 

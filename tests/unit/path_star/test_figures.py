@@ -87,7 +87,8 @@ def test_the_head_that_is_needed_most_is_named_for_every_seed(tmp_path: Path) ->
     (row,) = frame.to_dict("records")
     lost = [run.metrics["knock_out/cost"] for run in runs]
     assert row["share right, lost"] == pytest.approx(sum(lost) / 2)
-    assert row["seeds"] == 2 and row["head (node) in each seed"] == "0.0 (first step), 0.0 (first step)"
+    each = [f"0.0: {value:.2f} (first step)" for value in lost]
+    assert row["seeds"] == 2 and row[paper.EACH] == ", ".join(each)
     assert paper.knock_out_table([write_run(tmp_path, Made(heads=False, recipe={"n_layers": 2}))]) is None
 
 
