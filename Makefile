@@ -46,7 +46,9 @@ reference-path-star: $(READY)
 	$(BIN)/python -m harness sweep=path_star_table tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness sweep=path_star_wide_heads tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness sweep=path_star_later tracker=none results_dir=results/path_star_all
-	$(BIN)/python -m harness sweep=path_star_mamba tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_token_order exp.objective=token_order exp.replicate=0,1 tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_token_order exp.objective=teacher_forcing exp.replicate=0 exp.n_steps=6000 tracker=none results_dir=results/path_star_all
+	$(BIN)/python -m harness sweep=path_star_mamba exp.replicate=0 tracker=none results_dir=results/path_star_all
 	$(BIN)/python -m harness.figures results/path_star_all --out results/reference
 
 # The same on other organisms, each trained first (15 to 20 minutes on one core); `make reference-organism4` makes one.
