@@ -1,12 +1,11 @@
 """What each head is needed for: answers of the model without it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from experiments.path_star.lookup import HeadFindings
@@ -23,33 +22,24 @@ if TYPE_CHECKING:
 METRICS = ("head", "node", "cost")
 
 
-@dataclass(frozen=True)
-class Without:
-    """One head to do without; None: the model as it is."""
-
-    head: Head | None
-
-    @property
-    def key(self) -> str:
-        """Safe as a file name."""
-        return "knock-out-none" if self.head is None else f"knock-out-{self.head.layer}-{self.head.head}"
-
-
 def measure_knock_out(run: Run, subject: "Subject") -> HeadFindings:
     """Share right at every node, the truth before it, with each head's output replaced by its mean over the graphs."""
     hooks = head_output_hooks(subject.model)
     if not hooks or subject.exp.n_knock_out == 0:
         return HeadFindings({f"knock_out/{name}": None for name in METRICS})
     asked = subject.part(slice(0, subject.exp.n_knock_out))
-    means = _means(asked, hooks)
+    intact, means = _with_all(asked, hooks)
     n_heads = next(iter(means.values())).shape[1]
     heads = [Head(layer, head) for layer in hooks for head in range(n_heads)]
-    batches = [Batch(work.key, work) for work in (Without(None), *map(Without, heads))]
+    batches = [Batch(f"knock-out-{head.layer}-{head.head}", head) for head in heads]
     shards = compute_batches(
-        run, batches, lambda batch: {"right": _right(asked, hooks, means, batch.work)}, lambda *_: (), "without a head"
+        run,
+        batches,
+        lambda batch: {"right": _without(asked, hooks, means, batch.work)},
+        lambda *_: (),
+        "without a head",
     )
-    intact, *rest = [shard["right"] for shard in shards]
-    right = np.stack(rest).reshape(len(hooks), n_heads, len(intact))
+    right = np.stack([shard["right"] for shard in shards]).reshape(len(hooks), n_heads, len(intact))
     cost = intact - right
     # The first node stands in the question: a head that is needed for it only copies.
     dearest = int(cost[..., 1:].argmax())
@@ -67,25 +57,26 @@ def measure_knock_out(run: Run, subject: "Subject") -> HeadFindings:
     )
 
 
-def _means(asked: "Subject", hooks: dict[int, str]) -> dict[str, Float[Tensor, "pos head d_head"]]:
+def _with_all(
+    asked: "Subject", hooks: dict[int, str]
+) -> tuple[Float[np.ndarray, " node"], dict[str, Float[Tensor, "pos head d_head"]]]:
+    """Share right at every node of the model as it is, and from the same pass the mean output of its heads."""
     sums = {name: MeanOutput() for name in hooks.values()}
     reducers: dict[str, Callable[[Tensor], None]] = {name: total.add for name, total in sums.items()}
-    _said(asked, lambda tokens: asked.model.forward(tokens, reducers))
-    return {name: total.mean() for name, total in sums.items()}
+    right = _right(asked, lambda tokens: asked.model.forward(tokens, reducers))
+    return right, {name: total.mean() for name, total in sums.items()}
 
 
-def _right(
-    asked: "Subject", hooks: dict[int, str], means: dict[str, Float[Tensor, "pos head d_head"]], work: Without
+def _without(
+    asked: "Subject", hooks: dict[int, str], means: dict[str, Float[Tensor, "pos head d_head"]], head: Head
 ) -> Float[np.ndarray, " node"]:
-    edits = {}
-    if work.head is not None:
-        name = hooks[work.head.layer]
-        edits[name] = without_head(work.head.head, means[name])
-    said = _said(asked, lambda tokens: asked.model.forward(tokens, edits=edits))
+    name = hooks[head.layer]
+    edits = {name: without_head(head.head, means[name])}
+    return _right(asked, lambda tokens: asked.model.forward(tokens, edits=edits))
+
+
+def _right(asked: "Subject", forward: Callable[[Tensor], Tensor]) -> Float[np.ndarray, " node"]:
+    with torch.inference_mode():
+        said = said_when_forced(forward, asked.rows, asked.decoding, asked.codec.dummy_id)
     right: np.ndarray = nodes_right(said, asked.rows).mean(axis=0)
     return right
-
-
-def _said(asked: "Subject", forward: Callable[[Tensor], Tensor]) -> Int[np.ndarray, "row pos"]:
-    with torch.inference_mode():
-        return said_when_forced(forward, asked.rows, asked.decoding, asked.codec.dummy_id)

@@ -17,8 +17,7 @@ from harness.measure.intervals import Interval, wilson
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
-from harness.path_star import either_end, scratchpad, unmasking
-from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
+from harness.path_star.answering import answer, answers_right, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import Codec
 from harness.path_star.graphs import StarGraphs
@@ -140,18 +139,12 @@ def _answers(subject: Subject) -> dict[str, np.ndarray]:
 
 def _written(subject: Subject) -> tuple[Int[np.ndarray, "row pos"], dict[str, np.ndarray]]:
     """The model's own answers, and in which order it wrote them where that is its choice."""
-    forward, codec, rows = subject.model.forward, subject.codec, subject.rows
-    if subject.decoding is Decoding.EITHER_END:
-        written = either_end.generate(forward, rows, codec.dummy_id + 1)
-        return written.said, {"from_goal": written.from_goal}
-    if subject.decoding is Decoding.UNMASKING:
-        unmasked = unmasking.generate(forward, rows, codec.dummy_id)
-        return unmasked.said, {"round_of": unmasked.round_of}
-    if subject.decoding is Decoding.SCRATCHPAD:
-        thought = scratchpad.generate(forward, rows)
-        right = thought.scratch == subject.graphs.path[:, ::-1]
-        return thought.said, {"scratch_right": right.all(axis=1)}
-    return answer(forward, rows, subject.decoding, codec.pad_id, codec.dummy_id), {}
+    codec = subject.codec
+    written = answer(subject.model.forward, subject.rows, subject.decoding, codec.pad_id, codec.dummy_id)
+    facts = dict(written.facts)
+    if "scratch" in facts:
+        facts["scratch_right"] = (facts.pop("scratch") == subject.graphs.path[:, ::-1]).all(axis=1)
+    return written.said, facts
 
 
 def _on_an_arm(subject: Subject, said: Int[np.ndarray, " graph"]) -> Bool[np.ndarray, " graph"]:
@@ -167,13 +160,7 @@ def _led(subject: Subject) -> dict[str, np.ndarray]:
     forward, codec, rows = subject.model.forward, subject.codec, subject.rows
 
     def go_on(begun: Rows) -> Int[np.ndarray, "row pos"]:
-        if subject.decoding is Decoding.EITHER_END:
-            return either_end.go_on(forward, begun, codec.dummy_id + 1, n_given=2)
-        if subject.decoding is Decoding.UNMASKING:
-            return unmasking.generate(forward, begun, codec.dummy_id, n_given=2).said
-        if subject.decoding is Decoding.SCRATCHPAD:
-            return scratchpad.generate(forward, begun, n_given=2).said
-        return generate(forward, begun, codec.pad_id, begun.node_stop[:, 1])
+        return answer(forward, begun, subject.decoding, codec.pad_id, codec.dummy_id, n_given=2).said
 
     given = go_on(rows)
     wrong = wrong_arm_rows(subject.graphs, codec, subject.exp.objective.is_reversed)

@@ -1,18 +1,16 @@
 """Getting answers out of a model: token by token, or all at once; and what it says when the truth is fed to it."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from jaxtyping import Bool, Int
 
 from harness.path_star import either_end, scratchpad, unmasking
+from harness.path_star.forward import Forward
 from harness.path_star.recipe import Decoding
 from harness.path_star.rows import Rows
-
-Forward = Callable[[Int[Tensor, "batch pos"]], Float[Tensor, "batch pos d_vocab"]]
-"""Logits of one causal pass."""
 
 ROWS_PER_PASS = 512
 
@@ -84,17 +82,38 @@ def said_when_forced(
     return np.concatenate(parts)
 
 
-def answer(forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_id: int) -> Int[np.ndarray, "row pos"]:
-    """The model's own answers, in the way its objective asks for them."""
+@dataclass(frozen=True)
+class Answers:
+    """What a model wrote, and what else its way of writing tells: `from_goal`, `round_of` or `scratch`, a row each."""
+
+    said: Int[np.ndarray, "row pos"]
+    """The rows with the model's nodes."""
+    facts: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def answer(forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_id: int, n_given: int = 0) -> Answers:
+    """The model's own answers, in the way its objective asks for them, behind the rows' first `n_given` nodes."""
+    parts = [
+        _answer(forward, rows[first : first + ROWS_PER_PASS], decoding, pad_id, dummy_id, n_given)
+        for first in range(0, len(rows), ROWS_PER_PASS)
+    ]
+    facts = {name: np.concatenate([part.facts[name] for part in parts]) for name in parts[0].facts}
+    return Answers(np.concatenate([part.said for part in parts]), facts)
+
+
+def _answer(forward: Forward, rows: Rows, decoding: Decoding, pad_id: int, dummy_id: int, n_given: int) -> Answers:
     if decoding is Decoding.PARALLEL:
-        return said_when_forced(forward, rows, decoding, dummy_id)
+        return Answers(said_when_forced(forward, rows, decoding, dummy_id))
     if decoding is Decoding.EITHER_END:
-        return either_end.generate(forward, rows, dummy_id + 1).said
+        written = either_end.generate(forward, rows, dummy_id + 1, n_given)
+        return Answers(written.said, {"from_goal": written.from_goal})
     if decoding is Decoding.UNMASKING:
-        return unmasking.generate(forward, rows, dummy_id).said
+        unmasked = unmasking.generate(forward, rows, dummy_id, n_given)
+        return Answers(unmasked.said, {"round_of": unmasked.round_of})
     if decoding is Decoding.SCRATCHPAD:
-        return scratchpad.generate(forward, rows).said
-    return generate(forward, rows, pad_id)
+        thought = scratchpad.generate(forward, rows, n_given)
+        return Answers(thought.said, {"scratch": thought.scratch})
+    return Answers(generate(forward, rows, pad_id, rows.node_stop[:, n_given - 1] if n_given else None))
 
 
 def in_answer(rows: Rows) -> Bool[np.ndarray, "row pos"]:

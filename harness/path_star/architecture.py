@@ -68,9 +68,7 @@ def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
         eos_token_id=None,
         pad_token_id=codec.pad_id,
     )
-    # PyTorch's fused attention is slow in bf16 on a CPU, and fast on a GPU.
-    kernel = "sdpa" if torch.cuda.is_available() else attention.register()
-    model = GPT2LMHeadModel._from_config(config, attn_implementation=kernel)
+    model = GPT2LMHeadModel._from_config(config, attn_implementation=_attention_kernel())
     for name, parameter in model.named_parameters():
         if name.endswith("c_proj.weight"):
             torch.nn.init.normal_(parameter, std=recipe.init_std)
@@ -96,8 +94,12 @@ def _gpt_neox(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
         # Rows are full: with a padding token transformers would warn that a sign of the task may be one.
         pad_token_id=None,
     )
-    kernel = "sdpa" if torch.cuda.is_available() else attention.register()
-    return GPTNeoXForCausalLM._from_config(config, attn_implementation=kernel)
+    return GPTNeoXForCausalLM._from_config(config, attn_implementation=_attention_kernel())
+
+
+def _attention_kernel() -> str:
+    # PyTorch's fused attention is slow in bf16 on a CPU, and fast on a GPU.
+    return "sdpa" if torch.cuda.is_available() else attention.register()
 
 
 def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:

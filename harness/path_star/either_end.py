@@ -1,6 +1,5 @@
 """Answers of a model that may write from either end: a sign behind the prompt says from which."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from harness.path_star.forward import Forward
 from harness.path_star.rows import Rows
-
-Forward = Callable[[Int[Tensor, "batch pos"]], Float[Tensor, "batch pos d_vocab"]]
-
-ROWS_PER_PASS = 512
 
 
 @dataclass(frozen=True)
@@ -25,28 +21,26 @@ class Written:
     """Whether the answer kept was written from the goal."""
 
 
-def generate(forward: Forward, rows: Rows, first_sign: int) -> Written:
-    """Greedy from both ends; of a row's two answers the one that the model gives the higher probability."""
-    from_start, likely_start = _write(forward, rows, first_sign, from_goal=False)
+def generate(forward: Forward, rows: Rows, first_sign: int, n_given: int = 0) -> Written:
+    """Greedy from both ends; of a row's two answers the one that the model gives the higher probability.
+
+    Behind the rows' first `n_given` nodes it goes on from the start.
+    """
+    from_start, likely_start = _write(forward, rows, first_sign, from_goal=False, n_given=n_given)
+    if n_given:
+        return Written(from_start, np.zeros(len(rows), dtype=bool))
     from_goal, likely_goal = _write(forward, rows, first_sign, from_goal=True)
     keeps = likely_goal > likely_start
     return Written(np.where(keeps[:, None], from_goal, from_start), keeps)
 
 
-def go_on(forward: Forward, rows: Rows, first_sign: int, n_given: int) -> Int[np.ndarray, "row pos"]:
-    """The rest of an answer that begins at the start with the rows' first `n_given` nodes."""
-    return _write(forward, rows, first_sign, from_goal=False, n_given=n_given)[0]
-
-
 def said_from_start(forward: Forward, rows: Rows, first_sign: int) -> Int[np.ndarray, "row pos"]:
     """The model's first choice for every node when it is asked from the start and told the truth."""
-    prompt, n_nodes = _sizes(rows)
+    prompt, n_nodes = rows.sizes
     tokens = torch.from_numpy(rows.tokens.copy())
-    for first in range(0, len(rows), ROWS_PER_PASS):
-        part = tokens[first : first + ROWS_PER_PASS]
-        is_from_goal = torch.zeros(len(part), dtype=torch.bool)
-        chosen = forward(write_from_end(part, prompt, is_from_goal, first_sign)).argmax(dim=-1).cpu()
-        part[:, prompt : prompt + n_nodes] = chosen[:, prompt : prompt + n_nodes]
+    is_from_goal = torch.zeros(len(rows), dtype=torch.bool)
+    chosen = forward(write_from_end(tokens, prompt, is_from_goal, first_sign)).argmax(dim=-1).cpu()
+    tokens[:, prompt : prompt + n_nodes] = chosen[:, prompt : prompt + n_nodes]
     return tokens.numpy()
 
 
@@ -59,25 +53,10 @@ def write_from_end(
     return torch.cat([tokens[:, :prompt], (first_sign + from_goal.long())[:, None], nodes], dim=1)
 
 
-def _sizes(rows: Rows) -> tuple[int, int]:
-    return int(rows.prompt_length[0]), rows.node_start.shape[1]
-
-
 def _write(
     forward: Forward, rows: Rows, first_sign: int, from_goal: bool, n_given: int = 0
 ) -> tuple[Int[np.ndarray, "row pos"], Float[np.ndarray, " row"]]:
-    parts = [
-        _write_some(forward, rows[first : first + ROWS_PER_PASS], first_sign, from_goal, n_given)
-        for first in range(0, len(rows), ROWS_PER_PASS)
-    ]
-    said, likely = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return said, likely
-
-
-def _write_some(
-    forward: Forward, rows: Rows, first_sign: int, from_goal: bool, n_given: int
-) -> tuple[Int[np.ndarray, "row pos"], Float[np.ndarray, " row"]]:
-    prompt, n_nodes = _sizes(rows)
+    prompt, n_nodes = rows.sizes
     tokens = torch.from_numpy(rows.tokens.copy())
     ends = torch.full((len(rows),), from_goal)
     written = write_from_end(tokens, prompt, ends, first_sign)[:, : prompt + 1 + n_given]

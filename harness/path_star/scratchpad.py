@@ -1,18 +1,14 @@
 """Answers of a model that writes the path from goal to start first, and then the answer."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
+from harness.path_star.forward import Forward
 from harness.path_star.rows import Rows
-
-Forward = Callable[[Int[Tensor, "batch pos"]], Float[Tensor, "batch pos d_vocab"]]
-
-ROWS_PER_PASS = 512
 
 
 @dataclass(frozen=True)
@@ -33,14 +29,7 @@ def with_scratchpad(tokens: Int[Tensor, "batch pos"], prompt: int) -> Int[Tensor
 
 def generate(forward: Forward, rows: Rows, n_given: int = 0) -> Thought:
     """Greedy: a scratchpad of the model's own, then the rows' first `n_given` nodes, then the rest of the answer."""
-    parts = [
-        _generate(forward, rows[first : first + ROWS_PER_PASS], n_given) for first in range(0, len(rows), ROWS_PER_PASS)
-    ]
-    return Thought(np.concatenate([part.said for part in parts]), np.concatenate([part.scratch for part in parts]))
-
-
-def _generate(forward: Forward, rows: Rows, n_given: int) -> Thought:
-    prompt, n_nodes = _sizes(rows)
+    prompt, n_nodes = rows.sizes
     tokens = torch.from_numpy(rows.tokens.copy())
     written = _write(forward, tokens[:, :prompt], n_nodes)
     scratch = written[:, prompt:].numpy()
@@ -58,14 +47,8 @@ def _write(forward: Forward, written: Int[Tensor, "batch seen"], n: int) -> Int[
 
 def said_when_forced(forward: Forward, rows: Rows) -> Int[np.ndarray, "row pos"]:
     """The model's choice for every node of the answer behind the true scratchpad and the true nodes before it."""
-    prompt, n_nodes = _sizes(rows)
+    prompt, n_nodes = rows.sizes
     said = rows.tokens.copy()
-    for first in range(0, len(rows), ROWS_PER_PASS):
-        tokens = torch.from_numpy(rows.tokens[first : first + ROWS_PER_PASS])
-        chosen = forward(with_scratchpad(tokens, prompt)[:, :-1]).argmax(dim=-1).cpu()
-        said[first : first + len(tokens), prompt : prompt + n_nodes] = chosen[:, -n_nodes:].numpy()
+    chosen = forward(with_scratchpad(torch.from_numpy(said), prompt)[:, :-1]).argmax(dim=-1).cpu()
+    said[:, prompt : prompt + n_nodes] = chosen[:, -n_nodes:].numpy()
     return said
-
-
-def _sizes(rows: Rows) -> tuple[int, int]:
-    return int(rows.prompt_length[0]), rows.node_start.shape[1]

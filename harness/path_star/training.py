@@ -240,7 +240,7 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
         said = said_when_forced(forward, rows, decoding, codec.dummy_id)
         answers = said
         if decoding not in (Decoding.AUTOREGRESSIVE, Decoding.PARALLEL):
-            answers = answer(forward, rows, decoding, codec.pad_id, codec.dummy_id)
+            answers = answer(forward, rows, decoding, codec.pad_id, codec.dummy_id).said
     causal.train()
     right = nodes_right(said, rows).mean(axis=0)
     return {

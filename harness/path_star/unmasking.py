@@ -4,7 +4,6 @@ A row is the prompt, the answer with dummies at its hidden places, and once more
 there is the node. So a causal model sees on both sides of a hidden node, and boots like any other.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from harness.path_star.forward import Forward
 from harness.path_star.rows import Rows
-
-Forward = Callable[[Int[Tensor, "batch pos"]], Float[Tensor, "batch pos d_vocab"]]
-
-ROWS_PER_PASS = 512
 
 
 @dataclass(frozen=True)
@@ -42,15 +38,7 @@ def generate(forward: Forward, rows: Rows, dummy_id: int, n_given: int = 0) -> U
 
     Of equally sure nodes the first.
     """
-    parts = [
-        _generate(forward, rows[first : first + ROWS_PER_PASS], dummy_id, n_given)
-        for first in range(0, len(rows), ROWS_PER_PASS)
-    ]
-    return Unmasked(np.concatenate([part.said for part in parts]), np.concatenate([part.round_of for part in parts]))
-
-
-def _generate(forward: Forward, rows: Rows, dummy_id: int, n_given: int) -> Unmasked:
-    prompt, n_nodes = _sizes(rows)
+    prompt, n_nodes = rows.sizes
     tokens = torch.from_numpy(rows.tokens.copy())
     hidden = (torch.arange(n_nodes) >= n_given).expand(len(rows), n_nodes).clone()
     round_of = torch.zeros(len(rows), n_nodes, dtype=torch.long)
@@ -66,14 +54,13 @@ def _generate(forward: Forward, rows: Rows, dummy_id: int, n_given: int) -> Unma
 
 def said_from_start(forward: Forward, rows: Rows, dummy_id: int) -> Int[np.ndarray, "row pos"]:
     """The model's choice for every node when the true nodes before it are seen and it and all behind it are hidden."""
-    prompt, n_nodes = _sizes(rows)
+    prompt, n_nodes = rows.sizes
     said = rows.tokens.copy()
-    for first in range(0, len(rows), ROWS_PER_PASS):
-        tokens = torch.from_numpy(rows.tokens[first : first + ROWS_PER_PASS])
-        for node in range(n_nodes):
-            hidden = (torch.arange(n_nodes) >= node).expand(len(tokens), n_nodes)
-            logits = _nodes_said(forward, tokens, prompt, hidden, dummy_id)
-            said[first : first + len(tokens), prompt + node] = logits[:, node].argmax(dim=-1).numpy()
+    tokens = torch.from_numpy(rows.tokens)
+    for node in range(n_nodes):
+        hidden = (torch.arange(n_nodes) >= node).expand(len(tokens), n_nodes)
+        logits = _nodes_said(forward, tokens, prompt, hidden, dummy_id)
+        said[:, prompt + node] = logits[:, node].argmax(dim=-1).numpy()
     return said
 
 
@@ -86,7 +73,3 @@ def _nodes_said(
 ) -> Float[Tensor, "batch node d_vocab"]:
     n_nodes = hidden.shape[1]
     return forward(hide_nodes(tokens, prompt, hidden, dummy_id))[:, -n_nodes:].cpu()
-
-
-def _sizes(rows: Rows) -> tuple[int, int]:
-    return int(rows.prompt_length[0]), rows.node_start.shape[1]

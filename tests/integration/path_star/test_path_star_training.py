@@ -188,7 +188,9 @@ def test_answers_of_an_oracle_are_right_but_where_it_errs() -> None:
     codec = NumeralCodec(TINY.task)
     rows = encode(held_out_graphs(TINY)[:4], codec, False)
     right = Oracle(rows.tokens, 12)
-    assert bool(answers_right(answer(right, rows, Decoding.AUTOREGRESSIVE, codec.pad_id, codec.dummy_id), rows).all())
+    assert bool(
+        answers_right(answer(right, rows, Decoding.AUTOREGRESSIVE, codec.pad_id, codec.dummy_id).said, rows).all()
+    )
     # The truth of the answer never goes in: at the first step everything behind the prompt is filler.
     assert bool((right.seen[0][:, rows.prompt_length[0] :] == codec.pad_id).all())
     wrong_at = int(rows.node_start[2, 1])
@@ -240,7 +242,7 @@ def test_of_two_answers_the_likelier_is_kept() -> None:
     forced = said_when_forced(model, rows, Decoding.EITHER_END, codec.dummy_id)
     assert nodes_right(forced, rows).tolist() == [[True, False, True]] * 6
     # Given the first two nodes it writes the third.
-    assert bool(answers_right(either_end.go_on(model, rows, sign, 2), rows).all())
+    assert bool(answers_right(either_end.generate(model, rows, sign, 2).said, rows).all())
 
 
 class FromGoal:

@@ -30,6 +30,9 @@ BATCH = Batch(
     first_start=torch.tensor([4, 3]),
     first_stop=torch.tensor([5, 4]),
 )
+FIRST_ROW = Batch(
+    BATCH.tokens[:1], BATCH.prompt_length[:1], BATCH.length[:1], BATCH.first_start[:1], BATCH.first_stop[:1]
+)
 X = IGNORED
 
 
@@ -164,11 +167,9 @@ def test_masked_targets_hide_a_share_of_the_answer_and_nothing_else() -> None:
 
 def test_either_end_writes_a_sign_and_the_nodes_from_that_end() -> None:
     objective = made(ObjectiveName.EITHER_END)
-    batch = Batch(*(tensor[:1] for tensor in (BATCH.tokens, BATCH.prompt_length, BATCH.length, BATCH.first_start,
-                                              BATCH.first_stop)))  # fmt: skip
     seen = set()
     for _ in range(40):
-        inputs, labels = objective.arrange(batch)
+        inputs, labels = objective.arrange(FIRST_ROW)
         seen.add((tuple(inputs[0].tolist()), tuple(labels[0].tolist())))
     assert seen == {
         ((5, 6, 7, 9, 1, 2, 3), (X, X, X, 1, 2, 3, X)),
@@ -178,11 +179,9 @@ def test_either_end_writes_a_sign_and_the_nodes_from_that_end() -> None:
 
 def test_masked_diffusion_asks_for_the_hidden_nodes_alone() -> None:
     objective = made(ObjectiveName.MASKED_DIFFUSION)
-    batch = Batch(*(tensor[:1] for tensor in (BATCH.tokens, BATCH.prompt_length, BATCH.length, BATCH.first_start,
-                                              BATCH.first_stop)))  # fmt: skip
     path, dummy, hidden_counts = (1, 2, 3), 8, []
     for _ in range(300):
-        inputs, labels = (part[0].tolist() for part in objective.arrange(batch))
+        inputs, labels = (part[0].tolist() for part in objective.arrange(FIRST_ROW))
         assert inputs[:3] == [5, 6, 7] and inputs[6:] == [dummy] * 3
         assert labels[:6] == [X] * 6
         for read, asked, node in zip(inputs[3:6], labels[6:], path, strict=True):
@@ -196,8 +195,6 @@ def test_masked_diffusion_asks_for_the_hidden_nodes_alone() -> None:
 
 def test_a_scratchpad_is_the_answer_backwards_and_is_asked_for_too() -> None:
     objective = made(ObjectiveName.SCRATCHPAD)
-    batch = Batch(*(tensor[:1] for tensor in (BATCH.tokens, BATCH.prompt_length, BATCH.length, BATCH.first_start,
-                                              BATCH.first_stop)))  # fmt: skip
-    inputs, labels = objective.arrange(batch)
+    inputs, labels = objective.arrange(FIRST_ROW)
     assert inputs.tolist() == [[5, 6, 7, 3, 2, 1, 1, 2, 3]]
     assert labels.tolist() == [[X, X, 3, 2, 1, 1, 2, 3, X]]
