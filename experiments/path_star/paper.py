@@ -149,6 +149,7 @@ def exact_match_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     for cell in cells(runs):
         row = _who(cell) | with_ends("exact match", over_seeds(cell, "exact_match"))
         row |= {"seeds": len(cell.runs), "chance": 1 / cell.graph[0]}
+        row[EACH] = _values_of(cell, "exact_match")
         row |= {"steps, fewest": min(cell.steps, default=None), "steps, most": max(cell.steps, default=None)}
         rows.append(row)
     return _framed(rows)
@@ -162,11 +163,11 @@ def clever_hans_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
             value = over_seeds(cell, test.metric)
             if value.mean is not None:
                 row = _who(cell) | {"test": test.label} | with_ends("share of graphs", value)
-                rows.append(row | {"seeds": len(cell.values(test.metric))})
+                rows.append(row | {"seeds": len(cell.values(test.metric)), EACH: _values_of(cell, test.metric)})
     return _framed(rows)
 
 
-EACH = "head in each seed"
+EACH = "each seed"
 _LOOKUPS = {
     "edge_lookup/score": "where a node is predicted, to the edge that leads to it",
     "edge_lookup/question_score": "the goal in the question, to the edge that ends there",
@@ -184,6 +185,10 @@ def lookup_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
                 row |= {"seeds": len(cell.values(metric))}
                 rows.append(row | {EACH: _heads_of(cell, metric.replace("score", "head"), metric)})
     return _framed(rows)
+
+
+def _values_of(cell: Cell, metric: str) -> str:
+    return ", ".join(f"{value:.3f}" for value in cell.values(metric))
 
 
 def _heads_of(cell: Cell, head: str, score: str, node: str = "") -> str:
