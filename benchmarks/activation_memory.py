@@ -19,14 +19,14 @@ import torch
 from reporting import write_result
 from torch import Tensor
 
-from harness.activations.capture import capture
-from harness.activations.request import ActivationRequest
-from harness.config.schema import ModelConfig
 from harness.measure.heads import attention_by_offset
 from harness.measure.logprobs import target_statistics
+from harness.models.activations.capture import capture
+from harness.models.activations.request import ActivationRequest
 from harness.models.bridge import BridgedModel, boot
+from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
-from harness.pocket import POCKET_FOLDER
+from harness.organism import POCKET_FOLDER
 
 SEQ_LEN = 25
 PATTERNS = "blocks.*.attn.hook_pattern"

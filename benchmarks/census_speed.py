@@ -20,10 +20,10 @@ import torch
 from reporting import FOLDER, write_result
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from harness.behaviour.causal_model import CausalModel, fuse_activations
-from harness.behaviour.decoding import Stop, decode
-from harness.behaviour.verification import target_probabilities
-from harness.config.schema import ModelConfig
+from harness.models.answers.causal_model import CausalModel, fuse_activations
+from harness.models.answers.decoding import Stop, decode
+from harness.models.answers.verification import target_probabilities
+from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
 
 N_BEFORE, N_BEHIND, N_NEW = 10, 21, 10
@@ -118,12 +118,12 @@ def gpt2_shape(dtype: str, n_tokens: int, n_single: int, rounds: int) -> dict[st
 
 def pocket(n_single: int, rounds: int) -> dict[str, Any]:
     """The repetition question about every token of the embedded model, verdicts compared."""
-    from harness.census.asking import Interviewer
-    from harness.census.questions import census_questions
-    from harness.census.vocabulary import CensusVocabulary
+    from harness.glitch.census.asking import Interviewer
+    from harness.glitch.census.questions import census_questions
+    from harness.glitch.census.vocabulary import CensusVocabulary
     from harness.models.facts import load_facts
     from harness.models.tokenizers import load_tokenizer
-    from harness.prompts import Task
+    from harness.tokens.prompts import Task
 
     config = ModelConfig(device="cpu")
     identity = resolve_identity(config)

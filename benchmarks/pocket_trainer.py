@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from reporting import write_result
 
-from harness.pocket.loss import next_token_loss
-from harness.pocket.recipe import LOG_EVERY, RecipeConfig
-from harness.pocket.stream import Material, Stream, build_stream, prepare_material
-from harness.pocket.training import make_model, make_trainer
+from harness.organism.loss import next_token_loss
+from harness.organism.recipe import LOG_EVERY, RecipeConfig
+from harness.organism.stream import Material, Stream, build_stream, prepare_material
+from harness.organism.training import make_model, make_trainer
 
 WARM_UP = LOG_EVERY
 # The stream of so short a run has no room for large doses.

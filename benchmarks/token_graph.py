@@ -95,11 +95,11 @@ def ours(folder: Path, n: int, with_leidenalg: bool) -> None:
     import igraph  # noqa: F401
     import leidenalg  # noqa: F401
 
-    from harness.graph.choices import LeidenLibrary
-    from harness.graph.communities import find_communities
-    from harness.graph.neighbours import nearest_neighbours
-    from harness.graph.space import principal_components
-    from harness.graph.weights import fuzzy_graph
+    from harness.glitch.graph.choices import LeidenLibrary
+    from harness.glitch.graph.communities import find_communities
+    from harness.glitch.graph.neighbours import nearest_neighbours
+    from harness.glitch.graph.space import principal_components
+    from harness.glitch.graph.weights import fuzzy_graph
 
     figures: dict[str, Any] = {"n": n, "load_average": os.getloadavg()[0]}
     rows = embedding(n)
@@ -134,8 +134,8 @@ def recall(components: np.ndarray, ids: np.ndarray) -> float:
 
 def against_peer(folder: Path, peer: str) -> dict[str, Any]:
     """scanpy on our components: its figures, recall, and all communities judged on both graphs."""
-    from harness.graph.communities import modularity
-    from harness.graph.weights import TokenGraph
+    from harness.glitch.graph.communities import modularity
+    from harness.glitch.graph.weights import TokenGraph
 
     subprocess.run([peer, "-c", PEER, str(folder), str(K), str(RESOLUTION)], check=True)
     figures: dict[str, Any] = json.loads((folder / "peer.json").read_text())

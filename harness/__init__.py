@@ -7,7 +7,7 @@ __all__ = ["__version__", "load_run", "run"]
 
 if TYPE_CHECKING:
     from harness.notebook import run
-    from harness.results.stored_run import load_run
+    from harness.runs.results.stored_run import load_run
 
 
 def __getattr__(name: str) -> Any:
@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Any:
 
         return run
     if name == "load_run":
-        from harness.results.stored_run import load_run
+        from harness.runs.results.stored_run import load_run
 
         return load_run
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness import console
 from harness.errors import HarnessError, Rejected
+from harness.reporting import console
 
 if TYPE_CHECKING:
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 HELP = """Experiments on tokens that training hardly ever showed: config in, measured, stored and drawn answer out.
 
@@ -73,7 +73,7 @@ def run_command(argv: Sequence[str]) -> int:
 
 
 def _dispatch(command: _Command) -> int:
-    from harness.config import overrides
+    from harness.runs.config import overrides
 
     if command.help:
         console.show(help_text())
@@ -140,7 +140,7 @@ def _add_search_folder(folder: str) -> None:
 
 def help_text() -> str:
     """The page `--help` prints; reads conf/ only."""
-    from harness import registry
+    from harness.runs import registry
 
     def options(group: str) -> str:
         return ", ".join(registry.options(group)) or "none"
@@ -166,7 +166,7 @@ def _wrapped(text: str) -> str:
 def _show_config(command: _Command) -> int:
     from omegaconf import OmegaConf
 
-    from harness.config.compose import compose_hydra, compose_run
+    from harness.runs.config.compose import compose_hydra, compose_run
     from harness.runs.lifecycle import config_yaml
 
     if command.show_config == "job":
@@ -181,7 +181,7 @@ def _show_config(command: _Command) -> int:
 
 
 def _run_one(overrides: Sequence[str]) -> int:
-    from harness.config.compose import compose_run
+    from harness.runs.config.compose import compose_run
     from harness.runs.lifecycle import execute
 
     stored = execute(compose_run(overrides))
@@ -190,7 +190,7 @@ def _run_one(overrides: Sequence[str]) -> int:
 
 def show_run(stored: "StoredRun") -> int:
     """The last lines of a run: headline numbers, notes, and where the folder is; returns the run's exit code."""
-    from harness import registry
+    from harness.runs import registry
 
     rows = registry.load(stored.experiment).headline(stored)
     console.headline([(row.label, row.values) for row in rows], _title(stored))

@@ -1,6 +1,6 @@
 """The same run from a notebook: `harness.run("repeat_tokens", "model=pocket", "exp.seq_len=50")`."""
 
-from harness.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 
 def run(experiment: str, *overrides: str) -> StoredRun:
@@ -8,7 +8,7 @@ def run(experiment: str, *overrides: str) -> StoredRun:
 
     Raises `Rejected` or `RunFailed`, whose messages are the lines the command would print.
     """
-    from harness.config.compose import compose_run
+    from harness.runs.config.compose import compose_run
     from harness.runs.lifecycle import execute
 
     return execute(compose_run([f"exp={experiment}", *overrides]))

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import console
-from harness.config import overrides as typed_overrides
-from harness.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
 from harness.errors import HarnessError
-from harness.runs.folder import write_whole
+from harness.files import write_whole
+from harness.reporting import console
+from harness.runs.config import overrides as typed_overrides
+from harness.runs.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -1,8 +1,8 @@
 """Is this model fit to be released, as far as its tokens go? Every token with the reasons to look at it, in one list.
 
-Three looks at the vocabulary: what kind every id is (`harness/vocabulary/audit.py`), what the weights say and the
-verification of what they say (`exp=undertrained`), and the census (`exp=census`). The last two are runs of their own
-below the same results_dir, resumed and reused like any other; `details["parts"]` names them.
+Three looks at the vocabulary: what kind every id is (`harness/tokens/vocabulary_audit.py`), what the weights say and
+the verification of what they say (`exp=undertrained`), and the census (`exp=census`). The last two are runs of their
+own below the same results_dir, resumed and reused like any other; `details["parts"]` names them.
 
 A token is listed for a reason: `glitch` (fails a task of the census), `undertrained` (verified: the model hardly ever
 says it when asked), `untrained_row` (no text can ask for it, and its weights look like those of half the verified
@@ -38,11 +38,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.audit.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule, ChatRule
-from harness.config.schema import RunConfig
 from harness.errors import Rejected
-from harness.registry import Experiment, Needs
+from harness.glitch.census.questions import BosRule, ChatRule
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 REASONS = {
     "glitch": "glitch token: fails the census",
@@ -43,7 +43,7 @@ def draw_reasons(run: "StoredRun") -> "MatplotlibFigure | None":
     counts = {name: int(run.metrics.get(f"reason/{name}") or 0) for name in REASONS}
     if not any(counts.values()):
         return None
-    from harness.figures.style import COLOURS, ONE_COLUMN, new_figure
+    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, new_figure
 
     figure = new_figure(ONE_COLUMN * 1.4, 1.9)
     axes = figure.subplots()
@@ -72,7 +72,7 @@ def draw_indicator(run: "StoredRun") -> "MatplotlibFigure | None":
     glitch, values = run.arrays["glitch"], run.arrays["indicator"]
     if not (glitch >= 0).any():
         return None
-    from harness.figures.style import COLOURS, new_figure
+    from harness.reporting.figures.style import COLOURS, new_figure
 
     figure = new_figure(height=2.4)
     axes = figure.subplots()
@@ -100,7 +100,7 @@ def draw_revisions(run: "StoredRun") -> "MatplotlibFigure | None":
     compared = run.details.get("compared")
     if not compared or not run.metrics.get("compare/tokens"):
         return None
-    from harness.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
+    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
 
     figure = new_figure(ONE_COLUMN * 1.2, 1.5)
     axes = figure.subplots()
@@ -121,7 +121,7 @@ def summary_table(run: "StoredRun") -> "pd.DataFrame":
     """The numbers a release is judged by."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     metrics = run.metrics
     rows: list[dict[str, Any]] = [
@@ -222,7 +222,7 @@ def revisions_table(run: "StoredRun") -> "pd.DataFrame | None":
     """Both shares and their difference."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     compared, metrics = run.details.get("compared"), run.metrics
     if not compared or not metrics.get("compare/tokens"):
@@ -255,7 +255,7 @@ def tasks_table(run: "StoredRun") -> "pd.DataFrame":
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """The share of glitch tokens, the lists, the gate, the change."""
-    from harness.figures.tables import with_interval
+    from harness.measure.formatting import with_interval
 
     metrics = run.metrics
 

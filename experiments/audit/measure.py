@@ -11,11 +11,11 @@ from experiments.audit.parts import census_config, undertrained_config
 from experiments.audit.revisions import Change, compare
 from harness.measure.intervals import wilson
 from harness.models.tokenizers import Tokenizer
-from harness.results.stored_run import StoredRun
 from harness.runs.context import Outcome, Run
 from harness.runs.parts import run_part
+from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import shown
-from harness.vocabulary.audit import AuditedToken, Category, VocabularyAudit, audit_vocabulary
+from harness.tokens.vocabulary_audit import AuditedToken, Category, VocabularyAudit, audit_vocabulary
 
 GATE_EXCEEDED = 3
 Metrics = dict[str, float | int | str | None]

@@ -1,6 +1,7 @@
 """The runs an audit is made of: what each is asked for."""
 
-from harness.config.schema import ModelConfig, RunConfig
+from harness.models.config import ModelConfig
+from harness.runs.config.schema import RunConfig
 from harness.runs.parts import part_config
 
 

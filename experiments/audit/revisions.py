@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from experiments.audit.parts import census_config
-from harness.config.schema import ModelConfig, RunConfig
 from harness.errors import HarnessError, Rejected
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson
-from harness.results.stored_run import StoredRun
+from harness.models.config import ModelConfig
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import Run
 from harness.runs.parts import run_part
+from harness.runs.results.stored_run import StoredRun
 
 KEY = "exp.compare_to"
 _KINDS = ("audit", "census")

@@ -1,8 +1,8 @@
 """Which tokens does the model fail on? Every token through repetition, spelling and length, spliced in by its id.
 
 A task counts only where the model passes it on at least 0.9 of the tokens it knows well; a token is a glitch token if
-it fails a task that counts. Prompts and their sources: `harness/prompts/templates.py`; when an answer is right:
-`harness/census/matching.py`; symptoms and types: `harness/census/symptoms.py`, `token_types.py`. Special tokens are
+it fails a task that counts. Prompts and their sources: `harness/tokens/prompts/templates.py`; when an answer is right:
+`harness/glitch/census/matching.py`; symptoms and types: `symptoms.py`, `token_types.py` beside it. Special tokens are
 not asked; a row of the embedding without a token of the tokenizer is asked for repetition, by its id.
 
 Arrays (arrays.safetensors), all over the tokens tested, in order of id:
@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.census.figures import FIGURES, TABLES, headline
-from harness.census.matching import RULE_VERSION
-from harness.census.questions import CENSUS_TASKS, BosRule, ChatRule, prompt_versions
 from harness.errors import Rejected
-from harness.registry import Experiment, Needs
+from harness.glitch.census.matching import RULE_VERSION
+from harness.glitch.census.questions import CENSUS_TASKS, BosRule, ChatRule, prompt_versions
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
 
 if TYPE_CHECKING:
-    from harness.census.asking import Interviewer
+    from harness.glitch.census.asking import Interviewer
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class CensusConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.behaviour.requirements import require_plain_weights, require_tokenizer
+    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     require_tokenizer(context)
@@ -72,7 +72,7 @@ def check(context: CheckContext) -> None:
 def run(run: Run) -> Outcome:
     """Calibrate the tasks, ask every token, count."""
     from experiments.census.measure import ask_tokens, calibrate_tasks, choose_tokens, summarise_census
-    from harness.census.questions import census_questions
+    from harness.glitch.census.questions import census_questions
 
     assert run.facts is not None and run.tokenizer is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
@@ -88,9 +88,9 @@ def run(run: Run) -> Outcome:
 
 def open_interview(run: Run) -> "Interviewer":
     """The run's model, loaded without hooks, and its vocabulary."""
-    from harness.behaviour.causal_model import CausalModel
-    from harness.census.asking import Interviewer
-    from harness.census.vocabulary import CensusVocabulary
+    from harness.glitch.census.asking import Interviewer
+    from harness.glitch.census.vocabulary import CensusVocabulary
+    from harness.models.answers.causal_model import CausalModel
 
     assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     with run.timer("load"):

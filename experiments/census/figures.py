@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 SYMPTOMS = {
     "spelling_mistake": "spelling mistake",
@@ -38,8 +38,8 @@ def tasks(run: "StoredRun") -> list[str]:
 
 def draw_tasks(run: "StoredRun") -> "MatplotlibFigure | None":
     """Pass rate of every task on well-known tokens and on all, beside the rate a task needs to count."""
-    from harness.figures.charts import IntervalRow, forest
-    from harness.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
+    from harness.reporting.figures.charts import IntervalRow, forest
+    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
 
     rows = []
     for name in tasks(run):
@@ -69,8 +69,8 @@ def draw_exposures(run: "StoredRun") -> "MatplotlibFigure | None":
     rows = run.details.get("by_exposures") or []
     if not rows:
         return None
-    from harness.figures.style import COLOURS, new_figure
     from harness.measure.intervals import wilson
+    from harness.reporting.figures.style import COLOURS, new_figure
 
     figure = new_figure(height=2.5)
     axes = figure.subplots()
@@ -103,7 +103,7 @@ def draw_kinds(run: "StoredRun") -> "MatplotlibFigure | None":
     """Glitch tokens by symptom and by type."""
     if not run.metrics.get("glitch_tokens"):
         return None
-    from harness.figures.style import COLOURS, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     figure = new_figure(TWO_COLUMNS, 1.9)
     for number, (axes, group, names) in enumerate(
@@ -130,7 +130,7 @@ def tasks_table(run: "StoredRun") -> "pd.DataFrame":
     """Every task: what it was tried on, whether it counts, how many tokens pass."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for name in tasks(run):
@@ -188,8 +188,8 @@ def exposures_table(run: "StoredRun") -> "pd.DataFrame | None":
         return None
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
     from harness.measure.intervals import wilson
+    from harness.reporting.figures.tables import HIGH, LOW
 
     built = []
     for row in rows:
@@ -232,7 +232,7 @@ def examples_table(run: "StoredRun") -> "pd.DataFrame | None":
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """The rate first, then every task."""
-    from harness.figures.tables import number, with_interval
+    from harness.measure.formatting import number, with_interval
 
     metrics = run.metrics
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from harness.census.asking import Interviewer, TokenAnswer
-from harness.census.calibration import summarise, well_known
-from harness.census.matching import RULE_VERSION
-from harness.census.questions import Question
-from harness.census.records import TokenRecord, make_record
-from harness.census.symptoms import Symptom
-from harness.census.token_types import TokenType
-from harness.census.verdict import Calibration
-from harness.census.vocabulary import CensusVocabulary
+from harness.glitch.census.asking import Interviewer, TokenAnswer
+from harness.glitch.census.calibration import summarise, well_known
+from harness.glitch.census.matching import RULE_VERSION
+from harness.glitch.census.questions import Question
+from harness.glitch.census.records import TokenRecord, make_record
+from harness.glitch.census.symptoms import Symptom
+from harness.glitch.census.token_types import TokenType
+from harness.glitch.census.verdict import Calibration
+from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import wilson
-from harness.prompts import Task
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
+from harness.tokens.prompts import Task
 from harness.tokens.text import shown
 
 # Half-open ranges of training counts; the last is open.

@@ -1,7 +1,7 @@
 """How many of a data set's tokens are glitch tokens of this model, in how many documents, and which ones?
 
 Read as a stream, so that its size does not matter: text, JSON, JSONL, parquet, a folder of these, or a data set of the
-hub. What a document is and where its text stands: `harness/documents/reading.py`, `layouts.py`. Encoded with the
+hub. What a document is and where its text stands: `documents/reading.py`, `documents/layouts.py`. Encoded with the
 model's own tokenizer, no special token added. The glitch tokens come from a census of the very same weights, or are
 named in `exp.tokens`. The whole data set is read through once before anything is counted; what cannot be read is
 refused with its line.
@@ -27,12 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.dataset_prevalence.documents.source import Format
 from experiments.dataset_prevalence.figures import FIGURES, TABLES, headline
-from harness.config.schema import PoolSpec, RunConfig
-from harness.documents.source import Format
 from harness.errors import Rejected
-from harness.registry import Experiment, Needs
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
+from harness.tokens.pool_spec import PoolSpec
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity
@@ -73,8 +74,8 @@ class DatasetPrevalenceConfig:
 
 def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
     """The bytes of the data set, and the census the glitch tokens come from."""
+    from experiments.dataset_prevalence.documents.source import fingerprint
     from experiments.dataset_prevalence.sources import census_fingerprint, find_source
-    from harness.documents.source import fingerprint
 
     found = {"data": fingerprint(find_source(config.exp))}
     if config.exp.tokens is None:

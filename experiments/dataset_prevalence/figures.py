@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 _MOST_BARS = 20
 
@@ -19,8 +19,8 @@ def draw_most_frequent(run: "StoredRun") -> "MatplotlibFigure | None":
     records = run.records
     if not len(records):
         return None
-    from harness.figures.style import COLOURS, ONE_COLUMN, new_figure
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, new_figure
+    from harness.reporting.figures.text import figure_text
 
     top = records.head(_MOST_BARS)
     figure = new_figure(ONE_COLUMN * 1.3, 0.9 + 0.17 * len(top))
@@ -49,7 +49,7 @@ def draw_spread(run: "StoredRun") -> "MatplotlibFigure | None":
     records = run.records
     if len(records) < 3:
         return None
-    from harness.figures.style import COLOURS, new_figure
+    from harness.reporting.figures.style import COLOURS, new_figure
 
     counts = records["tokens"].to_numpy()
     figure = new_figure()
@@ -66,7 +66,7 @@ def shares_table(run: "StoredRun") -> "pd.DataFrame | None":
     """Both shares with their intervals."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     names = {
         "tokens": ("token_share", "glitch_token_occurrences", run.metrics.get("tokens")),
@@ -94,8 +94,8 @@ def tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
     """Every glitch token that occurs."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
     from harness.measure.intervals import wilson
+    from harness.reporting.figures.tables import HIGH, LOW
 
     records = run.records
     if not len(records):
@@ -137,7 +137,7 @@ def data_table(run: "StoredRun") -> "pd.DataFrame | None":
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """Both shares."""
-    from harness.figures.tables import number, with_interval
+    from harness.measure.formatting import number, with_interval
 
     metrics = run.metrics
 

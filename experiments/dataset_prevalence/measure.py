@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from experiments.dataset_prevalence.documents.layouts import Document, Layout
+from experiments.dataset_prevalence.documents.reading import BadDocument, Placed
+from experiments.dataset_prevalence.documents.source import File, HubName, Source, fingerprint, total_bytes
 from experiments.dataset_prevalence.sources import GlitchTokens, documents, find_source, glitch_tokens
-from harness.documents.layouts import Document, Layout
-from harness.documents.reading import BadDocument, Placed
-from harness.documents.source import File, HubName, Source, fingerprint, total_bytes
 from harness.errors import RunFailed
 from harness.measure.intervals import ClusterSums, wilson, wilson_ratio
 from harness.models.tokenizers import Tokenizer

@@ -6,10 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config.schema import PoolSpec, RunConfig
-from harness.console import progress_bar
-from harness.documents.reading import BadDocument, Placed, read_documents
-from harness.documents.source import (
+from experiments.dataset_prevalence.documents.reading import BadDocument, Placed, read_documents
+from experiments.dataset_prevalence.documents.source import (
     Format,
     HubName,
     Source,
@@ -19,6 +17,9 @@ from harness.documents.source import (
     total_bytes,
 )
 from harness.errors import Rejected
+from harness.reporting.console import progress_bar
+from harness.runs.config.schema import RunConfig
+from harness.tokens.pool_spec import PoolSpec
 
 if TYPE_CHECKING:
     from harness.models.facts import VocabFacts
@@ -89,7 +90,7 @@ def named_tokens(spec: PoolSpec, facts: "VocabFacts", seed: int, tokenizer: "Tok
 
 def glitch_tokens(run: "Run") -> GlitchTokens:
     """The tokens that this run counts."""
-    from harness.census.stored import load_census
+    from harness.glitch.census.stored import load_census
 
     assert run.facts is not None and run.identity is not None
     if run.exp.tokens is not None:
@@ -107,12 +108,12 @@ def glitch_tokens(run: "Run") -> GlitchTokens:
 
 def census_fingerprint(config: RunConfig, identity: "ModelIdentity") -> str:
     """Stands for the verdicts of the census that a run takes."""
-    from harness.census.stored import fingerprint, load_census
+    from harness.glitch.census.stored import fingerprint, load_census
 
     return fingerprint(load_census(_census_folder(config, identity), identity))
 
 
 def _census_folder(config: RunConfig, identity: "ModelIdentity") -> Path:
-    from harness.census.stored import find_census
+    from harness.glitch.census.stored import find_census
 
     return Path(config.exp.census) if config.exp.census is not None else find_census(config.results_dir, identity)

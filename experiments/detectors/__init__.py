@@ -48,12 +48,12 @@ from typing import TYPE_CHECKING
 
 from experiments.detectors.figures import FIGURES
 from experiments.detectors.tables import TABLES, headline
-from harness.census.questions import BosRule, ChatRule
-from harness.config.schema import RunConfig
-from harness.detection.roster import NAMES, RosterSettings
 from harness.errors import Rejected
-from harness.registry import Experiment, Needs
+from harness.glitch.census.questions import BosRule, ChatRule
+from harness.glitch.detectors.roster import NAMES, RosterSettings
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity
@@ -94,8 +94,8 @@ class DetectorsConfig(RosterSettings):
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.behaviour.requirements import require_plain_weights, require_tokenizer
-    from harness.indicators import known_unused_ids
+    from harness.glitch.indicators import known_unused_ids
+    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     require_tokenizer(context)
@@ -113,7 +113,7 @@ def run(run: Run) -> Outcome:
 
 def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
     """The census that is taken for the truth: with another one it is another run."""
-    from harness.census.stored import census_inputs
+    from harness.glitch.census.stored import census_inputs
 
     return census_inputs(config.exp.census, config.results_dir, identity)
 

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from experiments.detectors.tables import names, truths
-from harness.registry import Figure
+from harness.runs.registry import Figure
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 _OURS = "active_census"
 _PER_CENT = 100.0
@@ -21,8 +21,8 @@ def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
     """Recall of bought verdicts against queries, and where each detector's report ends up."""
     if not names(run) or not run.metrics.get("census/glitch_tokens"):
         return None
-    from harness.figures.charts import Curve, draw_curve
-    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
+    from harness.reporting.figures.charts import Curve, draw_curve
+    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     found = names(run)
     full = run.metrics["census/tested"] * run.details["price"]
@@ -55,7 +55,7 @@ def _draw_progress(axes: "Axes", run: "StoredRun") -> None:
     """F1 of what is reported: as it grows for the detector that learns, at the end for all."""
     import numpy as np
 
-    from harness.figures.style import QUIET, colour_of, marker_of
+    from harness.reporting.figures.style import QUIET, colour_of, marker_of
 
     found = names(run)
     full = run.metrics["census/tested"] * run.details["price"]
@@ -104,7 +104,7 @@ def draw_quality(run: "StoredRun") -> "MatplotlibFigure | None":
     """Precision, recall and F1 of every detector with intervals."""
     if not names(run) or not run.metrics.get("census/glitch_tokens"):
         return None
-    from harness.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 
     found = names(run)
     figure = new_figure(TWO_COLUMNS, 0.75 + 0.24 * len(found))
@@ -145,9 +145,9 @@ def draw_roc(run: "StoredRun") -> "MatplotlibFigure | None":
     labels = truths(run)
     if not labels:
         return None
-    from harness.figures.charts import Curve, draw_curve
-    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
-    from harness.figures.tables import number
+    from harness.measure.formatting import number
+    from harness.reporting.figures.charts import Curve, draw_curve
+    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     indicators = [str(name) for name in run.details.get("indicators", [])]
     scored = [name for name in ("glitchprober", _OURS) if name in names(run)]
@@ -186,7 +186,7 @@ def draw_calibration(run: "StoredRun") -> "MatplotlibFigure | None":
     rows = run.details.get("by_exposures") or []
     if not rows:
         return None
-    from harness.figures.style import COLOURS, new_figure
+    from harness.reporting.figures.style import COLOURS, new_figure
 
     x, means, low, high = [], [], [], []
     for row in rows:

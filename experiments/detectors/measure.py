@@ -9,23 +9,23 @@ from jaxtyping import Bool, Float, Int
 
 from experiments.detectors.summary import Comparison, Seeds, summarise
 from experiments.detectors.truth import Truth, establish_truth
-from harness.behaviour.causal_model import CausalModel
-from harness.census.asking import Interviewer
-from harness.census.questions import make_question
-from harness.census.vocabulary import CensusVocabulary
-from harness.detection.ledger import DetectionResult
-from harness.detection.magikarp import all_indicators
-from harness.detection.oracle import TableOracle
-from harness.detection.passes import ModelPasses
-from harness.detection.roster import make_detector
-from harness.detection.scoring import confusion, roc_auc
-from harness.detection.view import ModelView, make_view
 from harness.errors import Rejected
-from harness.indicators import UnusedIds, known_unused_ids
-from harness.prompts import TEMPLATES, Task
+from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.questions import make_question
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.detectors.ledger import DetectionResult
+from harness.glitch.detectors.magikarp import all_indicators
+from harness.glitch.detectors.oracle import TableOracle
+from harness.glitch.detectors.passes import ModelPasses
+from harness.glitch.detectors.roster import make_detector
+from harness.glitch.detectors.scoring import confusion, roc_auc
+from harness.glitch.detectors.view import ModelView, make_view
+from harness.glitch.indicators import UnusedIds, known_unused_ids
+from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
-from harness.vocabulary.audit import Category, audit_vocabulary
+from harness.tokens.prompts import TEMPLATES, Task
+from harness.tokens.vocabulary_audit import Category, audit_vocabulary
 
 _UNINFORMATIVE = (
     "No task is within this model's reach, so there is no ground truth and no detector was run; the weight indicators "

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.registry import HeadlineRow, Table
+from harness.runs.registry import HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 COLUMNS = {
     "precision": "precision",
@@ -42,7 +42,7 @@ def detectors_table(run: "StoredRun") -> "pd.DataFrame | None":
     """Every detector against the census."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for name in names(run):
@@ -58,7 +58,7 @@ def exposures_table(run: "StoredRun") -> "pd.DataFrame | None":
     """Detectors and indicators against how often training showed a token."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     labels = {key: words for key, words in truths(run).items() if key != "census"}
     if not labels:
@@ -101,7 +101,7 @@ def calibration_table(run: "StoredRun") -> "pd.DataFrame | None":
     """P(glitch | exposures)."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for bucket in run.details.get("by_exposures", []):
@@ -138,7 +138,7 @@ def mistakes_table(run: "StoredRun") -> "pd.DataFrame | None":
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """The census first, then every detector by F1."""
-    from harness.figures.tables import number, with_interval
+    from harness.measure.formatting import number, with_interval
 
     metrics = run.metrics
     if not metrics.get("census/tested"):

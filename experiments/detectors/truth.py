@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from harness.census.asking import Interviewer
-from harness.census.calibration import calibrate, well_known
-from harness.census.questions import Question, census_questions
-from harness.census.stored import find_census, load_census
-from harness.detection.live_oracle import LiveOracle
 from harness.errors import Rejected
-from harness.prompts import Task
+from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.calibration import calibrate, well_known
+from harness.glitch.census.questions import Question, census_questions
+from harness.glitch.census.stored import find_census, load_census
+from harness.glitch.detectors.live_oracle import LiveOracle
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
+from harness.tokens.prompts import Task
 
 _SHARD = 512
 

@@ -22,11 +22,11 @@ Details: n_shots, n_seeds, pools {pool: {label, n_ids, n_tested}}, prompt, fits,
 from dataclasses import dataclass
 
 from experiments.echo_token.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule, prompt_versions
 from harness.errors import Rejected
-from harness.prompts import Task
-from harness.registry import Experiment, Needs
+from harness.glitch.census.questions import BosRule, prompt_versions
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
+from harness.tokens.prompts import Task
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class EchoTokenConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.behaviour.requirements import require_plain_weights, require_tokenizer
+    from harness.runs.requirements import require_plain_weights, require_tokenizer
     from harness.tokens.lookup import find_token
 
     require_plain_weights(context.config.model)

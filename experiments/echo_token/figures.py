@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 SETTINGS = {
     "greedy": "greedy",
@@ -33,8 +33,8 @@ def _settings(run: "StoredRun") -> list[str]:
 
 def draw_success(run: "StoredRun") -> "MatplotlibFigure | None":
     """Success rate of every pool in every setting."""
-    from harness.figures.charts import IntervalRow, forest
-    from harness.figures.style import ONE_COLUMN, colour_of, marker_of, new_figure
+    from harness.reporting.figures.charts import IntervalRow, forest
+    from harness.reporting.figures.style import ONE_COLUMN, colour_of, marker_of, new_figure
 
     names = pools(run)
     rows = []
@@ -62,7 +62,7 @@ def success_table(run: "StoredRun") -> "pd.DataFrame | None":
     """Success rates with intervals."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for setting in _settings(run):
@@ -108,7 +108,7 @@ def _instead(found: Sequence[Sequence[Any]]) -> str:
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """One row for each pool."""
-    from harness.figures.tables import with_interval
+    from harness.measure.formatting import with_interval
 
     if not run.details.get("fits"):
         needed, window = run.details.get("n_needed"), run.details.get("n_ctx")

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.behaviour.causal_model import CausalModel
-from harness.behaviour.decoding import Choose, decode, likeliest
-from harness.behaviour.sampling import Cutoff, NoRepeatedNgrams, Sampled
-from harness.behaviour.stopping import EndOfLine, LineTable, UntilSaid
-from harness.census.questions import Question, leading_ids
-from harness.census.verdict import LEAST_PASS_RATE
-from harness.census.vocabulary import CensusVocabulary
+from harness.glitch.census.questions import Question, leading_ids
+from harness.glitch.census.verdict import LEAST_PASS_RATE
+from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import Interval, wilson, wilson_clustered
-from harness.prompts import TEMPLATES, Task
-from harness.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.decoding import Choose, decode, likeliest
+from harness.models.answers.sampling import Cutoff, NoRepeatedNgrams, Sampled
+from harness.models.answers.stopping import EndOfLine, LineTable, UntilSaid
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
+from harness.tokens.prompts import TEMPLATES, Task
+from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
 from harness.tokens.text import shown
 
 _CLOSING = "»"

@@ -1,10 +1,10 @@
 """How many glitch tokens does GlitchHunter find, at what price? Clusters of the embedding graph, tested by samples.
 
-The tokens' input embeddings become a graph of nearest neighbours, its communities are tested by asking a sample of each
-to be repeated, kept communities become the next graph, and what is left when nothing changes is asked whole. Every
-parameter, its default and its source: `harness/glitchhunter/settings.py`. A verdict is the model's own answer, asked
-for when it is needed; with `exp.from_census=true` it is read from a census and charged as if it had been asked for.
-Where a census of the model is there, the tokens found are compared with it.
+The tokens' input embeddings become a graph of nearest neighbours, its communities are tested by asking a sample of
+each to be repeated, kept communities become the next graph, and what is left when nothing changes is asked whole.
+Every parameter, its default and its source: `glitch/detectors/glitchhunter/settings.py`. A verdict is the model's own
+answer, asked for when it is needed; with `exp.from_census=true` it is read from a census and charged as if it had
+been asked for. Where a census of the model is there, the tokens found are compared with it.
 
 Arrays (arrays.safetensors), over the tokens hunted among, in order of id:
 
@@ -30,14 +30,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.glitchhunter.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule, ChatRule
-from harness.config.schema import RunConfig
 from harness.errors import Rejected
-from harness.glitchhunter import GlitchHunterSettings
-from harness.graph.choices import Projection
-from harness.prompts import Task
-from harness.registry import Experiment, Needs
+from harness.glitch.census.questions import BosRule, ChatRule
+from harness.glitch.detectors.glitchhunter import GlitchHunterSettings
+from harness.glitch.graph.choices import Projection
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
+from harness.tokens.prompts import Task
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity
@@ -76,7 +76,7 @@ class GlitchHunterConfig(GlitchHunterSettings):
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.behaviour.requirements import require_plain_weights
+    from harness.runs.requirements import require_plain_weights
 
     require_plain_weights(context.config.model)
     assert context.facts is not None
@@ -95,7 +95,7 @@ def run(run: Run) -> Outcome:
 
 def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
     """The census that is taken for the truth: with another one it is another run."""
-    from harness.census.stored import census_inputs
+    from harness.glitch.census.stored import census_inputs
 
     return census_inputs(config.exp.census, config.results_dir, identity)
 

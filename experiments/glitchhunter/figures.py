@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 _PASSES = "#C9D3DC"
 _UNKNOWN = "#ECECEC"
@@ -41,7 +41,7 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
 
 def draw_map(run: "StoredRun") -> "MatplotlibFigure | None":
     """The embedding map three times: by community, by verdict, by the last graph a token was part of."""
-    from harness.figures.style import TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
 
     if "xy" not in run.arrays:
         return None
@@ -88,7 +88,7 @@ def _legend(axes: "Axes") -> None:
 def _draw_communities(axes: "Axes", run: "StoredRun") -> None:
     import numpy as np
 
-    from harness.figures.style import COLOURS
+    from harness.reporting.figures.style import COLOURS
 
     community = run.arrays["community"]
     colours = np.array([*COLOURS[:7]])[community % 7]
@@ -124,7 +124,7 @@ def _draw_iterations(axes: "Axes", run: "StoredRun") -> None:
 
 def draw_iterations(run: "StoredRun") -> "MatplotlibFigure | None":
     """What is left after every iteration, and what it cost."""
-    from harness.figures.style import COLOURS, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     iterations = run.details.get("iterations") or []
     if not iterations:
@@ -154,7 +154,7 @@ def draw_iterations(run: "StoredRun") -> "MatplotlibFigure | None":
 
 
 def _draw_price(axes: "Axes", run: "StoredRun", iterations: Sequence[dict[str, Any]]) -> None:
-    from harness.figures.style import COLOURS
+    from harness.reporting.figures.style import COLOURS
 
     rest = run.details["rest"]
     per_token = max(1, len(run.details["tasks"]))
@@ -180,7 +180,7 @@ def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
     """Glitch tokens of the census found against tokens asked, beside asking at random and asking without a miss."""
     import numpy as np
 
-    from harness.figures.style import COLOURS, QUIET, new_figure
+    from harness.reporting.figures.style import COLOURS, QUIET, new_figure
 
     if "census" not in run.arrays or not run.metrics.get("informative"):
         return None

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from harness.behaviour.causal_model import CausalModel
-from harness.census.asking import Interviewer
-from harness.census.calibration import calibrate, well_known
-from harness.census.questions import Question, census_questions
-from harness.census.stored import Census, find_census, load_census
-from harness.census.verdict import Calibration
-from harness.census.vocabulary import CensusVocabulary
-from harness.detection.kept_oracle import KeptOracle
-from harness.detection.live_oracle import LiveOracle
-from harness.detection.oracle import MemoOracle, TableOracle
 from harness.errors import Rejected
-from harness.glitchhunter.hunt import Hunt, HuntGraph, Iteration, build_graph, hunt
-from harness.glitchhunter.hypothesis import error_rates, plan_sample
-from harness.graph.projection import project
+from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.calibration import calibrate, well_known
+from harness.glitch.census.questions import Question, census_questions
+from harness.glitch.census.stored import Census, find_census, load_census
+from harness.glitch.census.verdict import Calibration
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.detectors.glitchhunter.hunt import Hunt, HuntGraph, Iteration, build_graph, hunt
+from harness.glitch.detectors.glitchhunter.hypothesis import error_rates, plan_sample
+from harness.glitch.detectors.kept_oracle import KeptOracle
+from harness.glitch.detectors.live_oracle import LiveOracle
+from harness.glitch.detectors.oracle import MemoOracle, TableOracle
+from harness.glitch.graph.projection import project
 from harness.measure.intervals import wilson
-from harness.prompts import Task
+from harness.models.answers.causal_model import CausalModel
 from harness.runs.context import Outcome, Run
+from harness.tokens.prompts import Task
 from harness.tokens.text import shown
 
 log = logging.getLogger(__name__)

@@ -57,10 +57,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.path_star.figures import FIGURES, PAPER_FIGURES, PAPER_TABLES, TABLES, headline, panels
-from harness.config.schema import RunConfig
 from harness.path_star.recipe import ObjectiveName, PathStarRecipe
-from harness.registry import Experiment
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.path_star import data as data
 from harness.path_star.recipe import ObjectiveName
-from harness.results.settings import flat
+from harness.runs.results.grouping import flat
 
 if TYPE_CHECKING:
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 OBJECTIVES = (
     ObjectiveName.TEACHER_FORCING,

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.figures.text import visible
 from harness.path_star.graphs import parse_graph
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import Architecture, Decoding, ObjectiveName
+from harness.tokens.text import visible
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 ARCHITECTURES = {
     Architecture.GPT2: "GPT-2",

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from experiments.path_star import data as data
 from experiments.path_star.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.path_star.tables import TABLES
-from harness.registry import AttentionPanel, Figure, HeadlineRow
+from harness.runs.registry import AttentionPanel, Figure, HeadlineRow
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 __all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
 
@@ -27,8 +27,8 @@ MOST_NAMED_KEYS = 80
 
 def draw_positions(run: "StoredRun") -> "MatplotlibFigure":
     """Share right at every node of the answer, generated and teacher-forced side by side."""
-    from harness.figures.style import COLOURS, ONE_COLUMN, TWO_COLUMNS, new_figure
-    from harness.figures.tables import with_interval
+    from harness.measure.formatting import with_interval
+    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, TWO_COLUMNS, new_figure
 
     names = data.nodes(run)
     figure = new_figure(ONE_COLUMN if len(names) <= 5 else TWO_COLUMNS, 2.85)
@@ -70,7 +70,7 @@ def _chance_line(axes: "Axes", run: "StoredRun") -> None:
 
 def _titled(figure: "MatplotlibFigure", run: "StoredRun", *more: str) -> None:
     """Which run, and what must not be missed, above the axes."""
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.text import figure_text
 
     letters = int(19 * figure.get_figwidth())
     lines = [figure_text(line, letters) for line in (data.title(run), *more)]
@@ -79,8 +79,8 @@ def _titled(figure: "MatplotlibFigure", run: "StoredRun", *more: str) -> None:
 
 def draw_clever_hans(run: "StoredRun") -> "MatplotlibFigure":
     """The tests of the cheat with intervals; one that has no value says why."""
-    from harness.figures.charts import IntervalRow, forest
-    from harness.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.charts import IntervalRow, forest
+    from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 
     tests = data.cheat_tests(data.objective(run))
     values = [data.share(run, test.metric) for test in tests]
@@ -108,7 +108,7 @@ def draw_clever_hans(run: "StoredRun") -> "MatplotlibFigure":
 
 def draw_edge_lookup(run: "StoredRun") -> "MatplotlibFigure | None":
     """Mean attention of every head to parent and child of the edge that leads to each predicted node."""
-    from harness.figures.charts import HeadMap, head_map_grid
+    from harness.reporting.figures.charts import HeadMap, head_map_grid
 
     if not data.has_heads(run):
         return None
@@ -131,7 +131,7 @@ def draw_edge_lookup(run: "StoredRun") -> "MatplotlibFigure | None":
 
 def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
     """What every head is needed for: how much is lost at each node without it."""
-    from harness.figures.charts import HeadMap, head_map_grid
+    from harness.reporting.figures.charts import HeadMap, head_map_grid
 
     if not data.has_knock_out(run):
         return None
@@ -147,8 +147,8 @@ def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
 
 def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
     """Attention of the top heads on the first graph: a row for each place of the answer, the right edges framed."""
-    from harness.figures.style import SEQUENTIAL, TWO_COLUMNS, new_figure
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.style import SEQUENTIAL, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.text import figure_text
 
     heads = data.top_heads(run)[:MOST_HEADS]
     if not heads or "example/pattern" not in run.arrays:
@@ -181,7 +181,7 @@ def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
 
 def _query_labels(run: "StoredRun", read: Sequence[str]) -> list[str]:
     """`26 → first step`: what stands at the query, and which node is predicted there."""
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.text import figure_text
 
     names = data.watched_nodes(run)
     shown = [figure_text(token, 8) for token in read]
@@ -203,7 +203,7 @@ def _frame_edges(axes: "Axes", run: "StoredRun", n_rows: int) -> None:
     """A frame round parent and child of the edge that leads to the node a row predicts."""
     from matplotlib.patches import Rectangle
 
-    from harness.figures.style import COLOURS
+    from harness.reporting.figures.style import COLOURS
 
     edges = data.right_edges(run)
     if len(edges) != n_rows - 1:
@@ -235,7 +235,7 @@ def panels(run: "StoredRun") -> list[AttentionPanel]:
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """What a run ends with: the whole answer beside chance, and where it goes wrong."""
-    from harness.figures.tables import number, with_interval
+    from harness.measure.formatting import number, with_interval
 
     whole = data.share(run, "exact_match")
     forced = [data.share(run, f"position_{node + 1}/teacher_forced").mean for node in range(len(data.nodes(run)))]

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments.path_star.lookup import HeadFindings
-from harness.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.measure.heads import Head
+from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.path_star.answering import nodes_right, said_when_forced
 from harness.path_star.node_names import node_names
 from harness.runs.batches import Batch, compute_batches

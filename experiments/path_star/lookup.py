@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from harness.activations.capture import capture
-from harness.activations.patterns import pattern_hooks
-from harness.activations.request import ActivationRequest
 from harness.measure.heads import Head, top_heads
+from harness.models.activations.capture import capture
+from harness.models.activations.patterns import pattern_hooks
+from harness.models.activations.request import ActivationRequest
 from harness.path_star.answering import in_answer
 from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import Decoding

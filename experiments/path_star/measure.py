@@ -12,18 +12,18 @@ from jaxtyping import Bool, Int
 from experiments.path_star.knock_out import measure_knock_out
 from experiments.path_star.lookup import measure_lookup
 from experiments.path_star.parts import first_only_model, trained_model
-from harness.config.schema import ModelConfig
 from harness.measure.intervals import Interval, wilson
+from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
 from harness.path_star.answering import answer, answers_right, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import Codec
+from harness.path_star.encoded import Rows
 from harness.path_star.graphs import StarGraphs
 from harness.path_star.material import answer_order, encode, held_out_graphs
 from harness.path_star.recipe import Decoding, ObjectiveName
-from harness.path_star.rows import Rows
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 

@@ -7,7 +7,7 @@ from experiments.path_star import data as data
 from experiments.path_star.cells import OBJECTIVES, Cell, Variant, cells, over_seeds
 from experiments.path_star.tables import with_ends
 from harness.path_star.recipe import ObjectiveName
-from harness.registry import PaperFigure, PaperTable
+from harness.runs.registry import PaperFigure, PaperTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 _ROOM_FOR_VALUES = 36
 """Bars over the width of a page that still have room for a value above them."""
@@ -26,8 +26,8 @@ def draw_bars(runs: "Sequence[StoredRun]") -> "Figure | None":
     found = cells(runs)
     if not found:
         return None
-    from harness.figures.sources import drawn_from
-    from harness.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.sources import drawn_from
+    from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
 
     variants = list(dict.fromkeys(cell.variant for cell in found))
     graphs = sorted({cell.graph for cell in found})
@@ -51,8 +51,8 @@ def draw_bars(runs: "Sequence[StoredRun]") -> "Figure | None":
 def _draw_panel(
     axes: "Axes", found: Sequence[Cell], graphs: Sequence[tuple[int, int]], objectives: Sequence[ObjectiveName]
 ) -> None:
-    from harness.figures.charts import short_share
-    from harness.figures.style import colour_of
+    from harness.reporting.figures.charts import short_share
+    from harness.reporting.figures.style import colour_of
 
     width = 0.84 / len(objectives)
     # Of all objectives there are more than colours: those that are drawn share them out.
@@ -82,7 +82,7 @@ def _draw_panel(
 
 
 def _name_panel(axes: "Axes", variant: Variant, found: Sequence[Cell], letters: int) -> None:
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.text import figure_text
 
     counts = sorted({len(cell.runs) for cell in found})
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -95,7 +95,7 @@ def _legend(figure: "Figure", objectives: Sequence[ObjectiveName]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    from harness.figures.style import colour_of
+    from harness.reporting.figures.style import colour_of
 
     names = [objective.value for objective in objectives]
     handles: list[Any] = [Patch(color=colour_of(one.value, names), alpha=0.75, label=one.label) for one in objectives]
@@ -113,8 +113,8 @@ def draw_lookup(runs: "Sequence[StoredRun]") -> "Figure | None":
     chosen = _compared([cell for cell in cells(runs) if data.has_heads(cell.runs[0])])
     if len(chosen) < 2:
         return None
-    from harness.figures.charts import HeadMap, head_map_grid
-    from harness.figures.sources import drawn_from
+    from harness.reporting.figures.charts import HeadMap, head_map_grid
+    from harness.reporting.figures.sources import drawn_from
 
     first = [cell.runs[0] for cell in chosen]
     attention = [data.lookup(run, "parent") + data.lookup(run, "child") for run in first]

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config.schema import ModelConfig, RunConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 from harness.path_star.graphs import parse_graph
 from harness.path_star.recipe import ObjectiveName
 from harness.path_star.shipping import TASK_FILE
+from harness.runs.config.schema import RunConfig
 from harness.runs.parts import part_config, run_part
 
 if TYPE_CHECKING:

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.path_star import data as data
 from harness.path_star.recipe import ObjectiveName
-from harness.registry import Table
+from harness.runs.registry import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 
 def with_ends(column: str, value: data.Share) -> dict[str, float | None]:
     """A share as the three columns that a table folds into one."""
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     return {column: value.mean, f"{column}{LOW}": value.low, f"{column}{HIGH}": value.high}
 

@@ -46,8 +46,8 @@ from experiments.repeat_tokens.figures import FIGURES, headline, panels
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
 from harness.errors import Rejected
-from harness.registry import Experiment, Needs
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
 
 _IDS_IN_DETAILS = 256
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.figures.text import visible
+from harness.tokens.text import visible
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 HALVES = ("logprob_first_half", "logprob_second_half")
 SCORES = {"induction": "induction", "prev_token": "previous token", "duplicate_token": "duplicate token"}

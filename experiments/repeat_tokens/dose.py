@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from experiments.repeat_tokens import data as data
 from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
-from harness.results.settings import Setting, settings
+from harness.runs.results.grouping import Setting, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 FEWEST_DOSES = 3
 
@@ -67,8 +67,8 @@ def draw_dose_response(runs: "Sequence[StoredRun]") -> "Figure | None":
     series = {metric: doses(groups, metric) for metric, _ in metrics}
     if not series["copy_accuracy"]:
         return None
-    from harness.figures.sources import drawn_from
-    from harness.figures.style import QUIET, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.sources import drawn_from
+    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, new_figure
 
     names = list(series["copy_accuracy"])
     figure = new_figure(TWO_COLUMNS, 2.4 + 0.14 * (len(names) // 2))
@@ -94,8 +94,8 @@ def _series_name(group: Setting) -> str:
 
 
 def _draw_series(axes: "Axes", name: str, names: Sequence[str], values: "dict[Dose, Point]") -> None:
-    from harness.figures.style import colour_of, line_style_of, marker_of
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.style import colour_of, line_style_of, marker_of
+    from harness.reporting.figures.text import figure_text
 
     ordered = sorted(values.items(), key=lambda item: item[0].middle)
     colour = colour_of(name, names)

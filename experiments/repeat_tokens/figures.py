@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from experiments.repeat_tokens import data as data
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
-from harness.registry import AttentionPanel, Figure, HeadlineRow
+from harness.runs.registry import AttentionPanel, Figure, HeadlineRow
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 __all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
 
@@ -25,7 +25,7 @@ _HALVES, _GAIN = "1st / 2nd half (nats)", "copy gain (nats)"
 
 def draw_logprob(run: "StoredRun") -> "MatplotlibFigure":
     """Log-prob against position, a curve for each pool."""
-    from harness.figures.style import new_figure
+    from harness.reporting.figures.style import new_figure
 
     figure = new_figure(height=2.2 + 0.14 * (len(data.pool_names(run)) + bool(data.published(run))))
     axes = figure.subplots()
@@ -38,8 +38,8 @@ def draw_logprob_axes(axes: "Axes", run: "StoredRun") -> None:
     """The picture of `draw_logprob` inside given axes."""
     import numpy as np
 
-    from harness.figures.charts import Curve, draw_curve, mark_halves
-    from harness.figures.style import QUIET, colour_of, line_style_of
+    from harness.reporting.figures.charts import Curve, draw_curve, mark_halves
+    from harness.reporting.figures.style import QUIET, colour_of, line_style_of
 
     names = data.pool_names(run)
     length = data.seq_len(run)
@@ -76,8 +76,8 @@ def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
     import numpy as np
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    from harness.figures.charts import Curve, draw_curve, mark_halves
-    from harness.figures.style import TWO_COLUMNS, colour_of, line_style_of, new_figure
+    from harness.reporting.figures.charts import Curve, draw_curve, mark_halves
+    from harness.reporting.figures.style import TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     names = [name for name in data.pool_names(run) if data.position(run, name, "rank_median") is not None]
     if not names:
@@ -107,8 +107,8 @@ def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
 
 def draw_copy_summary(run: "StoredRun") -> "MatplotlibFigure | None":
     """Copy gain and copy accuracy of every pool with intervals, beside published values."""
-    from harness.figures.charts import IntervalRow, forest
-    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, new_figure
+    from harness.reporting.figures.charts import IntervalRow, forest
+    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, new_figure
 
     names = data.pool_names(run)
     if not names:
@@ -145,7 +145,7 @@ def draw_copy_summary(run: "StoredRun") -> "MatplotlibFigure | None":
 
 def draw_head_scores(run: "StoredRun") -> "MatplotlibFigure | None":
     """Induction, previous-token and duplicate-token score of every head, per pool and as differences."""
-    from harness.figures.charts import HeadMap, head_map_grid
+    from harness.reporting.figures.charts import HeadMap, head_map_grid
 
     names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
     if not names:
@@ -178,8 +178,8 @@ def draw_by_offset(run: "StoredRun") -> "MatplotlibFigure | None":
     """Where the top heads look from the second half: mean attention against distance."""
     import numpy as np
 
-    from harness.figures.charts import Curve, draw_curve
-    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
+    from harness.reporting.figures.charts import Curve, draw_curve
+    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     heads = data.top_heads(run)[:MOST_HEADS]
     names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
@@ -215,7 +215,7 @@ def draw_by_offset(run: "StoredRun") -> "MatplotlibFigure | None":
 
 def _highest_scores(run: "StoredRun", names: Sequence[str]) -> str:
     """One line that says how much induction there is, so that its absence is seen too."""
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.text import figure_text
 
     found = []
     for pool in names:
@@ -229,9 +229,9 @@ def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
     """Attention of the top heads on each pool's first sequence."""
     import numpy as np
 
-    from harness.figures.charts import attention_map
-    from harness.figures.style import TWO_COLUMNS, new_figure
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.charts import attention_map
+    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
+    from harness.reporting.figures.text import figure_text
 
     heads = data.top_heads(run)[:MOST_HEADS]
     names = [name for name in data.pool_names(run) if f"{name}/example/pattern" in run.arrays]
@@ -275,7 +275,7 @@ def panels(run: "StoredRun") -> list[AttentionPanel]:
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """What a run ends with: one row a pool, and the published row under it where there is one."""
-    from harness.figures.tables import number, with_interval
+    from harness.measure.formatting import number, with_interval
 
     def halves(values: Sequence[float | None]) -> str:
         return " / ".join(number(value, 1) or "?" for value in values)

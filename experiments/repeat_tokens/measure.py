@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from harness.activations.capture import capture
-from harness.activations.patterns import pattern_hooks
-from harness.activations.request import ActivationRequest
 from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
+from harness.models.activations.capture import capture
+from harness.models.activations.patterns import pattern_hooks
+from harness.models.activations.request import ActivationRequest
 from harness.models.batch_size import choose_batch_size, halve_on_oom
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run

@@ -7,15 +7,15 @@ from experiments.repeat_tokens import data as data
 from experiments.repeat_tokens.dose import draw_dose_response
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from experiments.repeat_tokens.tables import MEANS
-from harness.registry import PaperFigure, PaperTable
-from harness.results.settings import Setting, settings
+from harness.runs.registry import PaperFigure, PaperTable
+from harness.runs.results.grouping import Setting, settings
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 
 def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
@@ -23,9 +23,9 @@ def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
     groups = settings(runs)
     if not groups:
         return None
-    from harness.figures.charts import mark_halves
-    from harness.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.charts import mark_halves
+    from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.text import figure_text
 
     names = pools_of_all(runs)
     rows = list(dict.fromkeys((group.model, group.other) for group in groups))
@@ -64,8 +64,8 @@ def _pools_title(group: Setting) -> str:
 def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
     import numpy as np
 
-    from harness.figures.charts import Curve, draw_curve
-    from harness.figures.style import QUIET, colour_of, line_style_of
+    from harness.reporting.figures.charts import Curve, draw_curve
+    from harness.reporting.figures.style import QUIET, colour_of, line_style_of
 
     for pool in names:
         curve = curve_across_seeds(group, pool)
@@ -96,8 +96,8 @@ def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
     groups = settings(runs)
     if not groups:
         return None
-    from harness.figures.charts import IntervalRow, forest
-    from harness.figures.style import QUIET, TWO_COLUMNS, colour_of, marker_of, new_figure
+    from harness.reporting.figures.charts import IntervalRow, forest
+    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, marker_of, new_figure
 
     names = pools_of_all(runs)
     panels = (
@@ -147,8 +147,8 @@ def metrics_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     """Every mean by model, pools and pool, with its interval and the number of seeds."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
-    from harness.figures.text import shorten
+    from harness.reporting.figures.tables import HIGH, LOW
+    from harness.tokens.text import shorten
 
     groups = settings(runs)
     rows = []

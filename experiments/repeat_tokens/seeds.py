@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.repeat_tokens import data as data
-from harness.results.settings import Setting
+from harness.runs.results.grouping import Setting
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 FEWEST_SEEDS = 3
 """Of a band over seeds: with two, Student's interval is 13 standard errors wide and would hide the curves."""

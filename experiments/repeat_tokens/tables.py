@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from experiments.repeat_tokens import data as data
-from harness.figures.text import visible
-from harness.registry import Table
+from harness.runs.registry import Table
+from harness.tokens.text import visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 MEANS = {
     "logprob_first_half": "log-prob, first half (nats)",
@@ -29,7 +29,7 @@ def pool_metrics(run: "StoredRun") -> "pd.DataFrame":
     """Every mean of every pool with its interval, beside the published value."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for name, words in MEANS.items():
@@ -56,7 +56,7 @@ def comparisons(run: "StoredRun") -> "pd.DataFrame | None":
     """The difference between every two pools, with an interval and a permutation test."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for pair in run.details.get("comparisons", []):
@@ -81,7 +81,7 @@ def top_heads(run: "StoredRun") -> "pd.DataFrame | None":
     """The highest-scoring heads of every pool and score."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     if not data.has_heads(run):
         return None
@@ -107,7 +107,7 @@ def by_position(run: "StoredRun") -> "pd.DataFrame":
     """Every curve over positions."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     frames = []
     columns = {

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.token_audit.figures import FIGURES, TABLES, headline
-from harness.registry import Experiment, Needs
 from harness.runs.context import Outcome, Run
+from harness.runs.registry import Experiment, Needs
 
 if TYPE_CHECKING:
     from harness.models.tokenizers import Tokenizer
-    from harness.vocabulary.audit import AuditedToken, VocabularyAudit
+    from harness.tokens.vocabulary_audit import AuditedToken, VocabularyAudit
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def measure(run: Run) -> Outcome:
     """Audit the run's tokenizer."""
     import numpy as np
 
-    from harness.vocabulary.audit import Category, audit_vocabulary
+    from harness.tokens.vocabulary_audit import Category, audit_vocabulary
 
     tokenizer = run.tokenizer
     assert tokenizer is not None, "the lifecycle refuses a model without a tokenizer"
@@ -60,7 +60,7 @@ def measure(run: Run) -> Outcome:
 
 def metrics(audit: "VocabularyAudit") -> dict[str, int]:
     """Counts of ids; `bytes` + `special` + `utf8_fragments` + `unreachable` + `ok` + `no_token` = `ids`."""
-    from harness.vocabulary.audit import ByteType, Category
+    from harness.tokens.vocabulary_audit import ByteType, Category
 
     counts = audit.counts
     one, several = counts[Category.UNREACHABLE_ONE], counts[Category.UNREACHABLE_SEVERAL]
@@ -82,7 +82,7 @@ def metrics(audit: "VocabularyAudit") -> dict[str, int]:
 
 
 def _say_what_does_not_match(run: Run, audit: "VocabularyAudit", beyond: list[int]) -> None:
-    from harness.vocabulary.audit import Category
+    from harness.tokens.vocabulary_audit import Category
 
     unnamed = [token.id for token in audit.of(Category.NO_TOKEN)]
     if unnamed:

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 _BYTE = "byte"
 _WORDS = {
@@ -44,7 +44,7 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
 
 def draw_categories(run: "StoredRun") -> "MatplotlibFigure | None":
     """How many ids are of each kind, and where in the vocabulary they are."""
-    from harness.figures.style import TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
 
     if run.records.empty:
         return None
@@ -57,7 +57,7 @@ def draw_categories(run: "StoredRun") -> "MatplotlibFigure | None":
 
 
 def _draw_counts(axes: "Axes", run: "StoredRun", present: list[str]) -> None:
-    from harness.figures.style import colour_of
+    from harness.reporting.figures.style import colour_of
 
     categories = run.records["category"]
     for row, name in enumerate(present):
@@ -73,7 +73,7 @@ def _draw_counts(axes: "Axes", run: "StoredRun", present: list[str]) -> None:
 
 
 def _draw_places(axes: "Axes", run: "StoredRun", present: list[str]) -> None:
-    from harness.figures.style import colour_of
+    from harness.reporting.figures.style import colour_of
 
     for row, name in enumerate(present):
         ids = run.records.loc[run.records["category"] == name, "id"].to_numpy()

@@ -1,7 +1,7 @@
 """Everything that can be found out about one token, on one page.
 
 Its text and bytes, what kind of id it is, which merge made it and what longer tokens it is part of; where its rows
-stand among all rows (every indicator of `harness/indicators`, with its rank); its nearest neighbours; how often
+stand among all rows (every indicator of `harness/glitch/indicators`, with its rank); its nearest neighbours; how often
 training showed it, where that is known; how likely the model says it when Magikarp's three prompts ask for it; its
 answers to the three tasks of the census, and whether these tell anything about this model; its logit, probability and
 rank where well-known tokens stand before it, and what the model expects behind it.
@@ -25,10 +25,10 @@ superstrings [{id, token}], made_of, part_of, verification [..], census [..], ne
 from dataclasses import dataclass
 
 from experiments.token_card.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule, ChatRule
 from harness.errors import Rejected
-from harness.registry import Experiment, Needs
+from harness.glitch.census.questions import BosRule, ChatRule
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class TokenCardConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what is not one token, before weights are loaded."""
-    from harness.behaviour.requirements import require_plain_weights, require_tokenizer
-    from harness.indicators import known_unused_ids
+    from harness.glitch.indicators import known_unused_ids
+    from harness.runs.requirements import require_plain_weights, require_tokenizer
     from harness.tokens.lookup import find_token
 
     require_plain_weights(context.config.model)

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.behaviour.causal_model import CausalModel
-from harness.behaviour.magikarp import VERIFIED_BELOW
-from harness.behaviour.verification import target_probabilities
-from harness.census.asking import Interviewer, TokenAnswer
-from harness.census.calibration import WellKnown, summarise, well_known
-from harness.census.questions import ChatRule, Question, census_questions, leading_ids, make_question
-from harness.census.records import make_record
-from harness.census.verdict import Calibration
-from harness.prompts import TEMPLATES, Task
+from harness.glitch.census.asking import Interviewer, TokenAnswer
+from harness.glitch.census.calibration import WellKnown, summarise, well_known
+from harness.glitch.census.questions import ChatRule, Question, census_questions, leading_ids, make_question
+from harness.glitch.census.records import make_record
+from harness.glitch.census.verdict import Calibration
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.magikarp import VERIFIED_BELOW
+from harness.models.answers.verification import target_probabilities
 from harness.runs.context import Run
+from harness.tokens.prompts import TEMPLATES, Task
 from harness.tokens.text import shown
 
 VERIFICATION = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)

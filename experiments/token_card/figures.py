@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 INDICATORS = {
     "cosine": "cosine distance to unused rows",
@@ -41,8 +41,8 @@ _LETTERS = 60
 
 def draw_card(run: "StoredRun") -> "MatplotlibFigure":
     """Where the token stands among all by its weights, and how likely it is said when asked for."""
-    from harness.figures.style import TWO_COLUMNS, new_figure
-    from harness.figures.text import figure_text
+    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
+    from harness.reporting.figures.text import figure_text
 
     card = run.details["card"]
     figure = new_figure(TWO_COLUMNS, 0.9 + 0.3 * max(len(run.details["indicators"]), 4))
@@ -56,7 +56,7 @@ def draw_card(run: "StoredRun") -> "MatplotlibFigure":
 def _draw_standing(axes: "Axes", run: "StoredRun") -> None:
     import numpy as np
 
-    from harness.figures.style import COLOURS, QUIET
+    from harness.reporting.figures.style import COLOURS, QUIET
 
     rows = run.details["indicators"]
     for place, row in enumerate(rows):
@@ -80,7 +80,7 @@ def _draw_standing(axes: "Axes", run: "StoredRun") -> None:
 
 
 def _draw_verification(axes: "Axes", run: "StoredRun") -> None:
-    from harness.figures.style import COLOURS, QUIET
+    from harness.reporting.figures.style import COLOURS, QUIET
 
     rows = run.details["verification"]
     for place, row in enumerate(rows):
@@ -215,7 +215,7 @@ def context_table(run: "StoredRun") -> "pd.DataFrame | None":
     """Its logit and its probability behind well-known tokens: one is not the other."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     metrics = run.metrics
     if metrics.get("context/logit") is None:
@@ -241,7 +241,7 @@ def next_table(run: "StoredRun") -> "pd.DataFrame":
 
 
 def _asked(run: "StoredRun") -> str:
-    from harness.figures.tables import number
+    from harness.measure.formatting import number
 
     if run.metrics.get("max_prob") is None:
         return "no prompt fits"
@@ -250,7 +250,7 @@ def _asked(run: "StoredRun") -> str:
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """The few things one wants to know first."""
-    from harness.figures.tables import number
+    from harness.measure.formatting import number
 
     card, metrics = run.details["card"], run.metrics
     glitch = metrics.get("glitch")

@@ -8,16 +8,16 @@ import numpy as np
 from experiments.token_card.asking import look_behind, take_part_in_census, verify
 from experiments.token_card.rows import RowFacts, read_rows
 from experiments.token_card.vocabulary import Word, as_details, look_up
-from harness.behaviour.causal_model import CausalModel
-from harness.behaviour.magikarp import VERIFIED_BELOW
-from harness.census.asking import Interviewer
-from harness.census.verdict import LEAST_PASS_RATE
-from harness.census.vocabulary import CensusVocabulary
+from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.verdict import LEAST_PASS_RATE
+from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import student_t
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.magikarp import VERIFIED_BELOW
 from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
 from harness.tokens.text import shown
-from harness.vocabulary.audit import Category
+from harness.tokens.vocabulary_audit import Category
 
 Metrics = dict[str, float | int | str | None]
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from harness.behaviour.causal_model import CausalModel
-from harness.census.vocabulary import CensusVocabulary
 from harness.errors import Rejected
-from harness.indicators import UnusedIds, known_unused_ids, main_indicator, weight_indicators
-from harness.measure.rows import check_rows
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.indicators import UnusedIds, known_unused_ids, main_indicator, weight_indicators
+from harness.measure.row_checks import check_rows
+from harness.models.answers.causal_model import CausalModel
 from harness.runs.context import Run
 from harness.tokens.text import shown
 

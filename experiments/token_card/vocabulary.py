@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.census.vocabulary import CensusVocabulary
+from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.models.facts import VocabFacts
 from harness.models.tokenizers import Tokenizer
 from harness.tokens.text import shown
-from harness.vocabulary.audit import AuditedToken, Category, audit_vocabulary
+from harness.tokens.vocabulary_audit import AuditedToken, Category, audit_vocabulary
 
 MOST_LISTED = 40
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments.train_path_star.figures import FIGURES, headline
-from harness.config.schema import RunConfig
 from harness.path_star.recipe import PathStarRecipe
-from harness.registry import Experiment
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from harness.path_star.graphs import parse_graph
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import ObjectiveName
-from harness.registry import Figure, HeadlineRow
+from harness.runs.registry import Figure, HeadlineRow
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 MOST_CURVES = 7
 """Nodes that can still be told apart by colour; of a longer answer the second stands out and the others are alike."""
@@ -20,7 +20,7 @@ MOST_CURVES = 7
 
 def headline(run: "StoredRun") -> list[HeadlineRow]:
     """Steps, loss and the last probe."""
-    from harness.figures.tables import number
+    from harness.measure.formatting import number
 
     return [
         HeadlineRow(
@@ -40,7 +40,7 @@ def _objective(run: "StoredRun") -> ObjectiveName:
 
 def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
     """Loss, and exact match with every node's accuracy, against the step."""
-    from harness.figures.style import COLOURS, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     # A training shorter than the mean that a point is has no loss, one shorter than a probe no exact match.
     losses, probes = _points(run, "loss"), _points(run, "exact_match")
@@ -73,7 +73,7 @@ def _points(run: "StoredRun", name: str) -> "pd.DataFrame":
 
 
 def _draw_probes(axes: "Axes", run: "StoredRun", probes: "pd.DataFrame") -> None:
-    from harness.figures.style import COLOURS, LINE_STYLES, QUIET
+    from harness.reporting.figures.style import COLOURS, LINE_STYLES, QUIET
 
     kind = _objective(run)
     names = node_names(parse_graph(str(run.config["exp"]["graph"]))[1], kind.is_reversed)

@@ -22,9 +22,9 @@ tasks_unseen: {task: {passed, n}}, induction_score_max, induction_head, folder}
 from typing import Any
 
 from experiments.train_pocket.figures import FIGURES, TABLES, headline
-from harness.pocket.recipe import RecipeConfig
-from harness.registry import Experiment
+from harness.organism.recipe import RecipeConfig
 from harness.runs.context import Outcome, Run
+from harness.runs.registry import Experiment
 
 VERSION = 1
 ORGANISM = "organism"
@@ -32,8 +32,8 @@ ORGANISM = "organism"
 
 def train(run: Run) -> Outcome:
     """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
-    from harness.pocket.organism import load_organism
-    from harness.pocket.training import train_organism
+    from harness.organism.organism import load_organism
+    from harness.organism.training import train_organism
 
     recipe: RecipeConfig = run.exp
     folder = run.artifact_folder / ORGANISM

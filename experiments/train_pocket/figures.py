@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 ORIGINS = ("natural", "planted")
 CHANCE_OF_NONE = 0.5
@@ -46,7 +46,7 @@ def _ends(buckets: dict[str, dict[str, float]]) -> list[tuple[str, dict[str, flo
 
 def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
     """Loss and copy accuracy against the step."""
-    from harness.figures.style import COLOURS, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     if run.records.empty:
         return None
@@ -63,7 +63,7 @@ def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
 
 def draw_dose_response(run: "StoredRun") -> "MatplotlibFigure | None":
     """Copy accuracy against exposures: planted doses with intervals over tokens, natural tokens in ranges."""
-    from harness.figures.style import COLOURS, new_figure
+    from harness.reporting.figures.style import COLOURS, new_figure
 
     figure = new_figure(height=2.5)
     axes = figure.subplots()

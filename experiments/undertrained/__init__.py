@@ -1,6 +1,6 @@
 """Which tokens do the weights say were hardly trained, and does the model fail to say them when asked?
 
-Land & Bartolo 2024 (Magikarp): indicators from the weights alone (`harness/indicators`), candidates at the
+Land & Bartolo 2024 (Magikarp): indicators from the weights alone (`harness/glitch/indicators`), candidates at the
 `exp.percentile` lowest of the main indicator over reachable tokens, each asked for with three prompts, its id spliced
 in. Under-trained iff its probability stays below 0.01 at the first three greedy positions of every prompt.
 
@@ -19,11 +19,11 @@ published (the table for a GPT-2 size; absent for any other model).
 from dataclasses import dataclass
 
 from experiments.undertrained.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule, prompt_versions
 from harness.errors import Rejected
-from harness.prompts import Task
-from harness.registry import Experiment, Needs
+from harness.glitch.census.questions import BosRule, prompt_versions
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
+from harness.tokens.prompts import Task
 
 PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
 """The three verification prompts."""
@@ -47,8 +47,8 @@ class UndertrainedConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.behaviour.requirements import require_plain_weights, require_tokenizer
-    from harness.indicators import known_unused_ids
+    from harness.glitch.indicators import known_unused_ids
+    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     require_tokenizer(context)

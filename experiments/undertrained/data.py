@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.behaviour.magikarp import (
-    VERIFIED_BELOW,
-)
-from harness.indicators import Indicator, UnusedIds
-from harness.prompts import Task
+from harness.glitch.indicators import Indicator, UnusedIds
+from harness.models.answers.magikarp import VERIFIED_BELOW
+from harness.tokens.prompts import Task
 
 
 @dataclass(frozen=True)

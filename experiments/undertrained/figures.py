@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 INDICATORS = {
     "input_norm": "length of the input row",
@@ -33,7 +33,7 @@ def draw_verification(run: "StoredRun") -> "MatplotlibFigure | None":
     """Indicator against max_prob of every candidate, with the line below which a token counts as under-trained."""
     import numpy as np
 
-    from harness.figures.style import COLOURS, QUIET, new_figure
+    from harness.reporting.figures.style import COLOURS, QUIET, new_figure
 
     best = run.arrays["max_prob"]
     if not len(best) or not np.isfinite(best).any():
@@ -65,7 +65,7 @@ def draw_indicators(run: "StoredRun") -> "MatplotlibFigure":
     """Every indicator over the vocabulary, the verified tokens marked."""
     import numpy as np
 
-    from harness.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
+    from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 
     names = [name for name in INDICATORS if f"indicator/{name}" in run.arrays]
     candidates = run.arrays["candidates"]
@@ -205,7 +205,7 @@ def published_tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """How many candidates were verified, here and where it was published."""
-    from harness.figures.tables import number
+    from harness.measure.formatting import number
 
     metrics = run.metrics
 

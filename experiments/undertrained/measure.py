@@ -9,22 +9,17 @@ from experiments.undertrained import PROMPTS
 from experiments.undertrained.data import Verified, Weights
 from experiments.undertrained.summary import summarise
 from experiments.undertrained.verifier import Verifier
-from harness.behaviour.causal_model import CausalModel
-from harness.behaviour.magikarp import (
-    VERIFIED_BELOW,
-    classify_verification,
-    is_candidate,
-    superstrings,
-)
-from harness.census.calibration import well_known
-from harness.census.verdict import LEAST_PASS_RATE
-from harness.census.vocabulary import CensusVocabulary
 from harness.errors import Rejected
-from harness.indicators import UnusedIds, known_unused_ids, main_indicator, weight_indicators
+from harness.glitch.census.calibration import well_known
+from harness.glitch.census.verdict import LEAST_PASS_RATE
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.indicators import UnusedIds, known_unused_ids, main_indicator, weight_indicators
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.magikarp import VERIFIED_BELOW, classify_verification, is_candidate, superstrings
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
-from harness.vocabulary.audit import ByteType, Category, VocabularyAudit, audit_vocabulary
+from harness.tokens.vocabulary_audit import ByteType, Category, VocabularyAudit, audit_vocabulary
 
 _SHARD = 64
 _MOST_KNOWN = 128

@@ -10,17 +10,12 @@ import numpy as np
 
 from experiments.undertrained.data import Verified, Weights
 from experiments.undertrained.verifier import Verifier
-from harness.behaviour.magikarp import (
-    VERIFIED_BELOW,
-    VerificationClass,
-    classify_verification,
-    soft_threshold,
-)
-from harness.census.vocabulary import CensusVocabulary
+from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import wilson
+from harness.models.answers.magikarp import VERIFIED_BELOW, VerificationClass, classify_verification, soft_threshold
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
-from harness.vocabulary.audit import Category, VocabularyAudit
+from harness.tokens.vocabulary_audit import Category, VocabularyAudit
 
 PUBLISHED = Path(__file__).with_name("published.json")
 CATEGORIES = tuple(category.value for category in Category)

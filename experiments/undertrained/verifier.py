@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.undertrained import PROMPTS
-from harness.behaviour.causal_model import CausalModel
-from harness.behaviour.verification import target_probabilities
-from harness.census.questions import ChatRule, Question, make_question
-from harness.prompts import TEMPLATES, Task
+from harness.glitch.census.questions import ChatRule, Question, make_question
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.verification import target_probabilities
 from harness.runs.context import Run
+from harness.tokens.prompts import TEMPLATES, Task
 
 N_STEPS = 3
 

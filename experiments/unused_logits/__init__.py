@@ -27,11 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.unused_logits.figures import FIGURES, TABLES, headline
-from harness.census.questions import BosRule
-from harness.config.schema import RunConfig
 from harness.errors import Rejected
-from harness.registry import Experiment, Needs
+from harness.glitch.census.questions import BosRule
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.registry import Experiment, Needs
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class UnusedLogitsConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.behaviour.requirements import require_plain_weights, require_tokenizer
+    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     tokenizer = require_tokenizer(context)

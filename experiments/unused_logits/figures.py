@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.registry import Figure, HeadlineRow, Table
+from harness.runs.registry import Figure, HeadlineRow, Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 KINDS = {"prompts": "prompts", "text": "running text"}
 _LEAST = 1e-12
@@ -25,7 +25,7 @@ def draw_misreading(run: "StoredRun") -> "MatplotlibFigure":
     """Raw logits against true probabilities at the ends of the prompts, with the curve that exp() would be."""
     import numpy as np
 
-    from harness.figures.style import QUIET, colour_of, marker_of, new_figure
+    from harness.reporting.figures.style import QUIET, colour_of, marker_of, new_figure
 
     figure = new_figure(height=2.6)
     axes = figure.subplots()
@@ -54,7 +54,7 @@ def draw_text(run: "StoredRun") -> "MatplotlibFigure":
     """Probability of each whole pool over the positions of running text, as a share of positions at or below it."""
     import numpy as np
 
-    from harness.figures.style import QUIET, colour_of, line_style_of, new_figure
+    from harness.reporting.figures.style import QUIET, colour_of, line_style_of, new_figure
 
     figure = new_figure(height=2.4)
     axes = figure.subplots()
@@ -78,7 +78,7 @@ def summary_table(run: "StoredRun") -> "pd.DataFrame":
     """What every pool gets, for prompts and for running text."""
     import pandas as pd
 
-    from harness.figures.tables import HIGH, LOW
+    from harness.reporting.figures.tables import HIGH, LOW
 
     top = f"positions with one in the top {run.details['top_k']}"
     rows = []
@@ -126,7 +126,7 @@ def misreading_table(run: "StoredRun") -> "pd.DataFrame":
 
 def _interval(mean: float, low: float | None, high: float | None) -> str:
     """Mean and interval, each with digits of its own: they may be tiny."""
-    from harness.figures.tables import number
+    from harness.measure.formatting import number
 
     ends = f" [{number(low, 2)}, {number(high, 2)}]" if low is not None and high is not None else ""
     return f"{number(mean, 2)}{ends}"
@@ -134,7 +134,7 @@ def _interval(mean: float, low: float | None, high: float | None) -> str:
 
 def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
     """One row a pool, for running text, and the misreading."""
-    from harness.figures.tables import number
+    from harness.measure.formatting import number
 
     metrics, ends = run.metrics, ("", "/ci_low", "/ci_high")
     rows = []

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments.unused_logits.text import RUNNING_TEXT
-from harness.behaviour.causal_model import CausalModel
-from harness.census.questions import leading_ids
 from harness.errors import RunFailed
+from harness.glitch.census.questions import leading_ids
 from harness.measure.intervals import student_t, wilson_clustered
+from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown

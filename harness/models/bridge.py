@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from harness.config.schema import ModelConfig
 from harness.errors import HarnessError, Rejected, RunFailed, nearest
+from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity, ModelSource

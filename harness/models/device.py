@@ -1,7 +1,7 @@
 """Which device a model runs on."""
 
-from harness.config.schema import ModelConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 
 AUTO = "auto"
 

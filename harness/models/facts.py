@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.config_file import ConfigFile, load_config_file
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer, load_tokenizer

@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from harness.config.schema import ModelConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 from harness.models.weights import CONFIG_FILE
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from harness.config.schema import ModelConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 from harness.models.weights import check_weights, weights_sha256
 
 EMBEDDED_NAME = "pocket"
@@ -87,6 +87,6 @@ def _folder_identity(config: ModelConfig, folder: Path, source: ModelSource) -> 
 
 
 def _embedded_folder() -> Path:
-    from harness.pocket import POCKET_FOLDER
+    from harness.organism import POCKET_FOLDER
 
     return Path(POCKET_FOLDER)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from harness.config.schema import ModelConfig
+from harness.models.config import ModelConfig
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import ModelIdentity
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Int
 
 from harness.path_star import either_end, scratchpad, unmasking
+from harness.path_star.encoded import Rows
 from harness.path_star.forward import Forward
 from harness.path_star.recipe import Decoding
-from harness.path_star.rows import Rows
 
 ROWS_PER_PASS = 512
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig, TokenizerConfig
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.recipe import Architecture, PathStarRecipe
 from harness.training import attention

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Int
 
 from harness.errors import Rejected
+from harness.path_star.encoded import Rows
 from harness.path_star.graphs import StarGraphs, StarTask
-from harness.path_star.rows import Rows
 
 if TYPE_CHECKING:
     from harness.models.tokenizers import Tokenizer

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import Rejected
+from harness.files import write_whole
 from harness.path_star.graphs import StarGraphs, StarTask
-from harness.runs.folder import write_whole
 from harness.tokens.text import shown
 
 # A larger number would have to be a token of its own in a vocabulary of this size.

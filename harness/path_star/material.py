@@ -8,9 +8,9 @@ from jaxtyping import Int
 
 from harness.errors import Rejected
 from harness.path_star.codec import Codec
+from harness.path_star.encoded import Rows
 from harness.path_star.graphs import StarGraphs, draw_graphs
 from harness.path_star.recipe import PathStarRecipe
-from harness.path_star.rows import Rows
 
 
 @dataclass(frozen=True)

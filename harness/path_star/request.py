@@ -19,7 +19,7 @@ def fingerprints(recipe: PathStarRecipe) -> Mapping[str, str]:
         if path is not None:
             found[name] = file_sha256(f"exp.{name}", Path(path))
     if recipe.pretrained is not None:
-        from harness.config.schema import ModelConfig
+        from harness.models.config import ModelConfig
         from harness.models.identity import resolve_identity
 
         found["pretrained"] = resolve_identity(ModelConfig(name=recipe.pretrained)).fingerprint

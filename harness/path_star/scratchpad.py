@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from harness.path_star.encoded import Rows
 from harness.path_star.forward import Forward
-from harness.path_star.rows import Rows
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.files import write_whole
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.recipe import PathStarRecipe
-from harness.runs.folder import write_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

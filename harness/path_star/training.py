@@ -21,10 +21,10 @@ from harness.path_star import shipping
 from harness.path_star.answering import answer, answers_right, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec, make_model
 from harness.path_star.codec import Codec
+from harness.path_star.encoded import Rows
 from harness.path_star.material import Material, encode, prepare_material
 from harness.path_star.objectives import IGNORED, Batch, Objective, Sizes, Trunk, make_objective
 from harness.path_star.recipe import Decoding, PathStarRecipe
-from harness.path_star.rows import Rows
 from harness.training.checkpoints import newest_checkpoint, step_of
 
 if TYPE_CHECKING:

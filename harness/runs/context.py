@@ -9,18 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config.schema import RunConfig
+from harness.runs.config.schema import RunConfig
 from harness.runs.folder import RecordLog, RunFolder, ShardStore
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.activations.store import ActivationStore
+    from harness.models.activations.store import ActivationStore
     from harness.models.facts import VocabFacts
     from harness.models.identity import ModelIdentity
     from harness.models.loaded import LoadedModel
     from harness.models.tokenizers import Tokenizer
-    from harness.pocket.organism import Organism
+    from harness.organism.organism import Organism
     from harness.tokens.pools import Pool
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Run:
     @cached_property
     def organism(self) -> "Organism | None":
         """Training counts and planted tokens, where the model's own folder ships them."""
-        from harness.pocket.organism import load_organism
+        from harness.organism.organism import load_organism
 
         path = self.identity.path if self.identity else None
         return load_organism(path) if path else None
@@ -104,7 +104,7 @@ class Run:
     @cached_property
     def store(self) -> "ActivationStore | None":
         """The activation store, where `cache.store=true`."""
-        from harness.activations.store import ActivationStore
+        from harness.models.activations.store import ActivationStore
 
         cache = self.config.cache
         if not cache.store:
@@ -128,7 +128,7 @@ class Run:
     @contextmanager
     def progress(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
         """A progress bar with an estimate of what is left; yields the function that moves it."""
-        from harness.console import progress_bar
+        from harness.reporting.console import progress_bar
 
         with progress_bar(total, label) as advance:
             yield advance

@@ -8,8 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config.schema import RunConfig
-from harness.registry import Experiment, Needs
+from harness.runs.config.schema import RunConfig
+from harness.runs.registry import Experiment, Needs
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity

@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import console, registry
-from harness.config.schema import ModelConfig, RunConfig
 from harness.errors import HarnessError, Rejected, RunFailed
-from harness.registry import Experiment, Needs
-from harness.results.stored_run import StoredRun
+from harness.models.config import ModelConfig
+from harness.reporting import console
+from harness.runs import registry
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.folder import RunFolder
 from harness.runs.identity import answer_key, config_hash, plain, run_id
 from harness.runs.manifest import Manifest, Status, first_manifest, tokenizer_facts
+from harness.runs.registry import Experiment, Needs
+from harness.runs.results.stored_run import StoredRun
 from harness.runs.seeding import seed_everything
 
 if TYPE_CHECKING:
@@ -115,8 +117,8 @@ def _with_its_reference(prepared: Prepared, run: StoredRun) -> StoredRun:
 
 
 def _draw(run: StoredRun, folder: RunFolder, experiment: Experiment) -> None:
-    from harness.figures.drawing import draw_run
-    from harness.report.html import render_report
+    from harness.reporting.figures.drawing import draw_run
+    from harness.reporting.report.html import render_report
 
     draw_run(run, experiment, folder)
     folder.write_text("report.html", render_report(run, experiment))
@@ -249,7 +251,7 @@ def _write_outcome(folder: RunFolder, outcome: Outcome) -> None:
 
 
 def _track(config: RunConfig, stored: StoredRun, experiment: Experiment) -> None:
-    from harness.tracking import make_tracker
+    from harness.reporting.tracking import make_tracker
 
     make_tracker(config.tracker, config.results_dir, config.sweep_id).log_run(stored, experiment)
 

@@ -9,9 +9,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.config.schema import RunConfig
-from harness.registry import PROJECT, Experiment
+from harness.runs.config.schema import RunConfig
 from harness.runs.folder import SCHEMA_VERSION
+from harness.runs.registry import PROJECT, Experiment
 
 if TYPE_CHECKING:
     from harness.models.identity import ModelIdentity

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness import registry
-from harness.config.schema import ModelConfig, RunConfig
+from harness.models.config import ModelConfig
+from harness.runs import registry
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext
 
 if TYPE_CHECKING:
-    from harness.results.stored_run import StoredRun
+    from harness.runs.results.stored_run import StoredRun
 
 
 def part_config(config: RunConfig, name: str, model: ModelConfig | None = None, **parameters: Any) -> RunConfig:

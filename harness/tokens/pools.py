@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from harness.config.schema import PoolSpec
 from harness.errors import Rejected
 from harness.models.facts import VocabFacts
+from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import TokenTexts, select
 
 _MOST_IDS_NAMED = 5

@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from harness.config.schema import PoolSpec
 from harness.errors import Rejected, nearest
 from harness.models.facts import VocabFacts
+from harness.tokens.pool_spec import PoolSpec
 
 # UTF-8 needs neither the overlong lead bytes C0 and C1 nor lead bytes beyond U+10FFFF.
 BYTES_UTF8_NEVER_HOLDS = (0xC0, 0xC1, *range(0xF5, 0x100))

@@ -47,3 +47,17 @@ def _visible(character: str) -> str:
         # Not \xNN: that is a byte that is no character.
         return f"\\u{code:04x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def visible(text: str) -> str:
+    """A string of any length on one line with nothing invisible in it."""
+    # `shown` cuts at its limit; an escape takes at most ten characters.
+    return shown(text, 10 * len(text) + 1) if text else ""
+
+
+def shorten(text: str, limit: int) -> str:
+    """The beginning and end of a text around an ellipsis, at most `limit` characters."""
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) // 3
+    return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :] if tail else ''}"

@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from harness.cli import run_command
-from harness.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 pytestmark = pytest.mark.acceptance
 
@@ -143,7 +143,7 @@ def test_a_pretrained_model_with_too_short_a_window_is_refused(
 ) -> None:
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-    from harness.pocket import POCKET_FOLDER
+    from harness.organism import POCKET_FOLDER
 
     tokenizer = AutoTokenizer.from_pretrained(POCKET_FOLDER)
     short = GPT2Config(vocab_size=len(tokenizer), n_positions=20, n_embd=8, n_layer=1, n_head=1)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.detection.oracle import TableOracle
-from harness.detection.view import Activations, ModelView, Steepness, Uncertainty
+from harness.glitch.detectors.oracle import TableOracle
+from harness.glitch.detectors.view import Activations, ModelView, Steepness, Uncertainty
 
 WIDTH = 24
 

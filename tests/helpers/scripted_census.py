@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import torch
 
-from harness.behaviour.causal_model import CausalModel
-from harness.census.questions import CENSUS_TASKS, census_questions
+from harness.glitch.census.questions import CENSUS_TASKS, census_questions
+from harness.models.answers.causal_model import CausalModel
 from harness.models.facts import VocabFacts, load_facts
 from harness.models.tokenizers import Tokenizer, load_tokenizer
-from harness.pocket.tokenizer import make_tokenizer, save_tokenizer
-from harness.prompts import Task, expected_answer
+from harness.organism.tokenizer import make_tokenizer, save_tokenizer
+from harness.tokens.prompts import Task, expected_answer
 
 # Byte pairs in GPT-2's letters; Ġ is a space.
 MERGES = [tuple(pair.split()) for pair in ("Ġ t", "h e", "Ġt he", "c a", "ca p", "o n", "Ġ a", "i n", "e r", "r e")]

@@ -37,7 +37,7 @@ def test_another_model_never_inherits_pockets_exposures(tmp_path):
 
     import harness
     from harness.errors import Rejected
-    from harness.pocket import POCKET_FOLDER
+    from harness.organism import POCKET_FOLDER
 
     shutil.copytree(POCKET_FOLDER, tmp_path / "other", ignore=shutil.ignore_patterns("exposures*"))
     with pytest.raises(Rejected, match=r"pools\.unused"):

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from harness.activations.ablation import MeanOutput, head_output_hooks, without_head
-from harness.config.schema import DType, ModelConfig
 from harness.errors import Rejected, RunFailed
+from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.models.bridge import BridgedModel, boot, fingerprint
+from harness.models.config import DType, ModelConfig
 from harness.models.identity import resolve_identity
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "mamba")

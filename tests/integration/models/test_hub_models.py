@@ -14,7 +14,7 @@ COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 PROGRAM = """
 import json, sys
 import torch
-from harness.config.schema import ModelConfig
+from harness.runs.config.schema import ModelConfig
 from harness.models.bridge import boot
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.config.schema import ModelConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import LazyModel, lazy_model
 from harness.models.loaded import ModelStructure

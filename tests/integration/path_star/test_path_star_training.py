@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.activations.ablation import head_output_hooks
-from harness.config.schema import ModelConfig, TokenizerConfig
+from harness.models.activations.ablation import head_output_hooks
+from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.tokenizers import load_tokenizer

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from harness.config.schema import ModelConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 from harness.models.device import resolve_device
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from harness.config.schema import ModelConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 from harness.models.facts import EXPOSURES_FILE, VocabFacts, load_facts
 from harness.models.identity import ModelIdentity, ModelSource
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from harness.config.schema import ModelConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
 from harness.models.identity import ModelSource, resolve_identity, safe_label
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

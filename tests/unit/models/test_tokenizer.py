@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import ModelIdentity, ModelSource
 from harness.models.tokenizers import Tokenizer, load_tokenizer
 

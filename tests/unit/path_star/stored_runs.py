@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 
 from harness.path_star.recipe import Decoding, ObjectiveName, PathStarRecipe
-from harness.results.stored_run import StoredRun, load_run
 from harness.runs.folder import RunFolder
+from harness.runs.results.stored_run import StoredRun, load_run
 
 HOSTILE = ("$x_1$ &", "\u202e|", "</script>")
 

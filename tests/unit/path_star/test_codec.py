@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.schema import ModelConfig, TokenizerConfig
 from harness.errors import Rejected
+from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.tokenizers import load_tokenizer
+from harness.organism import POCKET_FOLDER
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
+from harness.path_star.encoded import Rows
 from harness.path_star.files import graph_lines
 from harness.path_star.graphs import StarGraphs, StarTask, draw_graphs
-from harness.path_star.rows import Rows
-from harness.pocket import POCKET_FOLDER
 
 pytestmark = pytest.mark.unit
 

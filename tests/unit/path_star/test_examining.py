@@ -15,13 +15,13 @@ from experiments.path_star.knock_out import measure_knock_out
 from experiments.path_star.lookup import edge_places, model_inputs
 from experiments.path_star.lookup import measure_lookup as measure_heads
 from experiments.path_star.measure import Subject, _answers, _metrics, wrong_arm_rows
-from harness.config.schema import RunConfig
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.path_star.codec import NumeralCodec
 from harness.path_star.files import read_graphs
 from harness.path_star.graphs import StarGraphs, StarTask, draw_graphs
 from harness.path_star.material import encode
 from harness.path_star.recipe import ObjectiveName
+from harness.runs.config.schema import RunConfig
 from harness.runs.context import Run
 from harness.runs.folder import RunFolder
 

@@ -11,15 +11,15 @@ import pytest
 from experiments.path_star import data, figures, paper, tables
 from experiments.path_star.cells import cells, over_seeds
 from experiments.train_path_star.figures import draw_curve
-from harness import registry
-from harness.figures.drawing import draw_run
-from harness.figures.paper import draw_paper
-from harness.figures.sources import sources
-from harness.figures.style import paper_style
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import Architecture, ObjectiveName
-from harness.results.stored_run import StoredRun, load_run
+from harness.reporting.figures.drawing import draw_run
+from harness.reporting.figures.paper import draw_paper
+from harness.reporting.figures.sources import sources
+from harness.reporting.figures.style import paper_style
+from harness.runs import registry
 from harness.runs.folder import RunFolder
+from harness.runs.results.stored_run import StoredRun, load_run
 from tests.unit.path_star.stored_runs import Made, write_run
 
 pytestmark = pytest.mark.unit

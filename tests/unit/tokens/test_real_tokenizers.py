@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.schema import ModelConfig, TokenizerConfig
+from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.facts import VocabFacts, load_facts
 from harness.models.identity import resolve_identity
 from harness.models.tokenizers import Tokenizer, load_tokenizer

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import Rejected, RunFailed
-from harness.registry import Experiment, HeadlineRow
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
+from harness.runs.registry import Experiment, HeadlineRow
 
 
 @dataclass(frozen=True)

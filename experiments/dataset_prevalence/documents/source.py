@@ -1,0 +1,157 @@
+"""Where documents come from and how they are written: files of a known format, or a data set of the hub."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+from harness.errors import Rejected
+from harness.reporting.console import progress_bar
+
+_BLOCK = 1 << 20
+_SUFFIXES = {
+    ".txt": "text", ".text": "text", ".md": "text", ".rst": "text", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".json": "json", ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+
+
+class Format(Enum):
+    """How documents are written."""
+
+    AUTO = "auto"
+    """By the end of the file's name: .txt .md .rst, .jsonl .ndjson, .json, .parquet; .gz behind any but the last."""
+    TEXT = "text"
+    """Plain UTF-8; a document ends behind one or more blank lines."""
+    JSON = "json"
+    """One list of records."""
+    JSONL = "jsonl"
+    """One record a line."""
+    PARQUET = "parquet"
+    HUB = "hub"
+    """A data set of the hub by its name, streamed."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a data set."""
+
+    path: Path
+    format: Format
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether it is packed with gzip."""
+        return self.path.suffix == ".gz"
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A data set of the hub, one split of it at one commit."""
+
+    name: str
+    subset: str | None
+    split: str
+    revision: str
+
+
+Source = tuple[File, ...] | HubName
+
+
+def find_files(path: Path, wanted: Format, key: str) -> tuple[File, ...]:
+    """The file, or those of a known format in the folder, by name. Raises `Rejected` where there is none."""
+    if path.is_file():
+        return (File(path, _format_of(path, wanted, key)),)
+    if not path.is_dir():
+        raise Rejected.key(key, str(path), "a file, a folder of files, or the name of a data set on the hub")
+    inside = sorted(file for file in path.rglob("*") if file.is_file() and _by_suffix(file) is not None)
+    if not inside:
+        raise Rejected.key(key, str(path), f"a folder with {', '.join(sorted(_SUFFIXES))} files; it has none")
+    return tuple(File(file, _format_of(file, wanted, key)) for file in inside)
+
+
+def looks_like_a_hub_name(text: str) -> bool:
+    """Whether a text that is no path on this machine may be a data set's name on the hub."""
+    return re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", text) is not None and _by_suffix(Path(text)) is None
+
+
+@cache
+def find_on_hub(name: str, subset: str | None, split: str, revision: str | None, key: str) -> HubName:
+    """The data set at its present commit, asked for once in a process: what is hashed is what is read.
+
+    Raises `Rejected` where the hub has none, or cannot be reached.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    use = "a file or folder on this machine, or a data set the hub has"
+    if constants.HF_HUB_OFFLINE:
+        raise Rejected(
+            f"{key}: got {name!r}: no such file, and the hub is switched off (HF_HUB_OFFLINE); allowed: {use}"
+        )
+    try:
+        commit = HfApi().dataset_info(name, revision=revision, timeout=15.0).sha
+    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled) as error:
+        raise Rejected(
+            f"{key}: got {name!r}: the hub has no such data set ({_brief(error)}); allowed: {use}"
+        ) from error
+    except OSError as error:
+        raise Rejected(f"{key}: got {name!r}: the hub cannot be reached ({_brief(error)}); allowed: {use}") from error
+    except Exception as error:
+        # The hub client's own HTTP library, whichever it is, has a class of its own for a dead line.
+        if type(error).__module__.split(".")[0] not in ("httpx", "httpcore", "requests", "httpx2"):
+            raise
+        raise Rejected(f"{key}: got {name!r}: the hub cannot be reached ({_brief(error)}); allowed: {use}") from error
+    return HubName(name, subset, split, str(commit))
+
+
+def fingerprint(source: Source) -> str:
+    """Stands for the bytes of the files (sha256, names left out), or the commit on the hub."""
+    if isinstance(source, HubName):
+        return f"{source.name}@{source.revision}/{source.subset}/{source.split}"
+    digest = hashlib.sha256()
+    for file in source:
+        state = file.path.stat()
+        digest.update(_file_digest(file.path, state.st_size, state.st_mtime_ns) + file.format.value.encode())
+    return digest.hexdigest()
+
+
+@cache
+def _file_digest(path: Path, size: int, _: int) -> bytes:
+    """Of one file as it is now: size and time of its last change tell whether it has to be read again."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream, progress_bar(size, f"hashing {path.name}") as advance:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            advance(len(block))
+    return digest.digest()
+
+
+def total_bytes(source: Source) -> int:
+    """Size of the files on disk; 0 for the hub, where it is not known beforehand."""
+    return 0 if isinstance(source, HubName) else sum(file.path.stat().st_size for file in source)
+
+
+def _by_suffix(path: Path) -> Format | None:
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    name = _SUFFIXES.get(suffix.lower())
+    return Format(name) if name is not None else None
+
+
+def _format_of(path: Path, wanted: Format, key: str) -> Format:
+    found = wanted if wanted is not Format.AUTO else _by_suffix(path)
+    if found is None:
+        raise Rejected.key(
+            key, str(path), "a name that ends in one of " + ", ".join(sorted(_SUFFIXES)) + "; or exp.format="
+        )
+    if found is Format.HUB:
+        raise Rejected.key("exp.format", "hub", f"text, json, jsonl or parquet for {path}, which is a file")
+    if found is Format.PARQUET and path.suffix == ".gz":
+        raise Rejected.key(key, str(path), "parquet as it is: it is packed inside")
+    return found
+
+
+def _brief(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""What makes a glitch token: indicators from weights, the census, the embedding graph, and detectors."""

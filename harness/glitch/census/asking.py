@@ -1,0 +1,97 @@
+"""Put one task's question to the model for many tokens, and judge the answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from harness.glitch.census.matching import Judgement, is_frame, judge
+from harness.glitch.census.questions import Question
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.decoding import Observe, Stop, decode
+from harness.models.answers.stopping import EndOfLine, LineTable, UntilSaid
+from harness.models.tokenizers import Tokenizer
+from harness.tokens.prompts import Task, expected_answer
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """What the model said when asked about one token, judged."""
+
+    token_id: int
+    said: tuple[int, ...]
+    """Ids, up to the end of the line; up to the token itself where repetition says it."""
+    text: str
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class TaskAnswers:
+    """One task asked about many tokens."""
+
+    answers: tuple[TokenAnswer, ...]
+    """Only of tokens that the task has a right answer for."""
+    n_positions: int
+    """Token positions that went through the model."""
+
+
+class Interviewer:
+    """One model, its tokenizer and vocabulary, ready to be asked. `batch_size` None: chosen from memory."""
+
+    def __init__(
+        self,
+        model: CausalModel,
+        tokenizer: Tokenizer,
+        vocabulary: CensusVocabulary,
+        end_ids: frozenset[int],
+        batch_size: int | None = None,
+    ) -> None:
+        self.model, self.tokenizer, self.vocabulary = model, tokenizer, vocabulary
+        self._table = LineTable.build(vocabulary.texts, end_ids, model.device)
+        self._batch_size = batch_size
+
+    def fits(self, question: Question) -> bool:
+        """Whether the prompt and its answer fit the model's window."""
+        needed = len(question.prompt(0, self.tokenizer)) + question.max_new_tokens
+        return self.model.n_ctx is None or needed <= self.model.n_ctx
+
+    def can_ask(self, question: Question, token_id: int) -> bool:
+        """Whether the task has a right answer for a token: repetition always, the others as `expected_answer` says.
+
+        A spelling that could not be finished in the question's room is not asked for.
+        """
+        if question.task not in (Task.SPELLING, Task.LENGTH):
+            return True
+        text = self.vocabulary.text(token_id)
+        expected = expected_answer(question.task, text) if text is not None else None
+        return expected is not None and expected.isprintable() and len(expected.encode()) + 2 <= question.max_new_tokens
+
+    def ask(self, question: Question, ids: Sequence[int], observe: Observe | None = None) -> TaskAnswers:
+        """Ask about every id that the task has an answer for, greedily, the id spliced into the prompt.
+
+        `observe` sees what the answers are chosen from; its rows number the ids that are asked.
+        """
+        asked = [int(i) for i in ids if self.can_ask(question, int(i))]
+        prompts = [question.prompt(i, self.tokenizer) for i in asked]
+        stop = self._stop(question, asked)
+        answers = decode(
+            self.model, prompts, question.max_new_tokens, stop, observe=observe, batch_size=self._batch_size
+        )
+        judged = tuple(self.judge(question.task, i, said) for i, said in zip(asked, answers.tokens, strict=True))
+        return TaskAnswers(judged, answers.n_positions)
+
+    def judge(self, task: Task, token_id: int, said: Sequence[int]) -> TokenAnswer:
+        """Judge the ids that were said about a token."""
+        text = self.vocabulary.decode(said, self.tokenizer)
+        judgement = judge(task, token_id, self.vocabulary.text(token_id), tuple(said), text)
+        return TokenAnswer(token_id, tuple(said), text, judgement)
+
+    def _stop(self, question: Question, asked: Sequence[int]) -> Stop:
+        texts = [self.vocabulary.text(i) or "" for i in asked]
+        many_lines = [number for number, text in enumerate(texts) if "\n" in text.strip()]
+        line = EndOfLine(self._table, len(asked), many_lines)
+        if question.task in (Task.SPELLING, Task.LENGTH):
+            return line
+        targets = [-1 if is_frame(text) else i for i, text in zip(asked, texts, strict=True)]
+        return UntilSaid(torch.tensor(targets, dtype=torch.long, device=self.model.device), line)

@@ -1,0 +1,114 @@
+"""The questions of the census as ids for one model: exact prompts, chat template, BOS, room for the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from harness.tokens.prompts import TEMPLATES, PromptTemplate, Task, splice
+from harness.tokens.prompts.chat import chat_form, render_chat
+
+if TYPE_CHECKING:
+    from harness.models.facts import VocabFacts
+    from harness.models.tokenizers import Tokenizer
+
+CENSUS_TASKS = (Task.REPETITION, Task.SPELLING, Task.LENGTH)
+"""A token is a glitch token if it fails any of these (Li et al. 2024)."""
+
+# Ten is what the published repetition tests allow. A spelling takes up to two tokens a letter.
+MAX_NEW_TOKENS = {Task.SPELLING: 36}
+DEFAULT_NEW_TOKENS = 10
+
+
+def prompt_versions(tasks: tuple[Task, ...]) -> dict[str, str]:
+    """Versions of the tasks' prompts, for the run id: another wording is another answer."""
+    return {f"prompt/{task.value}": TEMPLATES[task].version for task in tasks}
+
+
+class BosRule(Enum):
+    """Whether prompts begin with the beginning-of-sequence token."""
+
+    AUTO = "auto"
+    """Where the tokenizer puts one in front by itself, or where the model's training is known to have."""
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class ChatRule(Enum):
+    """Whether prompts go through the tokenizer's chat template."""
+
+    AUTO = "auto"
+    """Where the tokenizer has one."""
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One task's prompt for one model. `text` holds `{token}` slots; `bos` goes in front of its ids."""
+
+    task: Task
+    version: str
+    source: str
+    text: str
+    is_chat: bool
+    bos: tuple[int, ...]
+    max_new_tokens: int
+    _pieces: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def prompt(self, token_id: int, tokenizer: "Tokenizer") -> list[int]:
+        """Ids of the prompt with `token_id` in every slot."""
+        # An id no text leads to marks the slots once; putting another there is a copy.
+        if -1 not in self._pieces:
+            self._pieces[-1] = [*self.bos, *splice(self.text, -1, tokenizer.encode)]
+        return [token_id if piece == -1 else piece for piece in self._pieces[-1]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What details.json records of it."""
+        return {
+            "version": self.version,
+            "source": self.source,
+            "text": self.text,
+            "chat": self.is_chat,
+            "bos": list(self.bos),
+            "max_new_tokens": self.max_new_tokens,
+        }
+
+
+def leading_ids(tokenizer: "Tokenizer", facts: "VocabFacts", rule: BosRule) -> tuple[int, ...]:
+    """The BOS in front of a plain prompt, or nothing."""
+    bos = facts.bos_id
+    if bos is None or rule is BosRule.NEVER:
+        return ()
+    if rule is BosRule.AUTO and facts.exposures is None and not tokenizer.adds_bos:
+        return ()
+    return (bos,)
+
+
+def make_question(
+    template: PromptTemplate,
+    tokenizer: "Tokenizer",
+    facts: "VocabFacts",
+    bos: BosRule = BosRule.AUTO,
+    chat: ChatRule = ChatRule.AUTO,
+    max_new_tokens: int | None = None,
+) -> Question:
+    """One template as this model is asked it."""
+    room = max_new_tokens or MAX_NEW_TOKENS.get(template.task, DEFAULT_NEW_TOKENS)
+    form = chat_form(template)
+    if tokenizer.chat_template is None or chat is ChatRule.NEVER or form is None:
+        front = leading_ids(tokenizer, facts, bos)
+        return Question(template.task, template.version, template.source, template.text, False, front, room)
+    text = render_chat(form, tokenizer.chat_template, tokenizer.special_texts)
+    # A chat template writes its own BOS.
+    return Question(template.task, f"{template.version}+chat", template.source, text, True, (), room)
+
+
+def census_questions(
+    tokenizer: "Tokenizer",
+    facts: "VocabFacts",
+    bos: BosRule = BosRule.AUTO,
+    chat: ChatRule = ChatRule.AUTO,
+    tasks: tuple[Task, ...] = CENSUS_TASKS,
+) -> Mapping[Task, Question]:
+    """The questions of a census, in order."""
+    return {task: make_question(TEMPLATES[task], tokenizer, facts, bos, chat) for task in tasks}

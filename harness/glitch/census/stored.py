@@ -1,0 +1,132 @@
+"""The verdicts of a finished census, for whoever takes them as ground truth."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import Rejected
+from harness.glitch.census.matching import RULE_VERSION
+from harness.runs.results.stored_run import StoredRun
+from harness.tokens.prompts import TEMPLATES, Task
+
+if TYPE_CHECKING:
+    from harness.models.identity import ModelIdentity
+
+KEY = "exp.census"
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a census found. `glitch[id]` is True for a token that fails an informative task."""
+
+    run_id: str
+    folder: Path
+    glitch: dict[int, bool]
+    """Of every token with a verdict, in order of id."""
+    informative: tuple[Task, ...]
+    tokens_per_query: float
+    """Mean token positions that went through the model for one token and one prompt."""
+    is_complete: bool
+    """Whether every token was tested, not a sample."""
+    facts: dict[str, Any]
+    """details.json of the run."""
+
+    @property
+    def glitch_ids(self) -> tuple[int, ...]:
+        """The tokens that failed."""
+        return tuple(token for token, failed in self.glitch.items() if failed)
+
+
+def load_census(folder: Path, identity: "ModelIdentity", key: str = KEY) -> Census:
+    """The census stored in a run folder.
+
+    Raises `Rejected`, naming `key`, for a folder that holds no complete census, and for a census of another model,
+    revision, prompt version or matching rule.
+    """
+    run = _complete_run(Path(folder), key)
+    _refuse_other_model(run, identity, key)
+    details = run.details
+    if details.get("rule_version") != RULE_VERSION:
+        _refuse(key, folder, f"judged by the matching rule {details.get('rule_version')!r}", f"rule {RULE_VERSION!r}")
+    for name, question in details["questions"].items():
+        current = TEMPLATES[Task(name)].version
+        if str(question["version"]).removesuffix("+chat") != current:
+            _refuse(key, folder, f"its {name} prompt is version {question['version']!r}", f"version {current!r}")
+    records = run.records
+    glitch: dict[int, bool] = {}
+    if len(records):
+        known = records[records["glitch"].notna()].sort_values("id")
+        glitch = {int(token): bool(failed) for token, failed in zip(known["id"], known["glitch"], strict=True)}
+    return Census(
+        run.run_id,
+        Path(folder),
+        glitch,
+        tuple(Task(name) for name in details["informative"]),
+        float(details["tokens_per_query"] or 0.0),
+        bool(details["is_complete"]),
+        dict(details),
+    )
+
+
+def find_census(results_dir: Path, identity: "ModelIdentity", key: str = KEY) -> Path:
+    """The newest complete census of this model below a results folder; `Rejected` where there is none."""
+    from harness.runs.results.stored_run import find_runs
+
+    found = []
+    for run in find_runs(results_dir, "census", "complete"):
+        try:
+            census = load_census(run.folder, identity, key)
+        except Rejected:
+            continue  # another model's, or an older rule's
+        found.append((census.is_complete, str(run.manifest.get("ended")), run.folder))
+    if not found:
+        raise Rejected(f"{key}: no census of {identity.label} below {results_dir}; run it first: exp=census")
+    return max(found)[2]
+
+
+def census_inputs(folder: Path | None, results_dir: Path, identity: "ModelIdentity | None") -> dict[str, str]:
+    """What a run's id takes from the census it will use: empty where none is named or found.
+
+    Raises `Rejected` for a named folder that `load_census` refuses.
+    """
+    if identity is None:
+        return {}
+    if folder is None:
+        try:
+            folder = find_census(results_dir, identity)
+        except Rejected:
+            return {}
+    return {"census": fingerprint(load_census(folder, identity))}
+
+
+def fingerprint(census: Census) -> str:
+    """Stands for the verdicts of a census."""
+    return hashlib.sha256(repr(sorted(census.glitch.items())).encode()).hexdigest()
+
+
+def _complete_run(folder: Path, key: str) -> StoredRun:
+    if not (folder / "manifest.json").is_file():
+        raise Rejected.key(key, str(folder), "the folder of a finished run of exp=census")
+    run = StoredRun(folder)
+    if run.experiment != "census" or run.status != "complete":
+        _refuse(key, folder, f"a {run.status} run of {run.experiment}", "a complete run of census")
+    return run
+
+
+def _refuse_other_model(run: StoredRun, identity: "ModelIdentity", key: str) -> None:
+    model = run.manifest.get("model") or {}
+    if identity.weights_sha256 is not None:
+        same = model.get("weights_sha256") == identity.weights_sha256
+    else:
+        same = (model.get("name"), model.get("revision")) == (identity.name, identity.revision)
+    if same:
+        return
+    other = f"{model.get('label')} (revision {model.get('revision')})" if model.get("revision") else model.get("label")
+    wanted = f"{identity.label} (revision {identity.revision})" if identity.revision else identity.label
+    hint = " with these very weights" if model.get("label") == identity.label and not model.get("revision") else ""
+    _refuse(key, run.folder, f"a census of {other}", f"one of {wanted}{hint}")
+
+
+def _refuse(key: str, folder: Path, what: str, allowed: str) -> None:
+    raise Rejected(f"{key}: got {str(folder)!r}: {what}, allowed: {allowed}")

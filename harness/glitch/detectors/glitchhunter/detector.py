@@ -1,0 +1,32 @@
+"""GlitchHunter (Li et al., FSE 2024) as one detector among others; `hunt.py` beside this file is the method itself."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
+from harness.glitch.detectors.ledger import DetectionResult, Ledger
+from harness.glitch.detectors.oracle import QueryOracle
+from harness.glitch.detectors.view import ModelView
+
+
+@dataclass(frozen=True)
+class GlitchHunter:
+    """Hunts among the tokens of the view; a token's score is the number of graphs it stayed in."""
+
+    settings: GlitchHunterSettings = field(default_factory=GlitchHunterSettings)
+    name = "glitchhunter"
+
+    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
+        """As `Detector.detect`."""
+        from harness.glitch.detectors.glitchhunter.hunt import Iteration, hunt
+
+        ledger = Ledger(view, oracle, budget)
+        stayed = np.zeros(view.n)
+
+        def follow(iteration: Iteration) -> None:
+            stayed[view.place[iteration.kept]] += 1
+
+        settings = replace(self.settings, k=min(self.settings.k, view.n - 1))
+        hunt(view.embedding[view.ids].astype(np.float32), view.ids.tolist(), ledger, settings, seed, follow)
+        return ledger.result(stayed)

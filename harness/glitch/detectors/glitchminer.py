@@ -1,0 +1,62 @@
+"""GlitchMiner: follow the gradient of the next token's entropy through the embedding, a batch of neighbours at a time.
+
+Source: Wu et al. 2024, arXiv 2410.15052, section "Method"; public code wooozihui/GlitchMiner @77cf15b, miner.py. As
+there, a token's verdict is the miner's own: the likeliest next token of its prompt is not the token. One pass gives
+entropy and verdict, so a token costs one query whatever a verdict of the census costs; the pass behind each gradient
+costs one more, which the published counts of queries leave out. No confirmation by other prompts (the code's "strict"
+mode costs three times as much).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.errors import RunFailed
+from harness.glitch.detectors.ledger import DetectionResult, Ledger
+from harness.glitch.detectors.oracle import QueryOracle
+from harness.glitch.detectors.settings import GlitchMinerSettings
+from harness.glitch.detectors.view import ModelView, Passes
+
+
+@dataclass(frozen=True)
+class GlitchMiner:
+    """The miner with its settings. Nothing in it is random."""
+
+    settings: GlitchMinerSettings = field(default_factory=GlitchMinerSettings)
+    name = "glitchminer"
+
+    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:  # noqa: ARG002
+        """As `Detector.detect`. Raises `RunFailed` where the model cannot be run or its prompt does not fit."""
+        if view.passes is None or not view.passes.can_ask_uncertainty:
+            raise RunFailed("GlitchMiner needs passes of its prompt through the model, which does not fit")
+        ledger = Ledger(view, oracle, budget)
+        ids = view.ids if view.normal_ids is None else view.ids[np.isin(view.ids, list(view.normal_ids))]
+        scores = np.zeros(view.n)
+        if not len(ids):
+            return ledger.result(scores)
+        rows = view.unembedding[ids].astype(np.float64)
+        unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        is_open = np.ones(len(ids), dtype=bool)
+        current = int(np.linalg.norm(view.embedding[ids].astype(np.float64), axis=1).argmin())
+        while ledger.left >= 2 and is_open.any():
+            slope = view.passes.steepness(int(ids[current]))
+            ledger.pay_passes(1, slope.n_positions)
+            near = np.flatnonzero(is_open)
+            likeness = unit[near] @ unit[current]
+            near = near[np.argsort(-likeness, kind="stable")[: self.settings.k]]
+            estimate = slope.entropy + (rows[near] - rows[current]) @ slope.gradient.astype(np.float64)
+            scores[view.place[ids[near]]] = np.maximum(estimate, 0)
+            batch = near[np.argsort(-estimate, kind="stable")[: min(self.settings.batch_size, ledger.left)]]
+            entropy = self._ask(ledger, view.passes, ids[batch])
+            is_open[batch] = False
+            current = int(batch[entropy.argmax()])
+        return ledger.result(scores)
+
+    def _ask(self, ledger: Ledger, passes: Passes, ids: np.ndarray) -> np.ndarray:
+        found = passes.uncertainty(ids.tolist())
+        positions = found.n_positions
+        for token, says in zip(ids.tolist(), found.says_token, strict=True):
+            ledger.pay_passes(1, positions)
+            positions = 0
+            ledger.judge(token, not says)
+        return found.entropy

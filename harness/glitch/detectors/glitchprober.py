@@ -1,0 +1,83 @@
+"""GlitchProber: learn from a sample what glitch tokens do inside the model, and classify all others by it.
+
+Source: Zhang et al. 2024, arXiv 2408.04905, Algorithm 1: attention pattern, gate and data of the MLP in key layers
+during the first pass of the repetition prompt, PCA, a support vector machine with a polynomial kernel; predicted glitch
+tokens are tested again. Adaptations, all ours: activations are read at the prompt's last position (the paper's is
+unknown); labels are verdicts of the census (the paper: repetition only); an MLP without a gate (GPT-2) gives its hidden
+layer behind the non-linearity in place of gate and data; what stays of the budget buys re-tests, the surest first, and
+predictions it does not reach are reported as they are. Every token outside the sample takes one pass for its
+activations. No budget below the whole vocabulary covers that: these passes are counted beyond it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.errors import RunFailed
+from harness.glitch.detectors.ledger import DetectionResult, Ledger
+from harness.glitch.detectors.oracle import QueryOracle
+from harness.glitch.detectors.settings import GlitchProberSettings
+from harness.glitch.detectors.view import ModelView, Passes
+
+_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class GlitchProber:
+    """The probe with its settings."""
+
+    settings: GlitchProberSettings = field(default_factory=GlitchProberSettings)
+    name = "glitchprober"
+
+    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
+        """As `Detector.detect`. Raises `RunFailed` where the model cannot be run or the prompt does not fit."""
+        if view.passes is None or not view.passes.can_ask_activations:
+            raise RunFailed("GlitchProber needs activations of the repetition prompt, which does not fit the model")
+        ledger = Ledger(view, oracle, budget)
+        rng = np.random.default_rng([seed, 5])
+        n_sample = int(np.ceil(self.settings.sample_share * ledger.tokens_left))
+        sample = ledger.ask_what_fits(rng.permutation(view.ids)[:n_sample].tolist())
+        labels = np.array([ledger.answers[i] for i in sample], dtype=bool)
+        if labels.all() or not labels.any():
+            # One kind only: there is nothing to learn. What is left of the budget goes on at random.
+            rest = rng.permutation(np.setdiff1d(view.ids, sample)).tolist()
+            ledger.ask_what_fits(rest[: ledger.tokens_left])
+            return ledger.result(np.zeros(view.n))
+        margin = self._margins(view, view.passes, ledger, sample, labels, seed)
+        suspects = view.ids[np.argsort(-margin, kind="stable")]
+        suspects = suspects[margin[view.place[suspects]] > 0]
+        untested = [int(i) for i in suspects if int(i) not in ledger.answers]
+        ledger.ask_what_fits(untested[: ledger.tokens_left])
+        predicted = {*ledger.hits, *(i for i in untested if i not in ledger.answers)}
+        return ledger.result(margin, sorted(predicted))
+
+    def _margins(
+        self, view: ModelView, passes: Passes, ledger: Ledger, sample: list[int], labels: np.ndarray, seed: int
+    ) -> np.ndarray:
+        """Distance from the separating surface, positive for predicted glitch tokens."""
+        first = passes.activations(sample)
+        if not passes.shares_activations:
+            ledger.pay_beyond(len(sample), first.n_positions)
+        model = self._fit(first.values, labels, seed)
+        margin = np.zeros(view.n)
+        margin[view.place[sample]] = model.decision_function(first.values)
+        rest = np.setdiff1d(view.ids, sample)
+        for start in range(0, len(rest), _CHUNK):
+            some = rest[start : start + _CHUNK]
+            found = passes.activations(some.tolist())
+            ledger.pay_beyond(len(some), found.n_positions)
+            margin[view.place[some]] = model.decision_function(found.values)
+        return margin
+
+    def _fit(self, values: np.ndarray, labels: np.ndarray, seed: int) -> Any:
+        from sklearn.decomposition import PCA
+        from sklearn.pipeline import make_pipeline
+        from sklearn.svm import SVC
+
+        s = self.settings
+        components = min(s.n_components, len(values) - 1, values.shape[1])
+        return make_pipeline(
+            PCA(max(1, components), random_state=seed),
+            SVC(C=s.c, kernel="poly", degree=s.degree, class_weight="balanced" if s.is_balanced else None),
+        ).fit(values, labels)

@@ -1,0 +1,43 @@
+"""Verdicts written down as they come, so that an interrupted run does not ask the model again."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.glitch.detectors.oracle import MemoOracle
+
+if TYPE_CHECKING:
+    from harness.runs.folder import ShardStore
+
+
+class KeptOracle(MemoOracle):
+    """Passes questions on to `inner` and keeps each batch of verdicts as a shard.
+
+    Whoever asks must ask the same tokens in the same order when the run is continued; a batch that differs from the
+    shard in its place is asked anew. Prices are the inner oracle's; a budget is set here and not there.
+    """
+
+    def __init__(self, inner: MemoOracle, shards: "ShardStore", budget: int | None = None, label: str = "ask") -> None:
+        super().__init__(inner.queries_per_token, budget)
+        self._inner, self._shards, self._label = inner, shards, label
+        self._n_batches = 0
+
+    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        import numpy as np
+
+        key = f"{self._label}-{self._n_batches:05d}"
+        self._n_batches += 1
+        kept = self._shards.read(key)
+        if kept is not None and kept["ids"].tolist() == list(ids):
+            return kept["fails"].astype(bool).tolist(), int(kept["tokens_processed"][0])
+        before = self._inner.tokens_processed
+        fails = self._inner.ask(ids)
+        spent = self._inner.tokens_processed - before
+        self._shards.write(
+            key,
+            {
+                "ids": np.asarray(ids, dtype=np.int64),
+                "fails": np.asarray(fails, dtype=np.int8),
+                "tokens_processed": np.array([spent], dtype=np.int64),
+            },
+        )
+        return fails, spent

@@ -1,0 +1,187 @@
+"""Passes of tokens through a real model: entropy and its gradient for GlitchMiner, activations for GlitchProber, and
+for active_census the margins of the answers that verdicts are read from."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from harness.errors import RunFailed
+from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.questions import Question
+from harness.glitch.detectors.view import Activations, Steepness, Uncertainty
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.decoding import Observe
+from harness.models.answers.pass_size import rows_per_pass
+from harness.models.batch_size import choose_batch_size
+from harness.models.loaded import LoadedModel
+from harness.models.tokenizers import Tokenizer
+
+# miner.py adds this inside the logarithm.
+_INSIDE_LOG = 1e-6
+
+
+class ModelPasses:
+    """`harness.glitch.detectors.view.Passes` on a model.
+
+    `layers` are the first and last layer that activations are read from, as shares of the depth; `is_repetition_asked`
+    says whether a verdict of the oracle includes the repetition prompt, whose first pass then gives them for nothing.
+    `booted` opens the model with hooks when activations are first asked for. `interviewer` is who verdicts are bought
+    from; without one there are no margins.
+    """
+
+    def __init__(
+        self,
+        model: CausalModel,
+        booted: Callable[[], LoadedModel],
+        tokenizer: Tokenizer,
+        mining: Question,
+        repetition: Question,
+        layers: tuple[float, float],
+        is_repetition_asked: bool = True,
+        interviewer: Interviewer | None = None,
+    ) -> None:
+        self._model, self._boot, self._tokenizer = model, booted, tokenizer
+        self._mining, self._repetition, self._layers = mining, repetition, layers
+        self._is_repetition_asked, self._interviewer = is_repetition_asked, interviewer
+
+    @property
+    def can_ask_uncertainty(self) -> bool:
+        """Whether GlitchMiner's prompt fits the model's window."""
+        return self._fits(self._mining)
+
+    @property
+    def can_ask_activations(self) -> bool:
+        """Whether the repetition prompt fits and there are attention patterns and MLPs to read."""
+        return self._fits(self._repetition) and bool(self._points)
+
+    @property
+    def shares_activations(self) -> bool:
+        """Whether a verdict's own first pass is the one activations are read from."""
+        return self._is_repetition_asked
+
+    @property
+    def can_ask_margins(self) -> bool:
+        """Whether a verdict includes the answer to repetition, and there is someone to give it."""
+        return self._is_repetition_asked and self._interviewer is not None
+
+    def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
+        """Of each token's answer to repetition, exactly as its verdict was read from it. Raises `RunFailed` where
+        `can_ask_margins` is False."""
+        if not self.can_ask_margins or self._interviewer is None:
+            raise RunFailed("no verdict includes an answer to repetition: there are no margins")
+        observe, found = _observed_margins(torch.tensor(list(ids), dtype=torch.long), self._repetition.max_new_tokens)
+        answers = self._interviewer.ask(self._repetition, ids, observe).answers
+        # Prompts of a batch go on together: what is observed behind an answer's end is not part of it.
+        return np.array([row[: len(answer.said)].max() for row, answer in zip(found, answers, strict=True)])
+
+    def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
+        """One pass for each token, GlitchMiner's prompt."""
+        entropies, says, n_positions = [], [], 0
+        for some in self._chunks(ids, len(self._mining.prompt(0, self._tokenizer))):
+            tokens = self._prompts(self._mining, some)
+            with torch.inference_mode():
+                logits = self._model.backend(input_ids=tokens, use_cache=False, **self._last_only).logits[:, -1]
+            entropies.append(_entropy(logits).cpu())
+            says.append((logits.argmax(-1).cpu() == torch.tensor(some)).cpu())
+            n_positions += tokens.numel()
+        if not entropies:
+            return Uncertainty(np.empty(0), np.empty(0, dtype=bool), 0)
+        return Uncertainty(torch.cat(entropies).double().numpy(), torch.cat(says).numpy(), n_positions)
+
+    def steepness(self, token_id: int) -> Steepness:
+        """One forward and backward pass for one token; the gradient is by the prompt's first slot for it."""
+        tokens = self._prompts(self._mining, [token_id])
+        # An id no text leads to marks the slots.
+        slot = self._mining.prompt(-1, self._tokenizer).index(-1)
+        with torch.enable_grad():
+            rows = self._model.backend.get_input_embeddings()(tokens).detach().requires_grad_(True)
+            logits = self._model.backend(inputs_embeds=rows, use_cache=False, **self._last_only).logits[:, -1]
+            entropy = _entropy(logits)[0]
+            (gradient,) = torch.autograd.grad(entropy, rows)
+        return Steepness(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
+
+    def activations(self, ids: Sequence[int]) -> Activations:
+        """One pass for each token: what the key layers do at the prompt's last position."""
+        model, found, n_positions = self._booted, [], 0
+        length = len(self._repetition.prompt(0, self._tokenizer))
+        size = choose_batch_size(model, length)
+        for start in range(0, len(ids), size):
+            tokens = self._prompts(self._repetition, ids[start : start + size])
+            seen: dict[str, Tensor] = {}
+            model.forward(tokens, {name: _keeper(seen, name) for name in self._points})
+            found.append(np.concatenate([self._read(seen, name) for name in self._points], axis=1))
+            n_positions += tokens.numel()
+        return Activations(np.concatenate(found), n_positions)
+
+    @cached_property
+    def _booted(self) -> LoadedModel:
+        return self._boot()
+
+    @cached_property
+    def _points(self) -> tuple[str, ...]:
+        names = set(self._booted.hook_names)
+        n = self._booted.n_layers
+        first, last = (min(n - 1, int(share * n)) for share in self._layers)
+        wanted = []
+        for layer in range(first, last + 1):
+            block = f"blocks.{layer}"
+            wanted.append(f"{block}.attn.hook_pattern")
+            # With a gate: hook_pre is the gate before its non-linearity, hook_pre_linear the data. Without: hook_post.
+            gated = f"{block}.mlp.hook_pre_linear" in names
+            wanted += [f"{block}.mlp.hook_pre", f"{block}.mlp.hook_pre_linear"] if gated else [f"{block}.mlp.hook_post"]
+        return tuple(name for name in wanted if name in names)
+
+    def _read(self, seen: dict[str, Tensor], name: str) -> np.ndarray:
+        values = seen[name]
+        if name.endswith("mlp.hook_pre"):
+            values = torch.nn.functional.silu(values)
+        return values.flatten(1).float().cpu().numpy()
+
+    def _prompts(self, question: Question, ids: Sequence[int]) -> Tensor:
+        rows = [question.prompt(int(i), self._tokenizer) for i in ids]
+        return torch.tensor(rows, dtype=torch.long, device=self._model.device)
+
+    def _chunks(self, ids: Sequence[int], length: int) -> list[list[int]]:
+        size = rows_per_pass(self._model, length, 0)
+        return [[int(i) for i in ids[start : start + size]] for start in range(0, len(ids), size)]
+
+    def _fits(self, question: Question) -> bool:
+        window = self._model.n_ctx
+        return window is None or len(question.prompt(0, self._tokenizer)) <= window
+
+    @property
+    def _last_only(self) -> dict[str, Any]:
+        return dict(self._model._keep_last)
+
+
+def _entropy(logits: Tensor) -> Tensor:
+    probability = logits.float().softmax(-1)
+    return -(probability * (probability + _INSIDE_LOG).log()).sum(-1)
+
+
+def _observed_margins(ids: Int[Tensor, " prompt"], n_steps: int) -> tuple[Observe, Float[np.ndarray, "prompt step"]]:
+    """An observer that notes the lead of each prompt's own token over all others at each step, and where it does."""
+    found = np.full((len(ids), n_steps), -np.inf)
+
+    def observe(rows: Tensor, logits: Tensor, step: int) -> None:
+        places = rows.cpu()
+        own = ids[places].to(logits.device)[:, None]
+        others = logits.float().scatter(1, own, -torch.inf).max(dim=-1).values
+        found[places.numpy(), step] = (logits.float().gather(1, own)[:, 0] - others).cpu().numpy()
+
+    return observe, found
+
+
+def _keeper(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], None]:
+    is_pattern = name.endswith("hook_pattern")
+
+    def keep(value: Tensor) -> None:
+        # The last position alone: [batch head key] of a pattern, [batch neuron] of an MLP.
+        seen[name] = (value[:, :, -1] if is_pattern else value[:, -1]).detach().clone()
+
+    return keep

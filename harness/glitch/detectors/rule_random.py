@@ -1,0 +1,36 @@
+"""Rule-based random sampling: a random half of the vocabulary without the frequent words is reported.
+
+Source: the baseline of Zhang et al. 2024 (GlitchProber, arXiv 2408.04905, section 5). The paper asks the model nothing;
+here the budget, which every detector gets, buys verdicts on reported tokens, and those that pass are taken back.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.glitch.detectors.frequent_words import frequent_words
+from harness.glitch.detectors.ledger import DetectionResult, Ledger
+from harness.glitch.detectors.oracle import QueryOracle
+from harness.glitch.detectors.settings import RuleRandomSettings
+from harness.glitch.detectors.view import ModelView
+
+
+@dataclass(frozen=True)
+class RuleRandom:
+    """The baseline with its settings."""
+
+    settings: RuleRandomSettings = field(default_factory=RuleRandomSettings)
+    name = "rule_random"
+
+    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
+        """As `Detector.detect`."""
+        ledger = Ledger(view, oracle, budget)
+        rng = np.random.default_rng([seed, 2])
+        words = frozenset(frequent_words()[: self.settings.n_words])
+        drawn = rng.permutation(view.ids)[: int(np.ceil(self.settings.share * view.n))]
+        reported = [int(i) for i in drawn if view.texts[i].strip().lower() not in words]
+        ledger.ask_what_fits(reported[: ledger.tokens_left])
+        kept = [i for i in reported if ledger.answers.get(i, True)]
+        scores = np.zeros(view.n)
+        scores[view.place[reported]] = 1.0
+        return ledger.result(scores, kept)

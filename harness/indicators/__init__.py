@@ -1,6 +1,0 @@
-"""Numbers computed from weights alone that rank tokens by how little they were trained."""
-
-from harness.indicators.formulas import Indicator, main_indicator, weight_indicators
-from harness.indicators.unused import UnusedIds, known_unused_ids
-
-__all__ = ["Indicator", "UnusedIds", "known_unused_ids", "main_indicator", "weight_indicators"]

@@ -1,0 +1,30 @@
+"""Numbers and intervals as people read them."""
+
+import math
+from typing import Any
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number with as many decimals as its size deserves; empty for what was not measured."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return str(value)
+    if value != 0 and (abs(value) < 10**-digits or abs(value) >= 1e6):
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    return _fixed(value, digits)
+
+
+def _fixed(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
+
+
+def with_interval(mean: Any, low: Any, high: Any, digits: int = 3) -> str:
+    """`mean [low, high]`, or the mean alone where there is no interval (one sequence)."""
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in (mean, low, high)):
+        return number(mean, digits)
+    # Fixed, however small: a mean and its ends are read against one another.
+    return f"{_fixed(mean, digits)} [{_fixed(low, digits)}, {_fixed(high, digits)}]"

@@ -1,0 +1,190 @@
+"""A plain causal language model, loaded without hooks: for behaviour, only its answers count."""
+
+import gc
+import inspect
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from harness.errors import Rejected, RunFailed
+from harness.models.answers.continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
+from harness.models.config import ModelConfig
+from harness.models.config_file import load_config_file
+from harness.models.device import resolve_device
+from harness.models.identity import ModelIdentity, ModelSource
+from harness.models.quiet import LoadReport, quiet_loading
+from harness.runs.requirements import require_plain_weights
+
+logger = logging.getLogger(__name__)
+
+# How far the logits may differ, relative to the largest, with a reused prefix and without: rounding only.
+_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
+
+
+class CausalModel:
+    """A causal language model ready to answer. `backend` is one of transformers' causal models, on its device."""
+
+    def __init__(self, backend: Any, n_ctx: int | None = None) -> None:
+        self._backend: Any = backend.eval()
+        # With a pad id set, transformers inspects every batch for padding; nothing is ever padded here.
+        backend.config.pad_token_id = None
+        first = next(backend.parameters())
+        self.device, self.dtype = str(first.device), first.dtype
+        self.n_ctx = n_ctx
+        """Longest sequence; None where nothing states one."""
+        accepted = inspect.signature(backend.forward).parameters
+        self._keep_last: dict[str, int] = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+
+    @classmethod
+    def load(cls, identity: ModelIdentity, config: ModelConfig) -> "CausalModel":
+        """The model a config names, its raw weights. Raises `Rejected` for weights that cannot be loaded."""
+        require_plain_weights(config)
+        file = load_config_file(identity, config.trust_remote_code)
+        with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
+            backend = _load_backend(identity, config, report)
+        fuse_activations(backend)
+        return cls(backend, config.n_ctx if config.n_ctx is not None else file.n_ctx)
+
+    @property
+    def d_vocab(self) -> int:
+        """Width of the logits."""
+        return int(self.unembedding().shape[0])
+
+    @property
+    def backend(self) -> Any:
+        """transformers' model itself, for comparisons with its own `generate`. Raises `RunFailed` once closed."""
+        if self._backend is None:
+            raise RunFailed("the model was closed")
+        return self._backend
+
+    def embedding(self) -> Float[Tensor, "d_vocab d_model"]:
+        """Input rows, the model's own memory."""
+        weight: Tensor = self.backend.get_input_embeddings().weight.detach()
+        return weight
+
+    def unembedding(self) -> Float[Tensor, "d_vocab d_model"]:
+        """Output rows, one per token, the model's own memory. Raises `RunFailed` for a model without such a matrix."""
+        module = self.backend.get_output_embeddings()
+        if module is None:
+            raise RunFailed("this architecture has no unembedding matrix")
+        weight: Tensor = module.weight.detach()
+        return weight
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether embedding and unembedding are one matrix."""
+        return self.embedding().data_ptr() == self.unembedding().data_ptr()
+
+    def logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        """Logits at every position, in the model's dtype."""
+        self._refuse_longer(tokens.shape[1])
+        with torch.inference_mode():
+            out: Tensor = self.backend(input_ids=tokens.to(self.device), use_cache=False).logits
+        return out
+
+    def prefix(self, ids: Sequence[int]) -> Prefix:
+        """What `begin` needs to know of a common beginning: its keys and values, or only its ids."""
+        layers = self._keys_and_values(ids) if ids and self.reuses_prefixes else None
+        return Prefix(tuple(ids), layers)
+
+    def begin(self, prefix: Prefix, rest: Int[Tensor, "batch pos"]) -> Continuation:
+        """Read `prefix` followed by each row of `rest`; the answer to each is ready to be decoded."""
+        self._refuse_longer(len(prefix.ids) + rest.shape[1])
+        rest = rest.to(self.device)
+        if self.reuses_prefixes:
+            return CachedContinuation(self.backend, prefix, rest, self._keep_last)
+        return WholeContinuation(self.backend, prefix, rest, self._keep_last)
+
+    @cached_property
+    def reuses_prefixes(self) -> bool:
+        """Whether keys and values of a common beginning can stand in for reading it again.
+
+        Tried once on this very model, since architectures differ in what they keep (Mamba has no keys).
+        """
+        tokens = torch.arange(6, device=self.device)[None] % self.d_vocab
+        layers = self._keys_and_values(tokens[0, :3].tolist())
+        if layers is None:
+            return False
+        cached = CachedContinuation(
+            self.backend, Prefix((0, 1, 2), layers), tokens[:, 3:5].repeat(2, 1), self._keep_last
+        )
+        reused = cached.step(tokens[:, 5].repeat(2)).float()[0]
+        whole = self.logits(tokens)[0, -1].float()
+        faithful = (reused - whole).abs().max() <= _TOLERANCE.get(self.dtype, 0.1) * whole.abs().max()
+        if not faithful:
+            logger.warning("this model's keys and values cannot be reused: every prompt is read whole")
+        return bool(faithful)
+
+    def close(self) -> None:
+        """Let go of the weights; safe to call twice."""
+        self._backend = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _keys_and_values(self, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]] | None:
+        """Keys and values [1 head pos d_head] of every layer; None for a model that keeps something else."""
+        from transformers.cache_utils import DynamicCache, DynamicLayer
+
+        with torch.inference_mode():
+            out = self.backend(torch.tensor([list(ids)], device=self.device), use_cache=True, **self._keep_last)
+        cache = getattr(out, "past_key_values", None)
+        if not isinstance(cache, DynamicCache) or not cache.layers:
+            return None
+        layers: list[Any] = [
+            layer for layer in cache.layers if isinstance(layer, DynamicLayer) and layer.is_initialized
+        ]
+        if len(layers) < len(cache.layers) or any(layer.keys.shape[-2] != len(ids) for layer in layers):
+            return None
+        return [(layer.keys, layer.values) for layer in layers]
+
+    def _refuse_longer(self, n_pos: int) -> None:
+        if self.n_ctx is not None and n_pos > self.n_ctx:
+            raise RunFailed(f"a prompt of {n_pos} tokens does not fit the model's window of {self.n_ctx}")
+
+
+def fuse_activations(backend: Any) -> None:
+    """Let torch's one-pass GELU stand in for transformers' spelt-out tanh formula: the same function up to rounding."""
+    from transformers.activations import GELUTanh, NewGELUActivation
+
+    for module in backend.modules():
+        for name, child in module.named_children():
+            if type(child) is NewGELUActivation:
+                setattr(module, name, GELUTanh())
+
+
+def _load_backend(identity: ModelIdentity, config: ModelConfig, report: LoadReport) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    placed = {"device_map": config.device_map} if config.device_map is not None else {}
+    try:
+        backend: Any = AutoModelForCausalLM.from_pretrained(
+            identity.location,
+            revision=identity.revision,
+            dtype=getattr(torch, config.dtype.value),
+            trust_remote_code=config.trust_remote_code,
+            local_files_only=identity.path is not None,
+            **placed,
+        )
+        if config.device_map is None:
+            backend = backend.to(resolve_device(config))
+    except Rejected:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise RunFailed(f"not enough memory to load {identity.name}") from error
+    except Exception as error:  # transformers raises whatever a broken folder makes it stumble over
+        text = " ".join(str(error).split())[:300]
+        raise Rejected(
+            f"model.name: got {identity.name!r}: it cannot be loaded ({type(error).__name__}: {text})"
+        ) from error
+    lacking = report.missing or report.mismatched
+    if lacking:
+        raise Rejected(
+            f"model.name: got {identity.name!r}: its weights lack {len(lacking)} tensors ({lacking[0]}, ...)"
+        )
+    return backend

@@ -1,0 +1,223 @@
+"""Training an organism from a recipe, with checkpoints to go on from after a kill.
+
+The loop is transformers' Trainer: it takes 1.02 times as long as a bare one (`benchmarks/pocket_trainer.py`).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.organism.loss import next_token_loss
+from harness.organism.probes import probe_copying
+from harness.organism.recipe import LOG_EVERY, RecipeConfig
+from harness.organism.shipping import CurvePoint, Verdict, judge, ship
+from harness.organism.stream import Material, Stream, build_stream, prepare_material
+from harness.training import attention
+from harness.training.checkpoints import newest_checkpoint, step_of
+from harness.training.positions import initial_positions
+
+if TYPE_CHECKING:
+    from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+else:
+    GPT2Config = GPT2LMHeadModel = Trainer = TrainingArguments = Any
+
+log = logging.getLogger(__name__)
+
+_PROBE_SEQUENCES = 16
+# The Trainer's last log entry sums up the call, not a step.
+SUMMARY = {"train_runtime"}
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What came of a training. `seconds` is the time of this call only, `final_loss` in nats per token (mean of the
+    last steps logged)."""
+
+    folder: Path
+    final_loss: float
+    seconds: float
+    steps: int
+    resumed_from: int
+    parameters: int
+    verdict: Verdict
+
+
+Progress = Callable[[int, int, float], None]
+"""Called as (step, total, loss)."""
+
+
+def train_organism(
+    recipe: RecipeConfig, out_folder: Path, work_folder: Path, on_progress: Progress, stdlib: Path | None = None
+) -> TrainingOutcome:
+    """Train `recipe` and write the organism to `out_folder`.
+
+    Checkpoints live in `work_folder`, in a folder named by the recipe: called again after a kill it goes on from the
+    newest whole one, with the same rows. `stdlib` replaces the standard library's folder (tests).
+    """
+    import torch
+    from transformers.utils.logging import disable_progress_bar
+
+    began = time.monotonic()
+    # Progress is the caller's to show.
+    disable_progress_bar()
+    torch.set_num_threads(recipe.threads)
+    # Adam's averages of never-seen rows decay into denormal numbers, which this makes zero instead of slow.
+    torch.set_flush_denormal(True)
+    material = prepare_material(recipe, stdlib)
+    stream = build_stream(recipe, material)
+    work = work_folder / f"pocket-{recipe.fingerprint()}"
+    _check_same_stream(work, stream)
+    checkpoint = newest_checkpoint(work)
+    trainer = make_trainer(recipe, material, stream, work, on_progress)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    model: Any = trainer.model
+    points = [CurvePoint.from_log(entry) for entry in trainer.state.log_history if not SUMMARY & set(entry)]
+    verdict = judge(_as_shipped(model), recipe, material, stream)
+    seconds = time.monotonic() - began
+    ship(_as_shipped(model), recipe, material, stream, points, verdict, out_folder)
+    losses = [point.loss for point in points if point.loss is not None]
+    return TrainingOutcome(
+        folder=out_folder,
+        final_loss=float(np.mean(losses[-10:])),
+        seconds=seconds,
+        steps=trainer.state.global_step,
+        resumed_from=step_of(checkpoint) if checkpoint else 0,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        verdict=verdict,
+    )
+
+
+def make_config(recipe: RecipeConfig) -> "GPT2Config":
+    """The architecture: GPT-2 with tied embeddings and no dropout."""
+    from transformers import GPT2Config
+
+    return GPT2Config(
+        vocab_size=recipe.vocab_size,
+        n_positions=recipe.context,
+        n_embd=recipe.d_model,
+        n_layer=recipe.n_layers,
+        n_head=recipe.n_heads,
+        activation_function="gelu_new",
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=recipe.vocab_size - 1,
+        eos_token_id=recipe.vocab_size - 1,
+    )
+
+
+def make_model(recipe: RecipeConfig) -> "GPT2LMHeadModel":
+    """The untrained model; `weights_seed` varies its weights."""
+    import torch
+    from transformers import GPT2LMHeadModel
+
+    torch.manual_seed(recipe.weights_seed)
+    config = make_config(recipe)
+    # The same function as gelu_new in one kernel instead of eight.
+    config.activation_function = "gelu_pytorch_tanh"
+    config.use_cache = False
+    model = GPT2LMHeadModel._from_config(config, attn_implementation=attention.register())
+    model.transformer.wpe.weight.data.copy_(torch.from_numpy(initial_positions(recipe.context, recipe.d_model)))
+    return model
+
+
+def _as_shipped(model: "GPT2LMHeadModel") -> "GPT2LMHeadModel":
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config.from_dict({**model.config.to_dict(), "activation_function": "gelu_new", "use_cache": True})
+    shipped = GPT2LMHeadModel._from_config(config, attn_implementation="eager")
+    shipped.load_state_dict(model.state_dict())
+    return shipped.eval()
+
+
+def training_arguments(recipe: RecipeConfig, work: Path) -> "TrainingArguments":
+    """AdamW, cosine with warm-up, bf16 products, rows in their order, one process and no network."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(work),
+        max_steps=recipe.n_steps,
+        per_device_train_batch_size=recipe.batch_size,
+        train_sampling_strategy="sequential",
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=recipe.warmup_steps,
+        weight_decay=recipe.weight_decay,
+        use_cpu=True,
+        seed=recipe.weights_seed,
+        logging_steps=LOG_EVERY,
+        logging_nan_inf_filter=False,
+        save_steps=recipe.checkpoint_every,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+    )
+
+
+def make_trainer(
+    recipe: RecipeConfig, material: Material, stream: Stream, work: Path, on_progress: Progress
+) -> "Trainer":
+    """A Trainer that feeds the stream's rows in order and records the curve."""
+    import torch
+    from torch.utils.data import Dataset
+    from transformers import PrinterCallback, Trainer, TrainerCallback
+
+    class Rows(Dataset):
+        def __len__(self) -> int:
+            return len(stream.rows)
+
+        def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+            row = torch.from_numpy(stream.rows[index].astype(np.int64))
+            return {"input_ids": row}
+
+    class RowTrainer(Trainer):
+        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+            early = self.state.global_step < recipe.early_steps
+            return next_token_loss(model, inputs["input_ids"], recipe.early_context if early else recipe.context)
+
+    total = stream.exposures(recipe.vocab_size).total
+    shown = [int(i) for i in np.flatnonzero(total >= recipe.held_out_min_exposures) if i != material.bos]
+
+    class Curve(TrainerCallback):
+        # ruff: noqa: ARG002 (the Trainer passes these by position)
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                on_progress(state.global_step, state.max_steps, logs["loss"])
+
+        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+            if shown and state.global_step % recipe.probe_every == 0:
+                model.eval()
+                probe = probe_copying(model, shown, material.bos, n_sequences=_PROBE_SEQUENCES)
+                model.train()
+                # The log history is part of every checkpoint: the curve survives a kill.
+                state.log_history.append(
+                    {
+                        "step": state.global_step,
+                        "copy_accuracy_cued": probe.copy_accuracy_cued,
+                        "copy_gain_cued": probe.copy_gain_cued,
+                    }
+                )
+                log.info("step %d: copy_accuracy_cued %.3f", state.global_step, probe.copy_accuracy_cued)
+
+    trainer = RowTrainer(
+        model=make_model(recipe), args=training_arguments(recipe, work), train_dataset=Rows(), callbacks=[Curve()]
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _check_same_stream(work: Path, stream: Stream) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    note, digest = work / "stream.sha256", stream.sha256()
+    if note.exists() and note.read_text(encoding="utf-8") != digest:
+        raise ValueError(
+            f"work_folder: {work} was begun with other training rows (another standard library?), allowed: a new folder"
+        )
+    note.write_text(digest, encoding="utf-8")

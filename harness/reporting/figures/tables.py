@@ -1,0 +1,91 @@
+"""Tables as people read them: `mean [low, high]` in one cell, CSV with every number apart, LaTeX that compiles."""
+
+from typing import TYPE_CHECKING, Any
+
+from harness.measure.formatting import number, with_interval
+from harness.reporting.figures.text import latex_text
+from harness.tokens.text import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOW, HIGH = " ci_low", " ci_high"
+"""Endings of the two columns that hold a column's 95 % interval: `mean`, `mean ci_low`, `mean ci_high`."""
+
+# Prose has apostrophes; a token's stays straight.
+_STRAIGHT, _APOSTROPHE = latex_text("'"), "'"
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN or pandas' NA."""
+    import pandas as pd
+
+    return value is None or (not isinstance(value, list | tuple | dict) and bool(pd.isna(value)))
+
+
+def plain(value: Any) -> Any:
+    """A cell as a Python value: numpy scalars unwrapped, missing ones None."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if is_missing(value) else value
+
+
+def for_reading(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The same table with text in every cell and each interval folded into the cell of its mean."""
+    import pandas as pd
+
+    columns: dict[str, list[str]] = {}
+    for name in frame.columns:
+        if name.endswith((LOW, HIGH)) and name.removesuffix(LOW).removesuffix(HIGH) in frame.columns:
+            continue
+        values = [plain(value) for value in frame[name]]
+        if f"{name}{LOW}" in frame.columns and f"{name}{HIGH}" in frame.columns:
+            lows, highs = ([plain(value) for value in frame[f"{name}{end}"]] for end in (LOW, HIGH))
+            columns[str(name)] = [with_interval(*cell) for cell in zip(values, lows, highs, strict=True)]
+        else:
+            columns[str(name)] = [visible(value) if isinstance(value, str) else number(value) for value in values]
+    return pd.DataFrame(columns)
+
+
+def to_csv(frame: "pd.DataFrame") -> str:
+    """Comma-separated, one number a cell, strings made visible and never a spreadsheet's formula."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if any(isinstance(value, str) for value in safe[name]):
+            safe[name] = [_no_formula(visible(value)) if isinstance(value, str) else value for value in safe[name]]
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(text: str) -> str:
+    # A spreadsheet computes a cell that begins like this; an apostrophe in front makes it text (OWASP, CSV injection).
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def to_latex(frame: "pd.DataFrame", caption: str, label: str) -> str:
+    """A booktabs table; token strings cannot break out of their cell."""
+    readable = for_reading(frame)
+    kinds = "".join("r" if _is_numeric(frame, name) else "l" for name in readable.columns)
+    rows = [" & ".join(latex_text(cell) for cell in row) + r" \\" for row in readable.itertuples(index=False)]
+    header = " & ".join(latex_text(str(name)) for name in readable.columns) + r" \\"
+    return "\n".join(
+        (
+            r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex_text(caption).replace(_STRAIGHT, _APOSTROPHE)}}}",
+            rf"\label{{tab:{label}}}",
+            rf"\begin{{tabular}}{{{kinds}}}",
+            r"\toprule",
+            header,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        )
+    )
+
+
+def _is_numeric(frame: "pd.DataFrame", name: str) -> bool:
+    values = [plain(value) for value in frame[name]]
+    return any(isinstance(value, int | float) for value in values) and not any(isinstance(v, str) for v in values)

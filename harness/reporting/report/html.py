@@ -1,0 +1,206 @@
+"""report.html: headline, figures, tables and attention patterns of one run in a single file."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.reporting.figures import tables
+from harness.reporting.report import attention
+from harness.tokens.text import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.runs.registry import Experiment
+    from harness.runs.results.stored_run import StoredRun
+
+# Pictures have 200 pixels an inch: 0.7 shows a paper's two columns over the page's width.
+_PAGE_SCALE = 0.7
+_LONG_TABLE = 30
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as it is read, and what it is sorted by."""
+
+    text: str
+    sort: str
+    is_number: bool
+
+    @property
+    def kind(self) -> str:
+        """Its class in the page: a number stays on one line, a long text may break anywhere."""
+        return "number" if self.is_number else "text" if len(self.text) <= 24 else "text long"
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table with text in every cell."""
+
+    title: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def kind_of(self, column: int) -> str:
+        """Class of a column's name: over numbers it stands to the right."""
+        return "number" if any(row[column].is_number for row in self.rows) else "text"
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a page folds it away until it is asked for."""
+        return len(self.rows) > _LONG_TABLE
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A picture inside the page."""
+
+    title: str
+    caption: str
+    source: str
+    """A data URI."""
+    width: int
+    """In the page's pixels: every picture on one scale."""
+
+
+def render_report(run: "StoredRun", experiment: "Experiment") -> str:
+    """The page of one run, self-contained: no address outside it is ever asked for.
+
+    Every string that came from a vocabulary, a config or an error is made visible and escaped; the page's own policy
+    forbids any script but its own, so that even a mistake here could run nothing.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["visible"] = lambda value: visible(str(value))
+    panels = attention.page_panels(experiment.panels(run))
+    page = environment.get_template("page.html").render(
+        nonce=hashlib.sha256(run.run_id.encode()).hexdigest()[:16],
+        run=run,
+        experiment=experiment,
+        headline=_headline(run, experiment),
+        reference=run.config.get("reference") or {},
+        figures=_figures(run, experiment),
+        tables=[*_tables(run, experiment), _all_metrics(run)],
+        panels=panels,
+        bundle=attention.bundle() if any(panel.data for panel in panels) else "",
+        facts=_facts(run),
+        config=_config_text(run),
+    )
+    # Whatever slipped through as half a character becomes an escape, never an unwritable page.
+    return page.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def _headline(run: "StoredRun", experiment: "Experiment") -> PageTable | None:
+    rows = experiment.headline(run)
+    if not rows:
+        return None
+    columns: dict[str, None] = {}
+    for row in rows:
+        columns.update(dict.fromkeys(row.values))
+    cells = [
+        (Cell(visible(row.label), "", False), *(Cell(visible(row.values.get(name, "")), "", True) for name in columns))
+        for row in rows
+    ]
+    return PageTable("", "", ("", *columns), tuple(cells))
+
+
+def _figures(run: "StoredRun", experiment: "Experiment") -> list[PageFigure]:
+    stored = run.figures
+    found = []
+    for figure in experiment.figures:
+        if figure.name not in stored:
+            continue
+        data = stored[figure.name].png.read_bytes()
+        source = "data:image/png;base64," + base64.b64encode(data).decode()
+        # A PNG's width is the big-endian number at byte 16.
+        width = round(int.from_bytes(data[16:20], "big") * _PAGE_SCALE)
+        found.append(PageFigure(figure.name.replace("_", " "), figure.caption, source, width))
+    return found
+
+
+def _tables(run: "StoredRun", experiment: "Experiment") -> list[PageTable]:
+    built = [(table, table.build(run)) for table in experiment.tables]
+    return [
+        page_table(table.name.replace("_", " "), table.caption, frame)
+        for table, frame in built
+        if frame is not None and not frame.empty
+    ]
+
+
+def page_table(title: str, caption: str, frame: "pd.DataFrame") -> PageTable:
+    """A data frame as it stands in a page; numbers are sorted as numbers, by their mean."""
+    readable = tables.for_reading(frame)
+    rows = []
+    for position, texts in enumerate(readable.itertuples(index=False)):
+        raw = [tables.plain(frame[name].iloc[position]) for name in readable.columns]
+        rows.append(
+            tuple(
+                Cell(text, str(value) if _is_number(value) else text, _is_number(value))
+                for text, value in zip(texts, raw, strict=True)
+            )
+        )
+    return PageTable(title, caption, tuple(str(name) for name in readable.columns), tuple(rows))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _all_metrics(run: "StoredRun") -> PageTable:
+    rows = tuple(
+        (
+            Cell(visible(name), name, False),
+            Cell(tables.number(value, 4), str(value) if _is_number(value) else "", _is_number(value)),
+        )
+        for name, value in run.metrics.items()
+        if not name.endswith(("/ci_low", "/ci_high"))
+    )
+    return PageTable("all metrics", "Everything in metrics.json but the ends of intervals.", ("metric", "value"), rows)
+
+
+def _facts(run: "StoredRun") -> list[tuple[str, str]]:
+    """What a reader needs to repeat the run."""
+    manifest = run.manifest
+    model, git = manifest.get("model") or {}, manifest.get("git") or {}
+    facts: list[tuple[str, Any]] = [
+        ("run", f"{run.experiment}/{run.run_id}"),
+        ("status", run.status),
+        ("error", manifest.get("error")),
+        ("started", manifest.get("started")),
+        ("ended", manifest.get("ended")),
+        *((f"model {key.replace('_', ' ')}", value) for key, value in model.items()),
+        ("seed", (manifest.get("seed") or {}).get("seed")),
+        ("the seed varies", (manifest.get("seed") or {}).get("varies")),
+        ("times resumed", manifest.get("resumed")),
+        ("config hash", manifest.get("config_hash")),
+        ("layout", f"schema {run.schema_version}, experiment version {manifest.get('experiment_version')}"),
+        ("code", f"{git['commit']}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None),
+        ("python", manifest.get("python")),
+        ("packages", ", ".join(f"{name} {version}" for name, version in (manifest.get("packages") or {}).items())),
+        ("seconds", ", ".join(f"{name} {seconds:.1f}" for name, seconds in _timings(run))),
+    ]
+    return [(name, visible(str(value))) for name, value in facts if value not in (None, "")]
+
+
+def _timings(run: "StoredRun") -> Sequence[tuple[str, float]]:
+    return [(name, value) for name, value in run.timings.items() if isinstance(value, int | float)]
+
+
+def _config_text(run: "StoredRun") -> list[str]:
+    """The resolved config, one line per key; where results are written and tracked is left out."""
+    from harness.runs.results.grouping import flat
+
+    hidden = ("results_dir", "tracker", "cache", "reference", "sweep_id", "force")
+    return [
+        visible(f"{key}={json.dumps(value, ensure_ascii=True) if not isinstance(value, str) else value}")
+        for key, value in flat(run.config).items()
+        if not key.startswith(hidden)
+    ]

@@ -1,0 +1,72 @@
+"""What a tracker is, and the promise that a failing one never fails a run."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from harness.runs.config.schema import TrackerConfig, TrackerKind
+
+if TYPE_CHECKING:
+    from harness.runs.registry import Experiment
+    from harness.runs.results.stored_run import StoredRun
+
+log = logging.getLogger(__name__)
+
+TIME_LIMIT = 300.0
+"""Seconds after which a tracker that does not answer is left behind."""
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Somewhere a finished run is shown besides its folder."""
+
+    def log_run(self, run: "StoredRun", experiment: "Experiment") -> None:
+        """Log a run once, at its end, from its files."""
+
+
+class NullTracker:
+    """`tracker=none`."""
+
+    def log_run(self, run: "StoredRun", experiment: "Experiment") -> None:
+        """Do nothing."""
+
+
+class BoundedTracker:
+    """A tracker whose errors and hangs become one warning."""
+
+    def __init__(self, tracker: Tracker, name: str, time_limit: float = TIME_LIMIT) -> None:
+        self._tracker = tracker
+        self._name = name
+        self._time_limit = time_limit
+
+    def log_run(self, run: "StoredRun", experiment: "Experiment") -> None:
+        """Log the run, or warn that it was not logged."""
+        problem: list[str] = []
+
+        def work() -> None:
+            try:
+                self._tracker.log_run(run, experiment)
+            # Everything, SystemExit too: a tracker's end must not be the run's.
+            except BaseException as error:
+                problem.append(f"{type(error).__name__}: {error}")
+                log.debug("%s failed", self._name, exc_info=True)
+
+        # A daemon thread: one that hangs on the network does not keep the process alive.
+        thread = threading.Thread(target=work, name=f"tracker-{self._name}", daemon=True)
+        thread.start()
+        thread.join(self._time_limit)
+        if thread.is_alive():
+            problem.append(f"no answer within {self._time_limit:.0f} seconds")
+        if problem:
+            reason = " ".join(problem[0].split())
+            log.warning("%s did not take run %s (%s); the run itself is complete", self._name, run.run_id, reason)
+
+
+def make_tracker(config: TrackerConfig, results_dir: Path, sweep_id: str | None) -> Tracker:
+    """The tracker that a config asks for; whatever it writes goes below `results_dir`."""
+    if config.kind is TrackerKind.NONE:
+        return NullTracker()
+    from harness.reporting.tracking.wandb_tracker import WandbTracker
+
+    return BoundedTracker(WandbTracker(config, results_dir, sweep_id), "wandb")

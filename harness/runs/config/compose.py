@@ -1,0 +1,121 @@
+"""From overrides to a `RunConfig`: Hydra composes, the typed schema checks."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import Rejected, nearest
+from harness.runs import registry
+from harness.runs.config import overrides as typed_overrides
+from harness.runs.config.schema import Reference, RunConfig
+from harness.runs.config.typed import to_dataclass
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+CONF = registry.PROJECT / "conf"
+
+
+def search_path_override() -> list[str]:
+    """The Hydra override that adds the conf folders of experiments outside the project."""
+    outside = [folder / "conf" for folder in registry.search_folders() if folder != registry.PROJECT]
+    return [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in outside)}]"] if outside else []
+
+
+def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -> "DictConfig":
+    """The composed but untyped config. Raises `Rejected` for every mistake Hydra finds, as one line."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    normalised = [*search_path_override(), *typed_overrides.normalise(overrides)]
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+            return compose("config", overrides=normalised, return_hydra_config=return_hydra_config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _one_line(error) from None
+    except YAMLError as error:
+        raise Rejected(f"a file below conf/ is not readable YAML: {' '.join(str(error).split())}") from None
+
+
+def compose_run(overrides: Sequence[str]) -> RunConfig:
+    """The typed config of one run."""
+    normalised = typed_overrides.normalise(overrides)
+    typed_overrides.refuse_stray_sweeps(normalised)
+    return to_run_config(compose_hydra(overrides))
+
+
+def to_run_config(composed: "DictConfig") -> RunConfig:
+    """The typed config of a composed one; an experiment's parameters become its own frozen dataclass."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise _one_line(error) from None
+    assert isinstance(values, dict)
+    plain = {str(key): value for key, value in values.items() if key not in ("hydra", "sweep")}
+    exp = plain.pop("exp", None)
+    if not isinstance(exp, Mapping) or "name" not in exp:
+        raise Rejected(f"exp: missing; choose one with exp=NAME: {', '.join(registry.names())}")
+    experiment = registry.load(str(exp["name"]))
+    parameters = {key: value for key, value in exp.items() if key != "name"}
+    typed_exp: Any = to_dataclass(experiment.config, parameters, "exp.")
+    plain["results_dir"] = str(Path(str(plain.get("results_dir", "results"))).expanduser().absolute())
+    _refuse_odd_pools(plain.get("pools"))
+    common = to_dataclass(RunConfig, {**plain, "exp_name": experiment.name, "exp": typed_exp})
+    return _replace(common, exp=typed_exp, reference=_matching_reference(common))
+
+
+def _replace(config: RunConfig, **changes: Any) -> RunConfig:
+    return RunConfig(**{**{field.name: getattr(config, field.name) for field in fields(config)}, **changes})
+
+
+def _refuse_odd_pools(pools: Any) -> None:
+    allowed = "a slice '177:188', ids [5,7,9], or a rule: byte_unused, exposures:0:1, early_merges, all"
+    if not isinstance(pools, Mapping):
+        raise Rejected.key("pools", pools, f"named pools, each {allowed}")
+    for name, spec in pools.items():
+        if isinstance(spec, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in spec):
+            continue
+        if not isinstance(spec, str):
+            raise Rejected.key(f"pools.{name}", spec, allowed)
+
+
+def _matching_reference(config: RunConfig) -> Reference | None:
+    """Published figures of those pools that still are the published ones; a changed pool has no reference."""
+    reference = config.reference
+    if reference is None:
+        return None
+    same = {name for name, spec in reference.pools.items() if config.pools.get(name) == spec}
+    kept = {key: value for key, value in reference.metrics.items() if key.split("/")[0] in same}
+    if not kept:
+        return None
+    return Reference(reference.source, reference.condition, reference.pools, kept)
+
+
+def _one_line(error: Exception) -> Rejected:
+    text = str(error)
+    missing = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
+    if missing:
+        return _unknown_option(missing.group(1), missing.group(2))
+    pool = re.search(r"Could not override 'pools\.([^']+)'", text)
+    if pool:
+        name = pool.group(1)
+        return Rejected(f"pools.{name}: no such pool here; to add one write +pools.{name}=...")
+    first = re.sub(r"\s+", " ", text.split("\nSet the environment")[0]).strip()
+    return Rejected(first)
+
+
+def _unknown_option(group: str, got: str) -> Rejected:
+    if group == "exp":
+        return registry.unknown(got)
+    options = registry.options(group)
+    near = nearest(got, options)
+    more = "; any other: model.name=<hub name or local folder>" if group == "model" else ""
+    hint = f"; did you mean {near}?" if near else ""
+    return Rejected(f"{group}: got {got!r}, allowed: {', '.join(options)}{more}{hint}")

@@ -1,0 +1,82 @@
+"""The typed config that every run shares; an experiment adds its own dataclass under `exp`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Rejected
+from harness.models.config import ModelConfig, TokenizerConfig
+from harness.tokens.pool_spec import PoolSpec
+
+
+class TrackerKind(Enum):
+    """Where metrics and figures are logged besides the run folder."""
+
+    WANDB = "wandb"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """The opt-in store of activations on disk."""
+
+    store: bool = False
+    max_gb: float = 10.0
+    """Beyond this size nothing more is stored, and the run says so."""
+    folder: Path | None = None
+    """Default: `<results_dir>/activations`."""
+
+    def __post_init__(self) -> None:
+        if not self.max_gb > 0:
+            raise Rejected.key("cache.max_gb", self.max_gb, "a size above 0")
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Experiment tracking."""
+
+    kind: TrackerKind = TrackerKind.WANDB
+    project: str = "glitch-harness"
+    entity: str | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Published figures for the pools of a run, shown beside the measured ones."""
+
+    source: str
+    """Where they were published."""
+    condition: str
+    """Model, lengths, seeds they were measured with."""
+    pools: Mapping[str, PoolSpec] = field(default_factory=dict)
+    """The pools they were measured on: a run with another spec under the same name does not show them."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Flat, keyed as in metrics.json: `<pool>/<name>`."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything one run was asked to do."""
+
+    exp_name: str
+    exp: Any
+    """The experiment's own frozen dataclass."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    pools: Mapping[str, PoolSpec] = field(default_factory=dict)
+    reference: Reference | None = None
+    seed: int = 0
+    """Varies which tokens are drawn; the model and its weights do not depend on it."""
+    force: bool = False
+    """Compute again although a complete run with the same id exists."""
+    results_dir: Path = Path("results")
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    sweep_id: str | None = None
+    """Set by a sweep; never changes the answer."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise Rejected.key("seed", self.seed, "0 or a positive integer")

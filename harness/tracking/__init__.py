@@ -1,5 +1,0 @@
-"""Telling an experiment tracker about a finished run, from its stored files."""
-
-from harness.tracking.tracker import NullTracker, Tracker, make_tracker
-
-__all__ = ["NullTracker", "Tracker", "make_tracker"]

@@ -1,1 +1,0 @@
-"""What a vocabulary holds, told from its tokenizer alone."""

@@ -1,0 +1,113 @@
+"""repeat_tokens on real architectures, one of them without attention, and a plain forward to compare with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.repeat_tokens import EXPERIMENT, RepeatTokensConfig
+from harness.models.config import ModelConfig
+from harness.models.facts import load_facts
+from harness.models.identity import resolve_identity
+from harness.notebook import run
+from harness.runs.config.schema import RunConfig
+from harness.runs.context import Outcome, Run
+from harness.runs.folder import RunFolder
+from harness.runs.results.stored_run import StoredRun
+from harness.tokens.pools import resolve_pools
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def stories(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
+    """The run on a real third-party model that stands in the project's acceptance list."""
+    return run(
+        "repeat_tokens",
+        f"model.name={shared_dir / 'models' / 'stories260k'}",
+        "pools.unused=177:188",
+        "pools.common=259:300",
+        f"results_dir={tmp_path_factory.mktemp('stories')}",
+        "tracker=none",
+    )
+
+
+def test_a_real_model_gives_the_known_means(stories: StoredRun) -> None:
+    metrics = stories.metrics
+    assert metrics["unused/logprob_first_half"] == pytest.approx(-26.5, abs=0.25)
+    assert metrics["unused/logprob_second_half"] == pytest.approx(-25.8, abs=0.25)
+    assert metrics["common/logprob_first_half"] == pytest.approx(-10.2, abs=0.25)
+    assert metrics["common/logprob_second_half"] == pytest.approx(-9.6, abs=0.25)
+    # A model this small has no induction: no head stands out and next to nothing is copied.
+    assert metrics["common/induction_score_max"] < 0.1
+    assert metrics["common/copy_accuracy"] < 0.05
+
+
+def test_records_and_head_scores_equal_those_of_a_plain_forward(stories: StoredRun, shared_dir: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(shared_dir / "models" / "stories260k", attn_implementation="eager")
+    rows = stories.records[stories.records["pool"] == "common"]
+    halves = torch.tensor(rows["tokens"].tolist())
+    tokens = torch.cat([torch.ones(len(halves), 1, dtype=torch.long), halves, halves], dim=1)
+    with torch.no_grad():
+        output = model(tokens, output_attentions=True)
+    logprob = output.logits[:, :-1].log_softmax(-1).gather(-1, tokens[:, 1:, None]).squeeze(-1)
+    for name, part in (("first", logprob[:, :25]), ("second", logprob[:, 25:])):
+        np.testing.assert_allclose(rows[f"logprob_{name}_half"], part.mean(1).numpy(), atol=1e-4)
+    np.testing.assert_allclose(stories.arrays["common/position/logprob_mean"], logprob.mean(0).numpy(), atol=1e-4)
+    attention = torch.stack(output.attentions, dim=1)
+    queries = torch.arange(26, 51)
+    scores = stories.arrays["common/heads/attention_by_offset"]
+    for offset in (0, 1, 24, 25):
+        expected = attention[..., queries, queries - offset].mean(dim=(0, -1)).numpy()
+        np.testing.assert_allclose(scores[..., offset], expected, atol=1e-5)
+    for row, head in enumerate(stories.details["heads"]["top"]):
+        found = stories.arrays["common/example/pattern"][row]
+        np.testing.assert_allclose(found, attention[0, head["layer"], head["head"]].numpy(), atol=1e-5)
+
+
+def outcome_of(checkpoint: Path, folder: Path, batch_size: int) -> Outcome:
+    """The experiment's answer alone: nothing is drawn."""
+    exp = RepeatTokensConfig(seq_len=8, n_sequences=10, batch_size=batch_size)
+    pools = {"unused": "0:6", "common": "10:40"}
+    config = RunConfig(
+        "repeat_tokens", exp, ModelConfig(str(checkpoint), device="cpu"), pools=pools, results_dir=folder
+    )
+    identity = resolve_identity(config.model)
+    facts = load_facts(identity, config.model)
+    stage = Run(config, RunFolder(folder), identity, facts, resolve_pools(config.pools, facts, 0), None)
+    try:
+        return EXPERIMENT.run(stage)
+    finally:
+        stage.close()
+
+
+def test_the_batch_size_does_not_matter(checkpoints: Mapping[str, Path], tmp_path: Path) -> None:
+    one, *others = (outcome_of(checkpoints["gpt2"], tmp_path / str(size), size).metrics for size in (1, 4, 10))
+    compared = [name for name in one if any(word in name for word in ("logprob", "copy_gain", "entropy", "score"))]
+    assert len(compared) > 50
+    for name in compared:
+        # Permutation tests count, so a p-value may move by one relabelling.
+        tolerance = 2e-3 if name.endswith("p_value") else 1e-4
+        for other in others:
+            assert other[name] == pytest.approx(one[name], abs=tolerance)
+
+
+def test_a_model_without_attention_gives_log_probs_and_says_so(checkpoints: Mapping[str, Path], tmp_path: Path) -> None:
+    stored = run(
+        "repeat_tokens",
+        f"model.name={checkpoints['mamba']}",
+        "pools.unused=3:9",
+        "pools.common=10:40",
+        "exp.seq_len=8",
+        "exp.n_sequences=4",
+        f"results_dir={tmp_path}",
+        "tracker=none",
+    )
+    assert stored.status == "complete"
+    assert -20 < stored.metrics["common/logprob_first_half"] < 0
+    assert not [name for name in stored.metrics if "head" in name or "score" in name]
+    assert any("no attention patterns" in note for note in stored.notes)

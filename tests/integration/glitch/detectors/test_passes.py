@@ -1,0 +1,177 @@
+"""Entropy, its gradient and activations on a tiny GPT-2, each against a plain computation of its own."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from harness.errors import RunFailed
+from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.questions import make_question
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.detectors.glitchminer import GlitchMiner
+from harness.glitch.detectors.glitchprober import GlitchProber
+from harness.glitch.detectors.oracle import TableOracle
+from harness.glitch.detectors.passes import ModelPasses
+from harness.glitch.detectors.view import ModelView
+from harness.models.answers.causal_model import CausalModel
+from harness.models.bridge import boot
+from harness.models.config import ModelConfig
+from harness.models.facts import load_facts
+from harness.models.identity import resolve_identity
+from harness.models.tokenizers import load_tokenizer
+from harness.tokens.prompts import TEMPLATES, Task
+from tests.helpers.scripted_census import write_model
+
+pytestmark = pytest.mark.integration
+
+IDS = [65, 70, 260, 3]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A one-layer GPT-2 whose weights are large enough to tell tokens apart, and passes through it."""
+    folder = write_model(tmp_path_factory.mktemp("tiny"))
+    config = ModelConfig(name=str(folder), device="cpu")
+    identity = resolve_identity(config)
+    tokenizer = load_tokenizer(identity, config)
+    facts = load_facts(identity, config, None, tokenizer)
+    model, hooked = CausalModel.load(identity, config), boot(identity, config)
+    with torch.no_grad():
+        for weights in (model.backend, hooked._bridge.original_model):
+            for name, parameter in weights.named_parameters():
+                if parameter.ndim == 2 and "wte" not in name:
+                    parameter.mul_(4)
+    mining, repetition = (
+        make_question(TEMPLATES[task], tokenizer, facts) for task in (Task.GLITCHMINER, Task.REPETITION)
+    )
+    interviewer = Interviewer(model, tokenizer, CensusVocabulary.read(tokenizer, facts), facts.special_ids)
+    passes = ModelPasses(model, lambda: hooked, tokenizer, mining, repetition, (0.0, 1.0), interviewer=interviewer)
+    return SimpleNamespace(
+        interviewer=interviewer,
+        model=model,
+        hooked=hooked,
+        tokenizer=tokenizer,
+        mining=mining,
+        repetition=repetition,
+        passes=passes,
+        facts=facts,
+    )
+
+
+def prompt(tiny, question, token):
+    return torch.tensor([question.prompt(token, tiny.tokenizer)])
+
+
+def entropy_at(tiny, rows):
+    with torch.no_grad():
+        logits = tiny.model.backend(inputs_embeds=rows).logits[0, -1].double()
+    probability = logits.softmax(-1)
+    return float(-(probability * (probability + 1e-6).log()).sum())
+
+
+def test_entropy_and_verdict_are_those_of_each_prompt_alone(tiny):
+    found = tiny.passes.uncertainty(IDS)
+    for place, token in enumerate(IDS):
+        tokens = prompt(tiny, tiny.mining, token)
+        rows = tiny.model.embedding()[tokens]
+        assert found.entropy[place] == pytest.approx(entropy_at(tiny, rows), abs=1e-5)
+        assert found.says_token[place] == (int(tiny.model.logits(tokens)[0, -1].argmax()) == token)
+    assert found.n_positions == len(IDS) * tokens.shape[1]
+    assert len(set(found.entropy.tolist())) == len(IDS)
+
+
+def test_the_gradient_is_the_slope_of_the_entropy(tiny):
+    found = tiny.passes.steepness(65)
+    tokens = prompt(tiny, tiny.mining, 65)
+    slot = tiny.mining.prompt(-1, tiny.tokenizer).index(-1)
+    assert tokens[0, slot] == 65
+    rows = tiny.model.embedding()[tokens].clone()
+    assert found.entropy == pytest.approx(entropy_at(tiny, rows), abs=1e-5)
+    direction = torch.from_numpy(found.gradient)
+    assert direction.norm() > 0
+    step = 1e-2 * direction / direction.norm()
+    ends = []
+    for sign in (1, -1):
+        moved = rows.clone()
+        moved[0, slot] += sign * step
+        ends.append(entropy_at(tiny, moved))
+    assert (ends[0] - ends[1]) / 2e-2 == pytest.approx(float(direction.norm()), rel=0.05)
+
+
+def test_activations_are_those_of_the_last_position(tiny):
+    found = tiny.passes.activations(IDS)
+    tokens = prompt(tiny, tiny.repetition, IDS[2])
+    kept = {}
+    tiny.hooked.forward(
+        tokens,
+        {
+            "blocks.0.attn.hook_pattern": lambda value: kept.update(pattern=value.clone()),
+            "blocks.0.mlp.hook_post": lambda value: kept.update(hidden=value.clone()),
+        },
+    )
+    expected = np.concatenate([kept["pattern"][0, :, -1].flatten().numpy(), kept["hidden"][0, -1].numpy()])
+    assert found.values[2] == pytest.approx(expected, abs=1e-5)
+    assert found.values.shape == (len(IDS), 2 * tokens.shape[1] + 4 * 16)
+    assert found.n_positions == len(IDS) * tokens.shape[1]
+
+
+def test_margins_are_the_best_lead_within_the_answer_the_verdict_is_read_from(tiny):
+    found = tiny.passes.margins(IDS)
+    for place, token in enumerate(IDS):
+        tokens = prompt(tiny, tiny.repetition, token)
+        leads = []
+        for said in tiny.interviewer.ask(tiny.repetition, [token]).answers[0].said:
+            logits = tiny.model.logits(tokens)[0, -1].clone()
+            assert int(logits.argmax()) == said
+            own = float(logits[token])
+            logits[token] = -torch.inf
+            leads.append(own - float(logits.max()))
+            tokens = torch.cat([tokens, torch.tensor([[said]])], dim=1)
+        assert found[place] == pytest.approx(max(leads), abs=1e-4)
+    assert tiny.passes.margins(IDS[:1])[0] == pytest.approx(found[0], abs=1e-4), "whoever is asked beside it"
+
+
+def test_there_are_no_margins_where_no_verdict_includes_repetition(tiny):
+    model, booted = tiny.model, lambda: tiny.hooked
+    lacking = (
+        ModelPasses(model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0)),
+        ModelPasses(
+            model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0), False, tiny.interviewer
+        ),
+    )  # fmt: skip
+    for passes in lacking:
+        assert not passes.can_ask_margins
+        with pytest.raises(RunFailed, match="no margins"):
+            passes.margins(IDS)
+
+
+def test_both_detectors_run_on_a_real_model(tiny):
+    """Truth made of what each of them looks at: the miner's own verdicts, a direction in the activations."""
+    n = 256
+    rows = tiny.model.embedding().numpy()
+    view = ModelView(
+        ids=np.arange(n), embedding=rows, unembedding=rows, is_tied=True, texts=("x",) * len(rows), passes=tiny.passes
+    )
+    said = ~tiny.passes.uncertainty(list(range(n))).says_token
+    mined = GlitchMiner().detect(view, TableOracle({}), 50, 0)
+    assert mined.verdicts.tolist() == said[mined.judged].tolist()
+    assert (mined.n_queries, mined.n_passes) == (50, 50)
+    values = tiny.passes.activations(list(range(n))).values
+    hidden = values - values.mean(axis=0)
+    principal = hidden @ np.linalg.svd(hidden, full_matrices=False)[2][0]
+    truth = principal > np.quantile(principal, 0.7)
+    probed = GlitchProber().detect(view, TableOracle(dict(enumerate(truth.tolist()))), 100, 0)
+    predicted = np.isin(np.arange(n), probed.predicted)
+    assert (predicted == truth).mean() > 0.85
+    assert probed.n_passes_beyond == n - 50
+
+
+def test_prompts_that_do_not_fit_are_known_beforehand(tiny):
+    narrow = CausalModel(tiny.model.backend, n_ctx=8)
+    passes = ModelPasses(narrow, lambda: tiny.hooked, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0))
+    assert not passes.can_ask_uncertainty
+    assert not passes.can_ask_activations
+    assert tiny.passes.can_ask_uncertainty
+    assert tiny.passes.can_ask_activations

@@ -1,0 +1,181 @@
+"""Many prompts together say what each says alone, whatever the architecture keeps."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from harness.errors import Rejected, RunFailed
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.decoding import Stop, common_prefix, decode, groups_by_length
+from harness.models.answers.sampling import Cutoff, NoRepeatedNgrams, Sampled
+from harness.models.answers.verification import target_probabilities
+from harness.models.config import ModelConfig
+from harness.models.identity import resolve_identity
+
+pytestmark = pytest.mark.integration
+
+ARCHITECTURES = ["gpt2", "gpt_neox", "llama", "mamba"]
+PROMPTS = [[5, 9, 33, 7, 12], [5, 9, 2, 7, 12], [5, 9, 61, 8], [5, 9, 40, 8], [5, 9, 17, 3, 3, 3, 20]]
+N_NEW = 6
+
+
+def load(folder):
+    config = ModelConfig(name=str(folder), device="cpu")
+    return CausalModel.load(resolve_identity(config), config)
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def model(request, checkpoints):
+    return load(checkpoints[request.param])
+
+
+def one_by_one(model, prompt, n_new=N_NEW, **options):
+    """transformers' own `generate`, or the same loop where it refuses to run without a cache."""
+    tokens = torch.tensor([prompt])
+    found = model.backend.generate(
+        tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=n_new, do_sample=False, eos_token_id=None,
+        pad_token_id=0, **options,
+    )  # fmt: skip
+    return tuple(found[0, len(prompt) :].tolist())
+
+
+class TestDecode:
+    @pytest.mark.parametrize("batch_size", [None, 1, 2])
+    def test_says_what_generate_says_one_by_one(self, model, batch_size):
+        answers = decode(model, PROMPTS, N_NEW, batch_size=batch_size)
+        assert answers.tokens == tuple(one_by_one(model, prompt) for prompt in PROMPTS)
+
+    def test_reuses_prefixes_where_there_are_keys_and_values(self, checkpoints):
+        assert [load(checkpoints[name]).reuses_prefixes for name in ARCHITECTURES] == [True, True, True, False]
+
+    def test_counts_the_positions_it_reads(self, checkpoints):
+        model = load(checkpoints["gpt2"])
+        # The prefix of 2 once; rests of 3, 3, 2, 2, 5; then one more position for each further token.
+        assert decode(model, PROMPTS, N_NEW).n_positions == 2 + 15 + 5 * (N_NEW - 1)
+
+    def test_one_prompt_and_none(self, model):
+        assert decode(model, [PROMPTS[0]], N_NEW).tokens == (one_by_one(model, PROMPTS[0]),)
+        assert decode(model, [], N_NEW).tokens == ()
+
+    def test_equal_prompts_are_read_once(self, checkpoints):
+        answers = decode(load(checkpoints["gpt2"]), [PROMPTS[0]] * 3, 1)
+        assert len(set(answers.tokens)) == 1
+        assert answers.n_positions == 4 + 1
+
+    def test_a_prompt_beyond_the_window_is_refused(self, checkpoints):
+        with pytest.raises(RunFailed, match="window of 32"):
+            decode(load(checkpoints["gpt2"]), [list(range(33))], 1)
+
+    def test_rows_that_ended_do_not_disturb_the_others(self, model):
+        whole = [one_by_one(model, prompt, 12) for prompt in PROMPTS]
+        answers = decode(model, PROMPTS, 12, After([1, 12, 3, 12, 2]))
+        assert answers.tokens == tuple(said[:n] for said, n in zip(whole, (1, 12, 3, 12, 2), strict=True))
+
+
+class After(Stop):
+    """Ends the answer to prompt n after `lengths[n]` tokens."""
+
+    def __init__(self, lengths):
+        self.lengths, self.said = torch.tensor(lengths), torch.zeros(len(lengths), dtype=torch.long)
+
+    def reset(self, rows):
+        self.said[rows] = 0
+
+    def update(self, rows, tokens):
+        self.said[rows] += 1
+        return self.said[rows] >= self.lengths[rows]
+
+
+class TestRunningOutOfMemory:
+    def test_half_the_rows_are_tried_and_nothing_is_said_twice(self, checkpoints, monkeypatch):
+        model = load(checkpoints["gpt2"])
+        prompts = [[5, 9, number] for number in range(8)]
+        whole = decode(model, prompts, N_NEW, After([4] * 8))
+        begin, sizes = CausalModel.begin, []
+
+        def begin_or_fail(self, prefix, rest):
+            sizes.append(len(rest))
+            flow = begin(self, prefix, rest)
+            if len(rest) > 2:
+                flow.step = raise_out_of_memory
+            return flow
+
+        def raise_out_of_memory(tokens):
+            raise torch.OutOfMemoryError
+
+        monkeypatch.setattr(CausalModel, "begin", begin_or_fail)
+        assert decode(model, prompts, N_NEW, After([4] * 8), batch_size=8).tokens == whole.tokens
+        assert sizes == [8, 4, 2, 2, 2, 2]
+
+
+class TestPrefixes:
+    def test_common_prefix_leaves_a_token_of_each(self):
+        assert common_prefix(PROMPTS) == 2
+        assert common_prefix([[1, 2, 3]]) == 2
+        assert common_prefix([[1, 2], [1, 2, 3]]) == 1
+        assert common_prefix([[1], [2]]) == 0
+
+    def test_groups_by_length(self):
+        assert groups_by_length(PROMPTS) == [[2, 3], [0, 1], [4]]
+
+
+class TestTargetProbabilities:
+    def test_the_probability_of_the_target_along_the_greedy_answer(self, model):
+        ids, prompts = [33, 2, 61], {33: PROMPTS[0], 2: PROMPTS[1], 61: PROMPTS[2]}
+        found = target_probabilities(model, ids, prompts.__getitem__, 3)
+        for row, token in enumerate(ids):
+            tokens = list(prompts[token])
+            for step in range(3):
+                logits = model.logits(torch.tensor([tokens]))[0, -1].double()
+                assert found.probability[row, step] == pytest.approx(logits.softmax(-1)[token].item(), rel=1e-3)
+                tokens.append(int(logits.argmax()))
+            assert found.said[row] == tuple(tokens[-3:])
+        assert np.array_equal(found.highest, found.probability.max(axis=1))
+
+
+class TestSampling:
+    def test_what_a_prompt_says_does_not_depend_on_its_neighbours(self, checkpoints):
+        model = load(checkpoints["gpt2"])
+        together = decode(model, PROMPTS, N_NEW, choose=Sampled(Cutoff(), [(7, n) for n in range(5)], N_NEW))
+        for number, prompt in enumerate(PROMPTS):
+            alone = decode(model, [prompt], N_NEW, choose=Sampled(Cutoff(), [(7, number)], N_NEW))
+            assert alone.tokens[0] == together.tokens[number]
+
+    def test_seeds_differ_and_repeat(self, checkpoints):
+        model = load(checkpoints["gpt2"])
+
+        def sample(seed):
+            return decode(
+                model, [PROMPTS[0]] * 8, N_NEW, choose=Sampled(Cutoff(), [(seed, n) for n in range(8)], N_NEW)
+            )
+
+        assert sample(0) == sample(0)
+        assert sample(0) != sample(1)
+        assert len(set(sample(0).tokens)) > 1
+
+    def test_banning_the_prompts_ngrams_is_what_generate_does(self, checkpoints):
+        from harness.models.answers.decoding import likeliest
+
+        model = load(checkpoints["gpt2"])
+        prompts = [[3, 4, 3, 4, 3], [9, 9, 9, 9], [5, 9, 33, 5, 9]]
+        banned = decode(model, prompts, 12, choose=NoRepeatedNgrams(likeliest, 2, prompts))
+        assert banned.tokens == tuple(one_by_one(model, prompt, 12, no_repeat_ngram_size=2) for prompt in prompts)
+
+    def test_a_ban_within_the_answer_lets_the_prompt_be_repeated(self, checkpoints):
+        from harness.models.answers.decoding import likeliest
+
+        model = load(checkpoints["gpt2"])
+        free = decode(model, PROMPTS, 12).tokens
+        answers = decode(model, PROMPTS, 12, choose=NoRepeatedNgrams(likeliest, 2, [()] * len(PROMPTS))).tokens
+        for said, unbanned in zip(answers, free, strict=True):
+            pairs = list(pairwise(said))
+            assert len(pairs) == len(set(pairs))
+            assert said[:2] == unbanned[:2]  # nothing can repeat before the third token
+
+
+def test_compatibility_mode_is_refused(checkpoints):
+    config = ModelConfig(name=str(checkpoints["gpt2"]), compatibility_mode=True)
+    with pytest.raises(Rejected, match="compatibility_mode"):
+        CausalModel.load(resolve_identity(config), config)

@@ -1,0 +1,116 @@
+"""Training: an interrupted run ends with the weights of an undisturbed one, and the folder is complete."""
+
+import csv
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harness.organism.loss import next_token_loss
+from harness.organism.organism import load_organism
+from harness.organism.recipe import RecipeConfig
+from harness.organism.training import make_model, train_organism
+from harness.training.checkpoints import newest_checkpoint
+
+pytestmark = pytest.mark.integration
+
+
+def train_until_killed(recipe: RecipeConfig, out: Path, work: Path, stdlib: Path) -> None:
+    def progress(step: int, total: int, loss: float) -> None:
+        if step >= 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train_organism(recipe, out, work, progress, stdlib)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny, tmp_path_factory) -> SimpleNamespace:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    reports: list[tuple[int, int, float]] = []
+    outcome = train_organism(
+        tiny.recipe, folder / "out", folder / "work", lambda *report: reports.append(report), tiny.stdlib
+    )
+    return SimpleNamespace(outcome=outcome, out=folder / "out", reports=reports)
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(tiny, undisturbed, tmp_path: Path) -> None:
+    out, work = tmp_path / "out", tmp_path / "work"
+    # A process of its own, started afresh: torch and its threads do not survive a fork.
+    child = multiprocessing.get_context("spawn").Process(
+        target=train_until_killed, args=(tiny.recipe, out, work, tiny.stdlib)
+    )
+    child.start()
+    child.join(120)
+    assert child.exitcode == -signal.SIGKILL
+    assert not (out / "exposures.safetensors").exists()
+    outcome = train_organism(tiny.recipe, out, work, lambda *_: None, tiny.stdlib)
+    assert outcome.resumed_from == 10
+    assert (out / "model.safetensors").read_bytes() == (undisturbed.out / "model.safetensors").read_bytes()
+    assert (out / "training_curve.csv").read_text() == (undisturbed.out / "training_curve.csv").read_text()
+
+
+def test_the_folder_is_complete_and_loads(tiny, undisturbed) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    organism = load_organism(undisturbed.out)
+    assert organism is not None
+    counted = tiny.stream.exposures(tiny.recipe.vocab_size)
+    for name in ("total", "text", "repeats", "tasks"):
+        assert organism.exposures[name].tolist() == getattr(counted, name).tolist()
+    assert organism.planted == tiny.material.planted
+    assert RecipeConfig.from_dict(organism.recipe["settings"]) == tiny.recipe
+    assert organism.recipe["stream_sha256"] == tiny.stream.sha256()
+    model = AutoModelForCausalLM.from_pretrained(undisturbed.out)
+    tokenizer = AutoTokenizer.from_pretrained(undisturbed.out)
+    assert model.config.model_type == "gpt2"
+    assert tokenizer.bos_token_id == model.config.bos_token_id == tiny.recipe.vocab_size - 1
+    text = "def f(x):\n    return x ."
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+    with (undisturbed.out / "training_curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows if row["copy_accuracy_cued"]] == [6, 12, 18, 24]
+    assert [report[:2] for report in undisturbed.reports] == [(10, 24), (20, 24)]
+    assert undisturbed.outcome.steps == tiny.recipe.n_steps
+    assert undisturbed.outcome.final_loss < np.log(tiny.recipe.vocab_size)
+
+
+def test_a_folder_without_exposures_is_no_organism(tmp_path: Path) -> None:
+    assert load_organism(tmp_path) is None
+
+
+def test_a_torn_checkpoint_is_not_used(tmp_path: Path) -> None:
+    for step, content in ((8, json.dumps({"global_step": 8})), (16, '{"global_st')):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "trainer_state.json").write_text(content)
+    (tmp_path / "checkpoint-24").mkdir()
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-8"
+    assert not (tmp_path / "checkpoint-16").exists()
+
+
+def test_the_chunked_loss_and_our_attention_are_the_models_own(tiny) -> None:
+    import torch
+    from transformers import GPT2LMHeadModel
+
+    model = make_model(tiny.recipe)
+    tokens = torch.from_numpy(tiny.stream.rows[:6].astype(np.int64))
+    reference = GPT2LMHeadModel._from_config(model.config, attn_implementation="eager")
+    reference.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        expected = reference(input_ids=tokens, labels=tokens).loss
+        assert torch.allclose(model(tokens).logits, reference(tokens).logits, atol=1e-5)
+        # bf16 products carry three digits.
+        assert abs(next_token_loss(model, tokens, tiny.recipe.context) - expected) < 5e-3
+
+
+def test_rows_of_another_library_are_not_mixed_in(tiny, tmp_path: Path) -> None:
+    work = tmp_path / f"pocket-{tiny.recipe.fingerprint()}"
+    work.mkdir()
+    (work / "stream.sha256").write_text("of other rows")
+    with pytest.raises(ValueError, match=r"work_folder: .* begun with other training rows"):
+        train_organism(tiny.recipe, tmp_path / "out", tmp_path, lambda *_: None, tiny.stdlib)

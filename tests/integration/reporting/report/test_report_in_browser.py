@@ -1,0 +1,124 @@
+"""The report as a person opens it: from disk, in a browser, with nothing to fetch from."""
+
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.reporting.figures.drawing import draw_run
+from harness.reporting.report.html import render_report
+from harness.runs.folder import RunFolder
+from tests.unit.runs.results.stored_runs import FEW_FIGURES as EXPERIMENT
+from tests.unit.runs.results.stored_runs import Made, write_run
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine (Debian: apt-get install chromium)"),
+]
+
+
+# Runs before anything else in the page: what goes wrong is written where the test can read it.
+_WITNESS = """
+window.seen = { errors: [], violations: [] };
+addEventListener("error", (event) => seen.errors.push(String(event.message)), true);
+document.addEventListener("securitypolicyviolation", (event) => seen.violations.push(event.blockedURI));
+"""
+# Opens and sorts everything, then reports.
+_ACT = """
+for (const details of document.querySelectorAll("details")) details.open = true;
+setTimeout(() => {
+  const table = document.querySelector("table.sortable");
+  const column = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent === "mean");
+  const values = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[column].dataset.sort));
+  const before = values();
+  table.tHead.rows[0].cells[column].click();
+  const ascending = values();
+  table.tHead.rows[0].cells[column].click();
+  const report = {
+    ...seen, before, ascending, descending: values(),
+    pwned: window.pwned === undefined ? null : String(window.pwned),
+    canvases: [...document.querySelectorAll(".panel")].map((panel) => panel.querySelectorAll("canvas").length),
+    images: [...document.images].map((image) => image.complete && image.naturalWidth > 0),
+    fetched: performance.getEntriesByType("resource").map((at) => at.name).filter((at) => !at.startsWith("data:")),
+    width: document.documentElement.scrollWidth <= innerWidth,
+  };
+  const place = document.createElement("pre");
+  place.id = "witness";
+  place.textContent = JSON.stringify(report);
+  document.body.append(place);
+}, 3000);
+"""
+
+
+def _opened(page: str, folder: Path) -> dict[str, Any]:
+    nonce = re.search(r'script nonce="(\w+)"', page)
+    assert nonce is not None
+    tag = f'<script nonce="{nonce[1]}">'
+    page = page.replace("<title>", f"{tag}{_WITNESS}</script><title>", 1)
+    page = page.replace("</body>", f"{tag}{_ACT}</script></body>", 1)
+    path = folder / "witnessed.html"
+    path.write_text(page, encoding="utf-8")
+    command = [
+        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={folder / 'profile'}", "--proxy-server=127.0.0.1:9", "--window-size=1100,900",
+        "--virtual-time-budget=20000", "--dump-dom", path.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = re.search(r'<pre id="witness">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found is not None, done.stderr[-2000:]
+    return dict(json.loads(unescape(found[1])))
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("browser")
+    run = write_run(folder, Made(published=True))
+    draw_run(run, EXPERIMENT, RunFolder(run.folder))
+    return _opened(render_report(run, EXPERIMENT), folder)
+
+
+def test_nothing_fails_and_nothing_is_fetched(seen: dict[str, Any]) -> None:
+    # A library in CircuitsVis' bundle tries whether WebAssembly is there, is refused, and goes on without it.
+    assert seen["errors"] == [] and set(seen["violations"]) <= {"eval", "wasm-eval"}
+    assert seen["fetched"] == []
+
+
+def test_no_token_runs(seen: dict[str, Any]) -> None:
+    assert seen["pwned"] is None
+
+
+def test_every_panel_draws_twelve_heads_and_the_chosen_one(seen: dict[str, Any]) -> None:
+    assert seen["canvases"] == [13, 13]
+
+
+def test_pictures_show_and_the_page_is_no_wider_than_the_window(seen: dict[str, Any]) -> None:
+    assert seen["images"] == [True] * len(EXPERIMENT.figures)
+    assert seen["width"] is True
+
+
+def test_tables_sort_as_numbers_both_ways(seen: dict[str, Any]) -> None:
+    before = seen["before"]
+    assert isinstance(before, list) and before != sorted(before)
+    assert seen["ascending"] == sorted(before)
+    assert seen["descending"] == sorted(before, reverse=True)
+
+
+def test_the_witness_would_see_a_script_that_runs(tmp_path: Path) -> None:
+    run = write_run(tmp_path, Made(seq_len=3, n_top=1))
+    page = render_report(run, EXPERIMENT)
+    nonce = re.search(r'script nonce="(\w+)"', page)
+    assert nonce is not None
+    planted = page.replace("<h2>Tables", f'<script nonce="{nonce[1]}">window.pwned = 1</script><h2>Tables', 1)
+    assert _opened(planted, tmp_path)["pwned"] == "1"
+    unsigned = page.replace("<h2>Tables", "<script>window.pwned = 1</script><h2>Tables", 1)
+    witness = _opened(unsigned, tmp_path)
+    assert witness["pwned"] is None and "inline" in witness["violations"]

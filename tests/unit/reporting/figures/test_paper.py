@@ -1,0 +1,196 @@
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness.figures import main
+
+from experiments.repeat_tokens import paper
+from experiments.repeat_tokens.dose import doses
+from experiments.repeat_tokens.seeds import across_seeds, curve_across_seeds
+from harness.errors import Rejected
+from harness.measure.intervals import student_t
+from harness.reporting.figures.paper import draw_paper
+from harness.runs import registry
+from harness.runs.results.collect import collect
+from harness.runs.results.grouping import settings
+from tests.unit.runs.results.stored_runs import EXPERIMENT, Made, write_run
+
+SMALL = Made(seq_len=3, heads=False)
+POOLS = ({"unused": "177:188", "common": "100:111"}, {"unused": "byte_unused", "common": "early_merges"})
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> registry.Experiment:
+        if name != "repeat_tokens":
+            raise registry.unknown(name)
+        return EXPERIMENT
+
+    monkeypatch.setattr(registry, "load", load)
+
+
+def _sweep(folder: Path) -> list[Made]:
+    made = [
+        replace(SMALL, model=model, pools=pools, seed=seed)
+        for model in ("pocket", "stories")
+        for pools in POOLS
+        for seed in range(3)
+    ]
+    for one in made:
+        write_run(folder, one)
+    return made
+
+
+def test_a_sweep_becomes_models_by_pools_with_seeds_as_intervals(tmp_path: Path) -> None:
+    made = _sweep(tmp_path)
+    drawn = draw_paper(tmp_path)
+    assert {item.n_runs for item in drawn} == {12}
+    out = tmp_path / "paper" / "repeat_tokens"
+    for name in ("logprob_grid", "copy_forest"):
+        sources = json.loads((out / "figures" / f"{name}.json").read_text())
+        assert sorted(run["run_id"] for run in sources["runs"]) == sorted(one.run_id for one in made)
+        assert sources["caption"]
+        assert (out / "figures" / f"{name}.pdf").is_file() and (out / "figures" / f"{name}.png").is_file()
+    rows = list(csv.DictReader((out / "tables" / "metrics.csv").open(encoding="utf-8")))
+    assert len(rows) == 2 * 2 * 2
+    assert {row["seeds"] for row in rows} == {"3"}
+    groups = settings([write_run(tmp_path, one) for one in made])
+    assert [(group.model, group.seeds) for group in groups] == [("pocket", [0, 1, 2])] * 2 + [
+        ("stories", [0, 1, 2])
+    ] * 2
+    gains = np.array([run.metrics["common/copy_gain"] for run in groups[0].runs])
+    row = next(row for row in rows if row["model"] == "pocket" and row["tokens"] == "100:111")
+    assert float(row["copy gain (nats) ci_low"]) == pytest.approx(student_t(gains).low)
+
+
+def test_one_seed_keeps_its_own_interval(tmp_path: Path) -> None:
+    run = write_run(tmp_path, SMALL)
+    (group,) = settings([run])
+    value = across_seeds(group, "unused", "copy_gain")
+    assert value is not None and (value.low, value.n_seeds) == (run.metrics["unused/copy_gain/ci_low"], 1)
+    curve = curve_across_seeds(group, "unused")
+    assert curve is not None and np.array_equal(curve[1], run.arrays["unused/position/logprob_low"])
+
+
+def test_two_seeds_are_too_few_for_a_band(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(3)]
+    (two,), (three,) = settings(runs[:2]), settings(runs)
+    band = curve_across_seeds(two, "unused")
+    assert band is not None and np.isnan(band[1]).all()
+    band = curve_across_seeds(three, "common")
+    assert band is not None and np.isfinite(band[1]).all() and (band[2] <= 0).all()
+
+
+def test_an_accuracy_stays_between_0_and_1(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(2)]
+    runs[0].metrics["common/copy_accuracy"] = 1.0
+    (group,) = settings(runs)
+    value = across_seeds(group, "common", "copy_accuracy")
+    assert value is not None and (value.low, value.high) == (pytest.approx(0.52, abs=0.01), 1.0)
+
+
+def test_an_accuracy_of_zero_for_all_seeds_is_not_certainly_zero(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(3)]
+    (group,) = settings(runs)
+    value = across_seeds(group, "unused", "copy_accuracy")
+    assert value is not None and value.mean == 0 and value.high is not None and 0 < value.high < 0.1
+
+
+def test_other_lengths_are_not_averaged_together_and_are_named(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, replace(SMALL, seq_len=n)) for n in (3, 4)]
+    assert [group.other for group in settings(runs)] == ["exp.seq_len=3", "exp.seq_len=4"]
+    draw_paper(tmp_path)
+
+
+def test_models_of_one_name_and_other_weights_are_told_apart(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(i), replace(SMALL, seed=i)) for i in range(2)]
+    runs[1].manifest["model"]["weights_sha256"] = "f" * 64
+    assert len({group.model for group in settings(runs)}) == 2
+
+
+@pytest.mark.parametrize("older", [{"schema_version": 0}, {"experiment_version": 0}])
+def test_other_versions_are_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, older: dict[str, int]
+) -> None:
+    new = write_run(tmp_path, SMALL)
+    old = write_run(tmp_path, replace(SMALL, seed=5, **older))
+    drawn = draw_paper(tmp_path)
+    assert {item.n_runs for item in drawn} == {1}
+    assert old.run_id in caplog.text and new.run_id not in caplog.text
+    sources = json.loads((tmp_path / "paper/repeat_tokens/figures/copy_forest.json").read_text())
+    assert [run["run_id"] for run in sources["runs"]] == [new.run_id]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("manifest.json", b"{"), ("manifest.json", b"[1]"), ("metrics.json", b"\xff\xfe"), ("arrays.safetensors", b"torn"),
+     ("config.yaml", b"a: [")],
+)  # fmt: skip
+def test_a_damaged_folder_is_a_warning(tmp_path: Path, name: str, data: bytes) -> None:
+    whole = write_run(tmp_path, SMALL)
+    damaged = write_run(tmp_path, replace(SMALL, seed=7))
+    (damaged.folder / name).write_bytes(data)
+    collected = collect(tmp_path)
+    assert [run.run_id for run in collected.runs["repeat_tokens"]] == [whole.run_id]
+    assert [str(damaged.folder) in warning for warning in collected.warnings] == [True]
+
+
+def test_runs_that_are_not_complete_are_not_drawn(tmp_path: Path) -> None:
+    for status in ("running", "failed"):
+        write_run(tmp_path, replace(SMALL, status=status))
+    with pytest.raises(Rejected, match="no complete run"):
+        draw_paper(tmp_path)
+
+
+def test_runs_of_an_experiment_that_is_not_here_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = write_run(tmp_path, SMALL)
+    text = (run.folder / "manifest.json").read_text().replace('"repeat_tokens"', '"gone"')
+    (run.folder / "manifest.json").write_text(text)
+    with pytest.raises(Rejected, match="nothing to draw"):
+        draw_paper(tmp_path)
+    assert "gone" in caplog.text
+
+
+def test_the_command_answers_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: nothing to draw: no complete run below {tmp_path}\n"
+    assert main([str(tmp_path / "absent")]) == 2
+    assert main(["--nonsense"]) == 2
+    assert main([str(tmp_path), "--experiment", "repeat_token"]) == 2
+    assert "did you mean" in capsys.readouterr().err.splitlines()[-1]
+    write_run(tmp_path, SMALL)
+    assert main([str(tmp_path), "--out", str(tmp_path / "elsewhere")]) == 0
+    assert "copy_forest.pdf" in capsys.readouterr().out
+    assert not (tmp_path / "paper").exists()
+
+
+def test_pictures_across_equal_runs_are_equal_bytes(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        for seed in range(2):
+            write_run(tmp_path / folder, replace(SMALL, seed=seed))
+        draw_paper(tmp_path / folder)
+    both = [(tmp_path / folder / "paper/repeat_tokens/figures/logprob_grid.pdf").read_bytes() for folder in "ab"]
+    assert both[0] == both[1]
+
+
+def test_figures_that_do_not_fit_are_left_out() -> None:
+    assert paper.draw_grid([]) is None
+    assert paper.draw_forest([]) is None
+    assert paper.metrics_table([]) is None
+
+
+def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None:
+    pools = {"never": "exposures:0:1", "few": "exposures:1:17", "many": "exposures:1000:", "ids": "5:9"}
+    runs = [write_run(tmp_path, replace(SMALL, pools=pools, seed=seed)) for seed in range(3)]
+    found = doses(settings(runs), "copy_gain")["pocket"]
+    assert sorted((dose.low, dose.high) for dose in found if dose.high is not None) == [(0, 0), (1, 16)]
+    assert [dose.middle for dose in found] == [0.0, 4.0, 1000.0]
+    assert paper.draw_dose_response(runs) is not None
+    other = write_run(tmp_path, replace(SMALL, seed=4))  # its one dose is among those of the others
+    draw_paper(tmp_path)
+    sidecar = json.loads((tmp_path / "paper/repeat_tokens/figures/dose_response.json").read_text())
+    assert [run["run_id"] for run in sidecar["runs"]] == [run.run_id for run in runs] != [other.run_id]
+    assert paper.draw_dose_response([write_run(tmp_path / "other", SMALL)]) is None
