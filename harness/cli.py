@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, Rejected
 from harness.reporting import console
-
-if TYPE_CHECKING:
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 HELP = """Experiments on tokens that training hardly ever showed: config in, measured, stored and drawn answer out.
 
@@ -188,7 +185,7 @@ def _run_one(overrides: Sequence[str]) -> int:
     return show_run(stored)
 
 
-def show_run(stored: "StoredRun") -> int:
+def show_run(stored: StoredRun) -> int:
     """The last lines of a run: headline numbers, notes, and where the folder is; returns the run's exit code."""
     from harness.runs import registry
 
@@ -201,7 +198,7 @@ def show_run(stored: "StoredRun") -> int:
     return int(stored.manifest.get("exit_code", 0))
 
 
-def _title(stored: "StoredRun") -> str:
+def _title(stored: StoredRun) -> str:
     tokenizer = (stored.manifest.get("tokenizer") or {}).get("label")
     subject = stored.model or tokenizer
     return f"{stored.experiment} on {subject}" if subject else stored.experiment

@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.arguments import Arguments
 from harness.errors import HarnessError
 from harness.reporting import console
+from harness.reporting.figures.paper import draw_paper
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--experiment", metavar="NAME", help="only runs of this experiment")
     try:
         arguments = parser.parse_args(argv)
-        from harness.reporting.figures.paper import draw_paper
 
         for drawn in draw_paper(arguments.results_dir, arguments.out, arguments.experiment):
             console.show(f"{drawn.path.resolve()}  from {drawn.n_runs} run{'s' * (drawn.n_runs != 1)}")

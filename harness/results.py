@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.arguments import Arguments
 from harness.errors import HarnessError, Rejected
 from harness.reporting import console
+from harness.runs.results import compare, listing
 
 _STATUSES = ("complete", "running", "failed", "interrupted", "unreadable")
 
@@ -28,7 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _list(words: Sequence[str]) -> None:
-    from harness.runs.results import listing
 
     parser = Arguments(
         prog="python -m harness.results",
@@ -56,7 +56,6 @@ def _list(words: Sequence[str]) -> None:
 
 
 def _compare(words: Sequence[str]) -> None:
-    from harness.runs.results import compare
 
     parser = Arguments(
         prog="python -m harness.results compare",

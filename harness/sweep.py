@@ -7,16 +7,18 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
 
 from harness.errors import HarnessError
 from harness.files import write_whole
 from harness.reporting import console
 from harness.runs.config import overrides as typed_overrides
 from harness.runs.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from harness.runs.lifecycle import execute, prepare
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,6 @@ def expand(overrides: Sequence[str]) -> Iterator[list[str]]:
 
 def spelled_out(overrides: Sequence[str]) -> list[str]:
     """What was typed, and before it the sweep file's parameters as overrides; typed ones win."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
 
     single = [text for text in overrides if not typed_overrides.is_sweep(text)]
     composed = compose_hydra(single, return_hydra_config=True)
@@ -68,7 +69,6 @@ def spelled_out(overrides: Sequence[str]) -> list[str]:
 
 
 def _choices(text: str) -> list[str]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
 
     override = OverridesParser.create().parse_override(text)
     if not override.is_sweep_override():
@@ -88,7 +88,6 @@ def _quoted(path: Path) -> str:
 
 
 def _launch(overrides: Sequence[str]) -> None:
-    import hydra
 
     argv = sys.argv
     sys.argv = ["harness", "--multirun", *search_path_override(), *overrides]
@@ -98,11 +97,8 @@ def _launch(overrides: Sequence[str]) -> None:
         sys.argv = argv
 
 
-def run_job(composed: "DictConfig") -> None:
+def run_job(composed: DictConfig) -> None:
     """One job, in this process or a launcher's; how it ended is a file, since a launcher may be another machine."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from harness.runs.lifecycle import execute, prepare
 
     console.configure_logging()
     hydra_config = HydraConfig.get()

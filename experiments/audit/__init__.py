@@ -35,17 +35,18 @@ neither, unmatched}.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from experiments.audit.figures import FIGURES, TABLES, headline
+from experiments.audit.measure import measure_audit
+from experiments.audit.parts import census_config, undertrained_config
+from experiments.audit.revisions import find_other
 from harness.errors import Rejected
 from harness.glitch.census.questions import BosRule, ChatRule
+from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.parts import check_part
 from harness.runs.registry import Experiment, Needs
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,8 @@ class AuditConfig:
             raise Rejected("exp.compare_revision: it needs exp.compare_to=<hub name> beside it")
 
 
-def inputs(config: RunConfig, _: "ModelIdentity | None") -> Mapping[str, str]:
+def inputs(config: RunConfig, _: ModelIdentity | None) -> Mapping[str, str]:
     """The weights, or the run, that this one is compared with."""
-    from experiments.audit.revisions import find_other
 
     other = find_other(config)
     return {} if other is None else {"compare_to": other.fingerprint}
@@ -85,8 +85,6 @@ def inputs(config: RunConfig, _: "ModelIdentity | None") -> Mapping[str, str]:
 
 def check(context: CheckContext) -> None:
     """Refuse what one of the parts would refuse."""
-    from experiments.audit.parts import census_config, undertrained_config
-    from harness.runs.parts import check_part
 
     for part in (undertrained_config(context.config), census_config(context.config)):
         check_part(context, part)
@@ -94,7 +92,6 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """The parts, then the list."""
-    from experiments.audit.measure import measure_audit
 
     return measure_audit(run)
 

@@ -1,15 +1,17 @@
 """Pictures, tables and headline numbers of one audit, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.measure.formatting import with_interval
+from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
+from harness.reporting.figures.tables import HIGH, LOW
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 REASONS = {
     "glitch": "glitch token: fails the census",
@@ -37,13 +39,12 @@ CATEGORIES = {
 _N_BINS = 40
 
 
-def draw_reasons(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_reasons(run: StoredRun) -> MatplotlibFigure | None:
     """How many tokens are listed for each reason, and how many of those fail the census as well."""
     records = run.records
     counts = {name: int(run.metrics.get(f"reason/{name}") or 0) for name in REASONS}
     if not any(counts.values()):
         return None
-    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, new_figure
 
     figure = new_figure(ONE_COLUMN * 1.4, 1.9)
     axes = figure.subplots()
@@ -65,14 +66,12 @@ def draw_reasons(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_indicator(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_indicator(run: StoredRun) -> MatplotlibFigure | None:
     """The main indicator of tokens that fail the census and of those that pass."""
-    import numpy as np
 
     glitch, values = run.arrays["glitch"], run.arrays["indicator"]
     if not (glitch >= 0).any():
         return None
-    from harness.reporting.figures.style import COLOURS, new_figure
 
     figure = new_figure(height=2.4)
     axes = figure.subplots()
@@ -95,12 +94,11 @@ def _words(indicator: str) -> str:
     return names.get(indicator, indicator.replace("_", " "))
 
 
-def draw_revisions(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_revisions(run: StoredRun) -> MatplotlibFigure | None:
     """Glitch tokens before and now, and what became of them."""
     compared = run.details.get("compared")
     if not compared or not run.metrics.get("compare/tokens"):
         return None
-    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
 
     figure = new_figure(ONE_COLUMN * 1.2, 1.5)
     axes = figure.subplots()
@@ -117,11 +115,8 @@ def draw_revisions(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def summary_table(run: "StoredRun") -> "pd.DataFrame":
+def summary_table(run: StoredRun) -> pd.DataFrame:
     """The numbers a release is judged by."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     metrics = run.metrics
     rows: list[dict[str, Any]] = [
@@ -150,16 +145,15 @@ def summary_table(run: "StoredRun") -> "pd.DataFrame":
     return table
 
 
-def _reachable_glitches(run: "StoredRun") -> int | None:
+def _reachable_glitches(run: StoredRun) -> int | None:
     records = run.records
     if run.metrics.get("glitch_rate_reachable") is None:
         return None
     return int(((records["glitch"] == True) & records["is_reachable"]).sum())  # noqa: E712
 
 
-def tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
+def tokens_table(run: StoredRun) -> pd.DataFrame | None:
     """Every listed token with its reasons: what text leads to first, then by how suspicious the weights are."""
-    import pandas as pd
 
     records = run.records
     listed = records[[bool(reasons) for reasons in records["reasons"]]]
@@ -192,15 +186,14 @@ def tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(table)
 
 
-def _failed(run: "StoredRun", row: dict[Any, Any]) -> str:
+def _failed(run: StoredRun, row: dict[Any, Any]) -> str:
     # `is False` alone misses numpy's own False.
     names = run.details["informative"]
     return ", ".join(name for name in names if row[f"{name}/passed"] == False)  # noqa: E712
 
 
-def changes_table(run: "StoredRun") -> "pd.DataFrame | None":
+def changes_table(run: StoredRun) -> pd.DataFrame | None:
     """Tokens whose verdict is another one now."""
-    import pandas as pd
 
     records = run.records
     changed = records[records["change"].notna()]
@@ -218,11 +211,8 @@ def changes_table(run: "StoredRun") -> "pd.DataFrame | None":
     ).sort_values(["change", "id"])
 
 
-def revisions_table(run: "StoredRun") -> "pd.DataFrame | None":
+def revisions_table(run: StoredRun) -> pd.DataFrame | None:
     """Both shares and their difference."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     compared, metrics = run.details.get("compared"), run.metrics
     if not compared or not metrics.get("compare/tokens"):
@@ -239,9 +229,8 @@ def revisions_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
-def tasks_table(run: "StoredRun") -> "pd.DataFrame":
+def tasks_table(run: StoredRun) -> pd.DataFrame:
     """What the census' verdicts rest on."""
-    import pandas as pd
 
     sentences = run.details["calibration"]
     informative = run.details["informative"]
@@ -253,9 +242,8 @@ def tasks_table(run: "StoredRun") -> "pd.DataFrame":
     )
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """The share of glitch tokens, the lists, the gate, the change."""
-    from harness.measure.formatting import with_interval
 
     metrics = run.metrics
 

@@ -10,6 +10,7 @@ from harness.errors import HarnessError, Rejected
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson
 from harness.models.config import ModelConfig
+from harness.models.identity import resolve_identity
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import Run
 from harness.runs.parts import run_part
@@ -88,7 +89,6 @@ class Change:
 
 def find_other(config: RunConfig) -> Other | None:
     """The revision that `exp.compare_to` names. Raises `Rejected` for what is neither a model nor a finished run."""
-    from harness.models.identity import resolve_identity
 
     wanted = config.exp.compare_to
     if wanted is None:

@@ -20,17 +20,18 @@ n_special, n_without_token, by_exposures [{low, high, planted, n, glitch}], samp
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from experiments.census.figures import FIGURES, TABLES, headline
+from experiments.census.measure import ask_tokens, calibrate_tasks, choose_tokens, summarise_census
 from harness.errors import Rejected
+from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.matching import RULE_VERSION
-from harness.glitch.census.questions import CENSUS_TASKS, BosRule, ChatRule, prompt_versions
+from harness.glitch.census.questions import CENSUS_TASKS, BosRule, ChatRule, census_questions, prompt_versions
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.models.answers.causal_model import CausalModel
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
-
-if TYPE_CHECKING:
-    from harness.glitch.census.asking import Interviewer
+from harness.runs.requirements import require_plain_weights, require_tokenizer
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ class CensusConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     require_tokenizer(context)
@@ -71,8 +71,6 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Calibrate the tasks, ask every token, count."""
-    from experiments.census.measure import ask_tokens, calibrate_tasks, choose_tokens, summarise_census
-    from harness.glitch.census.questions import census_questions
 
     assert run.facts is not None and run.tokenizer is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
@@ -86,11 +84,8 @@ def run(run: Run) -> Outcome:
     return summarise_census(run, interviewer.vocabulary, questions, calibrations, found)
 
 
-def open_interview(run: Run) -> "Interviewer":
+def open_interview(run: Run) -> Interviewer:
     """The run's model, loaded without hooks, and its vocabulary."""
-    from harness.glitch.census.asking import Interviewer
-    from harness.glitch.census.vocabulary import CensusVocabulary
-    from harness.models.answers.causal_model import CausalModel
 
     assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     with run.timer("load"):

@@ -1,16 +1,19 @@
 """Pictures, tables and headline numbers of one census, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.measure.formatting import number, with_interval
+from harness.measure.intervals import wilson
+from harness.reporting.figures.charts import IntervalRow, forest
+from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, TWO_COLUMNS, new_figure
+from harness.reporting.figures.tables import HIGH, LOW
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 SYMPTOMS = {
     "spelling_mistake": "spelling mistake",
@@ -30,16 +33,14 @@ NEEDED = 0.9
 _SHOWN_ANSWER = 60
 
 
-def tasks(run: "StoredRun") -> list[str]:
+def tasks(run: StoredRun) -> list[str]:
     """The tasks of the census, in the order they were asked."""
     order = ["repetition", "spelling", "length"]
     return sorted(run.details.get("questions", {}), key=lambda name: order.index(name) if name in order else len(order))
 
 
-def draw_tasks(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_tasks(run: StoredRun) -> MatplotlibFigure | None:
     """Pass rate of every task on well-known tokens and on all, beside the rate a task needs to count."""
-    from harness.reporting.figures.charts import IntervalRow, forest
-    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
 
     rows = []
     for name in tasks(run):
@@ -64,13 +65,11 @@ def draw_tasks(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_exposures(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_exposures(run: StoredRun) -> MatplotlibFigure | None:
     """P(glitch | exposures): the share of glitch tokens against how often training showed the token."""
     rows = run.details.get("by_exposures") or []
     if not rows:
         return None
-    from harness.measure.intervals import wilson
-    from harness.reporting.figures.style import COLOURS, new_figure
 
     figure = new_figure(height=2.5)
     axes = figure.subplots()
@@ -99,11 +98,10 @@ def draw_exposures(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_kinds(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_kinds(run: StoredRun) -> MatplotlibFigure | None:
     """Glitch tokens by symptom and by type."""
     if not run.metrics.get("glitch_tokens"):
         return None
-    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     figure = new_figure(TWO_COLUMNS, 1.9)
     for number, (axes, group, names) in enumerate(
@@ -114,7 +112,7 @@ def draw_kinds(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _bars(axes: "Axes", values: Sequence[tuple[str, Any]], colour: str) -> None:
+def _bars(axes: Axes, values: Sequence[tuple[str, Any]], colour: str) -> None:
     positions = range(len(values))
     axes.barh(positions, [value for _, value in values], color=colour, height=0.65)
     axes.set_yticks(positions, [label for label, _ in values])
@@ -126,11 +124,8 @@ def _bars(axes: "Axes", values: Sequence[tuple[str, Any]], colour: str) -> None:
     axes.set_xlim(0, 1.12 * most)
 
 
-def tasks_table(run: "StoredRun") -> "pd.DataFrame":
+def tasks_table(run: StoredRun) -> pd.DataFrame:
     """Every task: what it was tried on, whether it counts, how many tokens pass."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for name in tasks(run):
@@ -154,12 +149,11 @@ def tasks_table(run: "StoredRun") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def glitch_table(run: "StoredRun") -> "pd.DataFrame | None":
+def glitch_table(run: StoredRun) -> pd.DataFrame | None:
     """Every glitch token: what it is, how it fails, and what was said instead."""
     records = run.records
     if not len(records) or not run.metrics.get("glitch_tokens"):
         return None
-    import pandas as pd
 
     failed = records[records["glitch"] == True]  # noqa: E712  (null is neither)
     table: dict[str, Any] = {"id": failed["id"], "token": failed["token"], "type": failed["type"].map(TYPES)}
@@ -181,15 +175,11 @@ def _instead(answer: Any, passed: Any) -> str:
     return "(right)" if passed else str(answer)[:_SHOWN_ANSWER]
 
 
-def exposures_table(run: "StoredRun") -> "pd.DataFrame | None":
+def exposures_table(run: StoredRun) -> pd.DataFrame | None:
     """P(glitch | exposures) with intervals."""
     rows = run.details.get("by_exposures") or []
     if not rows:
         return None
-    import pandas as pd
-
-    from harness.measure.intervals import wilson
-    from harness.reporting.figures.tables import HIGH, LOW
 
     built = []
     for row in rows:
@@ -213,9 +203,8 @@ def exposures_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(built)
 
 
-def examples_table(run: "StoredRun") -> "pd.DataFrame | None":
+def examples_table(run: StoredRun) -> pd.DataFrame | None:
     """What was said about a few well-known tokens: whether the model understands the question at all."""
-    import pandas as pd
 
     rows = [
         {
@@ -230,9 +219,8 @@ def examples_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """The rate first, then every task."""
-    from harness.measure.formatting import number, with_interval
 
     metrics = run.metrics
 

@@ -25,18 +25,17 @@ Details: data {name, format, layouts {layout: documents}, fingerprint, is_whole}
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from experiments.dataset_prevalence.documents.source import Format
+from experiments.dataset_prevalence.documents.source import Format, fingerprint
 from experiments.dataset_prevalence.figures import FIGURES, TABLES, headline
+from experiments.dataset_prevalence.measure import measure_prevalence
+from experiments.dataset_prevalence.sources import census_fingerprint, check_documents, find_source, named_tokens
 from harness.errors import Rejected
+from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
 from harness.tokens.pool_spec import PoolSpec
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,8 @@ class DatasetPrevalenceConfig:
             raise Rejected("exp.tokens and exp.census contradict each other: give one of them")
 
 
-def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
     """The bytes of the data set, and the census the glitch tokens come from."""
-    from experiments.dataset_prevalence.documents.source import fingerprint
-    from experiments.dataset_prevalence.sources import census_fingerprint, find_source
 
     found = {"data": fingerprint(find_source(config.exp))}
     if config.exp.tokens is None:
@@ -86,7 +83,6 @@ def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, 
 
 def check(context: CheckContext) -> None:
     """Refuse unknown tokens and a data set that cannot be read to its end."""
-    from experiments.dataset_prevalence.sources import check_documents, named_tokens
 
     if context.exp.tokens is not None:
         assert context.facts is not None
@@ -96,7 +92,6 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Count."""
-    from experiments.dataset_prevalence.measure import measure_prevalence
 
     return measure_prevalence(run)
 

@@ -1,26 +1,26 @@
 """Pictures, tables and headline numbers of one dataset_prevalence run, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.measure.formatting import number, with_interval
+from harness.measure.intervals import wilson
+from harness.reporting.figures.style import COLOURS, ONE_COLUMN, new_figure
+from harness.reporting.figures.tables import HIGH, LOW
+from harness.reporting.figures.text import figure_text
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 _MOST_BARS = 20
 
 
-def draw_most_frequent(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_most_frequent(run: StoredRun) -> MatplotlibFigure | None:
     """The most frequent glitch tokens: occurrences, and documents they occur in."""
     records = run.records
     if not len(records):
         return None
-    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, new_figure
-    from harness.reporting.figures.text import figure_text
 
     top = records.head(_MOST_BARS)
     figure = new_figure(ONE_COLUMN * 1.3, 0.9 + 0.17 * len(top))
@@ -44,12 +44,11 @@ def draw_most_frequent(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_spread(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_spread(run: StoredRun) -> MatplotlibFigure | None:
     """How few tokens make up most occurrences: the cumulated share against the rank."""
     records = run.records
     if len(records) < 3:
         return None
-    from harness.reporting.figures.style import COLOURS, new_figure
 
     counts = records["tokens"].to_numpy()
     figure = new_figure()
@@ -62,11 +61,8 @@ def draw_spread(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def shares_table(run: "StoredRun") -> "pd.DataFrame | None":
+def shares_table(run: StoredRun) -> pd.DataFrame | None:
     """Both shares with their intervals."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     names = {
         "tokens": ("token_share", "glitch_token_occurrences", run.metrics.get("tokens")),
@@ -86,16 +82,12 @@ def shares_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
-def _documents_with_text(run: "StoredRun") -> int:
+def _documents_with_text(run: StoredRun) -> int:
     return int(run.metrics.get("documents") or 0) - int(run.metrics.get("empty_documents") or 0)
 
 
-def tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
+def tokens_table(run: StoredRun) -> pd.DataFrame | None:
     """Every glitch token that occurs."""
-    import pandas as pd
-
-    from harness.measure.intervals import wilson
-    from harness.reporting.figures.tables import HIGH, LOW
 
     records = run.records
     if not len(records):
@@ -117,9 +109,8 @@ def tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
     )
 
 
-def data_table(run: "StoredRun") -> "pd.DataFrame | None":
+def data_table(run: StoredRun) -> pd.DataFrame | None:
     """What was read."""
-    import pandas as pd
 
     data = run.details.get("data")
     if not data:
@@ -135,9 +126,8 @@ def data_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame({"": list(rows), "is": list(rows.values())})
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """Both shares."""
-    from harness.measure.formatting import number, with_interval
 
     metrics = run.metrics
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.dataset_prevalence.documents.reading import BadDocument, Placed, read_documents
 from experiments.dataset_prevalence.documents.source import (
@@ -17,15 +17,15 @@ from experiments.dataset_prevalence.documents.source import (
     total_bytes,
 )
 from harness.errors import Rejected
+from harness.glitch.census.stored import find_census, fingerprint, load_census
+from harness.models.facts import VocabFacts
+from harness.models.identity import ModelIdentity
+from harness.models.tokenizers import Tokenizer
 from harness.reporting.console import progress_bar
 from harness.runs.config.schema import RunConfig
+from harness.runs.context import Run
 from harness.tokens.pool_spec import PoolSpec
-
-if TYPE_CHECKING:
-    from harness.models.facts import VocabFacts
-    from harness.models.identity import ModelIdentity
-    from harness.models.tokenizers import Tokenizer
-    from harness.runs.context import Run
+from harness.tokens.rules import select
 
 KEY = "exp.path"
 _POOL = "tokens"
@@ -77,9 +77,8 @@ def check_documents(exp: Any) -> None:
         raise Rejected(f"{KEY}: {error}") from None
 
 
-def named_tokens(spec: PoolSpec, facts: "VocabFacts", seed: int, tokenizer: "Tokenizer | None") -> GlitchTokens:
+def named_tokens(spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: Tokenizer | None) -> GlitchTokens:
     """The ids of `exp.tokens`. Raises `Rejected` naming that key."""
-    from harness.tokens.rules import select
 
     try:
         found = select(_POOL, spec, facts, seed, tokenizer)
@@ -88,9 +87,8 @@ def named_tokens(spec: PoolSpec, facts: "VocabFacts", seed: int, tokenizer: "Tok
     return GlitchTokens(found.ids, f"the tokens named in exp.tokens ({found.label})", None)
 
 
-def glitch_tokens(run: "Run") -> GlitchTokens:
+def glitch_tokens(run: Run) -> GlitchTokens:
     """The tokens that this run counts."""
-    from harness.glitch.census.stored import load_census
 
     assert run.facts is not None and run.identity is not None
     if run.exp.tokens is not None:
@@ -106,14 +104,12 @@ def glitch_tokens(run: "Run") -> GlitchTokens:
     return GlitchTokens(tuple(sorted(census.glitch_ids)), f"the census {census.run_id}", census.run_id)
 
 
-def census_fingerprint(config: RunConfig, identity: "ModelIdentity") -> str:
+def census_fingerprint(config: RunConfig, identity: ModelIdentity) -> str:
     """Stands for the verdicts of the census that a run takes."""
-    from harness.glitch.census.stored import fingerprint, load_census
 
     return fingerprint(load_census(_census_folder(config, identity), identity))
 
 
-def _census_folder(config: RunConfig, identity: "ModelIdentity") -> Path:
-    from harness.glitch.census.stored import find_census
+def _census_folder(config: RunConfig, identity: ModelIdentity) -> Path:
 
     return Path(config.exp.census) if config.exp.census is not None else find_census(config.results_dir, identity)

@@ -44,19 +44,20 @@ Details: truth {source, tasks, tokens_per_query, calibration}, detectors [name],
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from experiments.detectors.figures import FIGURES
+from experiments.detectors.measure import measure_detectors
 from experiments.detectors.tables import TABLES, headline
 from harness.errors import Rejected
 from harness.glitch.census.questions import BosRule, ChatRule
+from harness.glitch.census.stored import census_inputs
 from harness.glitch.detectors.roster import NAMES, RosterSettings
+from harness.glitch.indicators import known_unused_ids
+from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
+from harness.runs.requirements import require_plain_weights, require_tokenizer
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,6 @@ class DetectorsConfig(RosterSettings):
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.glitch.indicators import known_unused_ids
-    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     require_tokenizer(context)
@@ -106,14 +105,12 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Establish the truth, run every detector, compare."""
-    from experiments.detectors.measure import measure_detectors
 
     return measure_detectors(run)
 
 
-def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
     """The census that is taken for the truth: with another one it is another run."""
-    from harness.glitch.census.stored import census_inputs
 
     return census_inputs(config.exp.census, config.results_dir, identity)
 

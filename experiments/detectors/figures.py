@@ -1,28 +1,26 @@
 """Pictures of one comparison, from its stored files."""
 
-from typing import TYPE_CHECKING
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
 
 from experiments.detectors.tables import names, truths
+from harness.measure.formatting import number
+from harness.measure.intervals import student_t_columns
+from harness.reporting.figures.charts import Curve, draw_curve
+from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
 from harness.runs.registry import Figure
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 _OURS = "active_census"
 _PER_CENT = 100.0
 _LEAST_PLACE = 0.35
 
 
-def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
     """Recall of bought verdicts against queries, and where each detector's report ends up."""
     if not names(run) or not run.metrics.get("census/glitch_tokens"):
         return None
-    from harness.reporting.figures.charts import Curve, draw_curve
-    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     found = names(run)
     full = run.metrics["census/tested"] * run.details["price"]
@@ -51,11 +49,8 @@ def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _draw_progress(axes: "Axes", run: "StoredRun") -> None:
+def _draw_progress(axes: Axes, run: StoredRun) -> None:
     """F1 of what is reported: as it grows for the detector that learns, at the end for all."""
-    import numpy as np
-
-    from harness.reporting.figures.style import QUIET, colour_of, marker_of
 
     found = names(run)
     full = run.metrics["census/tested"] * run.details["price"]
@@ -88,11 +83,8 @@ def _draw_progress(axes: "Axes", run: "StoredRun") -> None:
     axes.set_ylabel("F1 of what is reported")
 
 
-def _band(curves: "np.ndarray") -> "tuple[np.ndarray, np.ndarray | None, np.ndarray | None]":
+def _band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Mean over seeds and its 95 % Student t band."""
-    import numpy as np
-
-    from harness.measure.intervals import student_t_columns
 
     if len(curves) < 2:
         return curves[0], None, None
@@ -100,11 +92,10 @@ def _band(curves: "np.ndarray") -> "tuple[np.ndarray, np.ndarray | None, np.ndar
     return mean, np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
-def draw_quality(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_quality(run: StoredRun) -> MatplotlibFigure | None:
     """Precision, recall and F1 of every detector with intervals."""
     if not names(run) or not run.metrics.get("census/glitch_tokens"):
         return None
-    from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 
     found = names(run)
     figure = new_figure(TWO_COLUMNS, 0.75 + 0.24 * len(found))
@@ -138,16 +129,12 @@ def draw_quality(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_roc(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_roc(run: StoredRun) -> MatplotlibFigure | None:
     """ROC curves of indicators and detectors against every ground truth."""
-    import numpy as np
 
     labels = truths(run)
     if not labels:
         return None
-    from harness.measure.formatting import number
-    from harness.reporting.figures.charts import Curve, draw_curve
-    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     indicators = [str(name) for name in run.details.get("indicators", [])]
     scored = [name for name in ("glitchprober", _OURS) if name in names(run)]
@@ -181,12 +168,11 @@ def draw_roc(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_calibration(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_calibration(run: StoredRun) -> MatplotlibFigure | None:
     """P(glitch | exposures)."""
     rows = run.details.get("by_exposures") or []
     if not rows:
         return None
-    from harness.reporting.figures.style import COLOURS, new_figure
 
     x, means, low, high = [], [], [], []
     for row in rows:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,11 +13,9 @@ from harness.glitch.detectors.scoring import confusion, ideal_curve, recall_auc,
 from harness.glitch.detectors.view import ModelView
 from harness.glitch.indicators import UnusedIds
 from harness.measure.intervals import student_t, wilson
+from harness.models.tokenizers import Tokenizer
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
-
-if TYPE_CHECKING:
-    from harness.models.tokenizers import Tokenizer
 
 Metrics = dict[str, float | int | str | None]
 
@@ -303,7 +301,7 @@ def _mean_exposures(found: Comparison, low: int, high: int | None) -> float:
     return float(found.exposures[inside].mean())
 
 
-def _mistakes(seeds: Seeds, found: Comparison, tokenizer: "Tokenizer | None") -> dict[str, list[dict[str, Any]]]:
+def _mistakes(seeds: Seeds, found: Comparison, tokenizer: Tokenizer | None) -> dict[str, list[dict[str, Any]]]:
     """A few tokens that the first seed reported wrongly or missed."""
     assert found.glitch is not None
     predicted = seeds.predicted[0]

@@ -1,14 +1,14 @@
 """Tables and headline numbers of one comparison, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from harness.measure.formatting import number, with_interval
+from harness.reporting.figures.tables import HIGH, LOW
 from harness.runs.registry import HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 COLUMNS = {
     "precision": "precision",
@@ -28,21 +28,18 @@ TRUTHS = {
 }
 
 
-def names(run: "StoredRun") -> list[str]:
+def names(run: StoredRun) -> list[str]:
     """The detectors that were run, in their order."""
     return [str(name) for name in run.details.get("detectors", [])]
 
 
-def truths(run: "StoredRun") -> dict[str, str]:
+def truths(run: StoredRun) -> dict[str, str]:
     """The ground truths this run has, with their words."""
     return {key: words for key, words in TRUTHS.items() if any(name.endswith(f"/roc/{key}") for name in run.arrays)}
 
 
-def detectors_table(run: "StoredRun") -> "pd.DataFrame | None":
+def detectors_table(run: StoredRun) -> pd.DataFrame | None:
     """Every detector against the census."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for name in names(run):
@@ -54,11 +51,8 @@ def detectors_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def exposures_table(run: "StoredRun") -> "pd.DataFrame | None":
+def exposures_table(run: StoredRun) -> pd.DataFrame | None:
     """Detectors and indicators against how often training showed a token."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     labels = {key: words for key, words in truths(run).items() if key != "census"}
     if not labels:
@@ -79,9 +73,8 @@ def exposures_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
-def indicators_table(run: "StoredRun") -> "pd.DataFrame | None":
+def indicators_table(run: StoredRun) -> pd.DataFrame | None:
     """Weight indicators by themselves against the census."""
-    import pandas as pd
 
     if not run.metrics.get("census/tested"):
         return None
@@ -97,11 +90,8 @@ def indicators_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def calibration_table(run: "StoredRun") -> "pd.DataFrame | None":
+def calibration_table(run: StoredRun) -> pd.DataFrame | None:
     """P(glitch | exposures)."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for bucket in run.details.get("by_exposures", []):
@@ -121,9 +111,8 @@ def calibration_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def mistakes_table(run: "StoredRun") -> "pd.DataFrame | None":
+def mistakes_table(run: StoredRun) -> pd.DataFrame | None:
     """Some tokens that our own detector got wrong."""
-    import pandas as pd
 
     rows = [
         {"mistake": kind.replace("_", " "), "id": item["id"], "token": item["token"], "exposures": item["exposures"]}
@@ -136,9 +125,8 @@ def mistakes_table(run: "StoredRun") -> "pd.DataFrame | None":
     return frame if rows else None
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """The census first, then every detector by F1."""
-    from harness.measure.formatting import number, with_interval
 
     metrics = run.metrics
     if not metrics.get("census/tested"):

@@ -22,10 +22,13 @@ Details: n_shots, n_seeds, pools {pool: {label, n_ids, n_tested}}, prompt, fits,
 from dataclasses import dataclass
 
 from experiments.echo_token.figures import FIGURES, TABLES, headline
+from experiments.echo_token.measure import measure_echoes
 from harness.errors import Rejected
 from harness.glitch.census.questions import BosRule, prompt_versions
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
+from harness.runs.requirements import require_plain_weights, require_tokenizer
+from harness.tokens.lookup import find_token
 from harness.tokens.prompts import Task
 
 
@@ -66,8 +69,6 @@ class EchoTokenConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.runs.requirements import require_plain_weights, require_tokenizer
-    from harness.tokens.lookup import find_token
 
     require_plain_weights(context.config.model)
     tokenizer = require_tokenizer(context)
@@ -78,7 +79,6 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Echo every token in every setting."""
-    from experiments.echo_token.measure import measure_echoes
 
     return measure_echoes(run)
 

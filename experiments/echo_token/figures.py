@@ -1,15 +1,17 @@
 """Pictures, tables and headline numbers of one echo_token run, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.measure.formatting import with_interval
+from harness.reporting.figures.charts import IntervalRow, forest
+from harness.reporting.figures.style import ONE_COLUMN, colour_of, marker_of, new_figure
+from harness.reporting.figures.tables import HIGH, LOW
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 SETTINGS = {
     "greedy": "greedy",
@@ -20,21 +22,19 @@ SETTINGS = {
 _ROWS = 200
 
 
-def pools(run: "StoredRun") -> list[str]:
+def pools(run: StoredRun) -> list[str]:
     """The pools tested, in the order of the config; those the experiment adds come last."""
     tested = run.details.get("pools", {})
     asked = [name for name in run.config.get("pools", {}) if name in tested]
     return asked + [name for name in tested if name not in asked]
 
 
-def _settings(run: "StoredRun") -> list[str]:
+def _settings(run: StoredRun) -> list[str]:
     return [name for name in SETTINGS if name in run.details.get("settings", [])]
 
 
-def draw_success(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_success(run: StoredRun) -> MatplotlibFigure | None:
     """Success rate of every pool in every setting."""
-    from harness.reporting.figures.charts import IntervalRow, forest
-    from harness.reporting.figures.style import ONE_COLUMN, colour_of, marker_of, new_figure
 
     names = pools(run)
     rows = []
@@ -53,16 +53,13 @@ def draw_success(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _success(run: "StoredRun", pool: str, setting: str) -> tuple[float | None, float | None, float | None]:
+def _success(run: StoredRun, pool: str, setting: str) -> tuple[float | None, float | None, float | None]:
     key = f"{pool}/{setting}/success"
     return run.metrics.get(key), run.metrics.get(f"{key}/ci_low"), run.metrics.get(f"{key}/ci_high")
 
 
-def success_table(run: "StoredRun") -> "pd.DataFrame | None":
+def success_table(run: StoredRun) -> pd.DataFrame | None:
     """Success rates with intervals."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for setting in _settings(run):
@@ -84,12 +81,11 @@ def success_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
+def tokens_table(run: StoredRun) -> pd.DataFrame | None:
     """Every token, its successes, and what was said instead."""
     records = run.records
     if not len(records):
         return None
-    import pandas as pd
 
     rows = []
     for record in records.head(_ROWS).to_dict("records"):
@@ -106,9 +102,8 @@ def _instead(found: Sequence[Sequence[Any]]) -> str:
     return "  ".join(f"{str(text)[:24] or '(nothing)'} ×{count}" for text, count in found)
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """One row for each pool."""
-    from harness.measure.formatting import with_interval
 
     if not run.details.get("fits"):
         needed, window = run.details.get("n_needed"), run.details.get("n_ctx")

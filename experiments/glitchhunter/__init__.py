@@ -27,20 +27,20 @@ calibration {task: sentence}, census (run id or null), census_tasks, projection,
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from experiments.glitchhunter.figures import FIGURES, TABLES, headline
+from experiments.glitchhunter.measure import measure_hunt
 from harness.errors import Rejected
 from harness.glitch.census.questions import BosRule, ChatRule
+from harness.glitch.census.stored import census_inputs
 from harness.glitch.detectors.glitchhunter import GlitchHunterSettings
 from harness.glitch.graph.choices import Projection
+from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
+from harness.runs.requirements import require_plain_weights
 from harness.tokens.prompts import Task
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ class GlitchHunterConfig(GlitchHunterSettings):
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.runs.requirements import require_plain_weights
 
     require_plain_weights(context.config.model)
     assert context.facts is not None
@@ -88,14 +87,12 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Hunt, compare, prepare the picture."""
-    from experiments.glitchhunter.measure import measure_hunt
 
     return measure_hunt(run)
 
 
-def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
     """The census that is taken for the truth: with another one it is another run."""
-    from harness.glitch.census.stored import census_inputs
 
     return census_inputs(config.exp.census, config.results_dir, identity)
 

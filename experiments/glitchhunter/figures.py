@@ -1,17 +1,17 @@
 """Pictures, tables and headline numbers of one hunt, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 _PASSES = "#C9D3DC"
 _UNKNOWN = "#ECECEC"
@@ -19,7 +19,7 @@ _GLITCH = "#D55E00"
 _COUNTS = ("tokens", "k", "communities", "kept", "tokens kept")
 
 
-def headline(run: "StoredRun") -> list[HeadlineRow]:
+def headline(run: StoredRun) -> list[HeadlineRow]:
     """What was found at what price, and what a census says of it."""
     metrics = run.metrics
     rows = [HeadlineRow("communities of the first graph", {"value": f"{metrics['graph/communities']:,}"})]
@@ -39,9 +39,8 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
     return rows
 
 
-def draw_map(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_map(run: StoredRun) -> MatplotlibFigure | None:
     """The embedding map three times: by community, by verdict, by the last graph a token was part of."""
-    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
 
     if "xy" not in run.arrays:
         return None
@@ -60,9 +59,8 @@ def draw_map(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _frame(axes: "Axes", xy: "np.ndarray") -> None:
+def _frame(axes: Axes, xy: np.ndarray) -> None:
     """Show all but the farthest stray points of each side, so that they do not shrink everything else to a dot."""
-    import numpy as np
 
     low, high = np.quantile(xy, [0.002, 0.998], axis=0)
     margin = 0.06 * np.maximum(high - low, 1e-9)
@@ -70,7 +68,7 @@ def _frame(axes: "Axes", xy: "np.ndarray") -> None:
     axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
 
 
-def _dots(axes: "Axes", run: "StoredRun", chosen: "np.ndarray", colour: Any, label: str, larger: float = 1.0) -> None:
+def _dots(axes: Axes, run: StoredRun, chosen: np.ndarray, colour: Any, label: str, larger: float = 1.0) -> None:
     xy = run.arrays["xy"]
     size = max(0.4, min(6.0, 9000 / len(xy))) * larger
     if chosen.any():
@@ -78,17 +76,14 @@ def _dots(axes: "Axes", run: "StoredRun", chosen: "np.ndarray", colour: Any, lab
         axes.scatter(x, y, s=size, c=colour, linewidths=0, rasterized=True, label=f"{label} ({chosen.sum():,})")
 
 
-def _legend(axes: "Axes") -> None:
+def _legend(axes: Axes) -> None:
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, fontsize=5.5, handletextpad=0.1, columnspacing=0.8,
         frameon=False, markerscale=2.0, borderaxespad=0.2,
     )  # fmt: skip
 
 
-def _draw_communities(axes: "Axes", run: "StoredRun") -> None:
-    import numpy as np
-
-    from harness.reporting.figures.style import COLOURS
+def _draw_communities(axes: Axes, run: StoredRun) -> None:
 
     community = run.arrays["community"]
     colours = np.array([*COLOURS[:7]])[community % 7]
@@ -97,7 +92,7 @@ def _draw_communities(axes: "Axes", run: "StoredRun") -> None:
     axes.set_title(f"{community.max() + 1:,} communities (colours repeat)")
 
 
-def _draw_verdicts(axes: "Axes", run: "StoredRun") -> None:
+def _draw_verdicts(axes: Axes, run: StoredRun) -> None:
     known = "census" in run.arrays
     verdict = run.arrays["census" if known else "verdict"]
     _dots(axes, run, verdict == -1, _UNKNOWN, "no verdict" if known else "not asked")
@@ -107,8 +102,7 @@ def _draw_verdicts(axes: "Axes", run: "StoredRun") -> None:
     _legend(axes)
 
 
-def _draw_iterations(axes: "Axes", run: "StoredRun") -> None:
-    import matplotlib
+def _draw_iterations(axes: Axes, run: StoredRun) -> None:
 
     last = run.arrays["last_iteration"]
     n = int(last.max())
@@ -122,9 +116,8 @@ def _draw_iterations(axes: "Axes", run: "StoredRun") -> None:
     _legend(axes)
 
 
-def draw_iterations(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_iterations(run: StoredRun) -> MatplotlibFigure | None:
     """What is left after every iteration, and what it cost."""
-    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     iterations = run.details.get("iterations") or []
     if not iterations:
@@ -153,8 +146,7 @@ def draw_iterations(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _draw_price(axes: "Axes", run: "StoredRun", iterations: Sequence[dict[str, Any]]) -> None:
-    from harness.reporting.figures.style import COLOURS
+def _draw_price(axes: Axes, run: StoredRun, iterations: Sequence[dict[str, Any]]) -> None:
 
     rest = run.details["rest"]
     per_token = max(1, len(run.details["tasks"]))
@@ -176,11 +168,8 @@ def _draw_price(axes: "Axes", run: "StoredRun", iterations: Sequence[dict[str, A
     axes.legend(fontsize=6)
 
 
-def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
     """Glitch tokens of the census found against tokens asked, beside asking at random and asking without a miss."""
-    import numpy as np
-
-    from harness.reporting.figures.style import COLOURS, QUIET, new_figure
 
     if "census" not in run.arrays or not run.metrics.get("informative"):
         return None
@@ -205,9 +194,8 @@ def draw_recall(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def iterations_table(run: "StoredRun") -> "pd.DataFrame | None":
+def iterations_table(run: StoredRun) -> pd.DataFrame | None:
     """Every iteration: tokens left, communities, kept, queries, hits."""
-    import pandas as pd
 
     iterations = run.details.get("iterations") or []
     if not iterations:
@@ -232,9 +220,8 @@ def iterations_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
-def found_table(run: "StoredRun") -> "pd.DataFrame | None":
+def found_table(run: StoredRun) -> pd.DataFrame | None:
     """The tokens found, in the order they were found."""
-    import pandas as pd
 
     tokens = {int(token): text for token, text in (run.details.get("tokens") or {}).items()}
     if not tokens:

@@ -54,16 +54,17 @@ is said)}, first_only {run_id, steps}.
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.path_star.figures import FIGURES, PAPER_FIGURES, PAPER_TABLES, TABLES, headline, panels
+from experiments.path_star.measure import examine
+from experiments.path_star.parts import check_checkpoint, checkpoint_identity
+from harness.models.identity import ModelIdentity
 from harness.path_star.recipe import ObjectiveName, PathStarRecipe
+from harness.path_star.request import check_recipe, fingerprints
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
 
 
 @dataclass(frozen=True)
@@ -105,22 +106,18 @@ class PathStarConfig(PathStarRecipe):
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot be trained (a checkpoint is looked at before: its bytes are part of the run's name)."""
-    from harness.path_star.request import check_recipe
 
     check_recipe(context.exp)
 
 
 def measure(run: Run) -> Outcome:
     """Train or take the model, examine it."""
-    from experiments.path_star.measure import examine
 
     return examine(run)
 
 
-def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
     """Bytes of data files, of the weights to start from, and of a checkpoint."""
-    from experiments.path_star.parts import check_checkpoint, checkpoint_identity
-    from harness.path_star.request import fingerprints
 
     del identity
     found = dict(fingerprints(config.exp))

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from experiments.path_star import data as data
+from harness.measure.intervals import student_t, wilson
 from harness.path_star.recipe import ObjectiveName
 from harness.runs.results.grouping import flat
-
-if TYPE_CHECKING:
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 OBJECTIVES = (
     ObjectiveName.TEACHER_FORCING,
@@ -57,7 +58,7 @@ class Cell:
     variant: Variant
     graph: tuple[int, int]
     objective: ObjectiveName
-    runs: "tuple[StoredRun, ...]"
+    runs: tuple[StoredRun, ...]
 
     @property
     def task(self) -> str:
@@ -75,7 +76,7 @@ class Cell:
         return [float(value) for value in found if isinstance(value, int | float)]
 
 
-def cells(runs: "Sequence[StoredRun]") -> list[Cell]:
+def cells(runs: Sequence[StoredRun]) -> list[Cell]:
     """Runs as cells, by variant, graph and objective; of runs that asked the same model the largest is kept."""
     shown = _one_per_model([run for run in runs if _is_answer(run)])
     telling = _telling(shown)
@@ -91,7 +92,7 @@ def cells(runs: "Sequence[StoredRun]") -> list[Cell]:
     return sorted(found, key=_order)
 
 
-def _is_answer(run: "StoredRun") -> bool:
+def _is_answer(run: StoredRun) -> bool:
     return "exact_match" in run.metrics and data.objective(run) in OBJECTIVES
 
 
@@ -102,7 +103,7 @@ def _order(cell: Cell) -> tuple[Any, ...]:
     return (rank, variant.model, variant.n_values, variant.other, cell.graph, OBJECTIVES.index(cell.objective))
 
 
-def _training(run: "StoredRun") -> dict[str, Any]:
+def _training(run: StoredRun) -> dict[str, Any]:
     """What the model's training was asked, seeds aside, dotted. Nothing of it is known of a checkpoint."""
     if run.config["exp"].get("checkpoint"):
         return {}
@@ -112,7 +113,7 @@ def _training(run: "StoredRun") -> dict[str, Any]:
     return {key: value for key, value in asked.items() if key not in _NOT_TRAINING}
 
 
-def _seeds(run: "StoredRun") -> tuple[Any, ...]:
+def _seeds(run: StoredRun) -> tuple[Any, ...]:
     """What tells a run from its repetitions: the training's seeds as they took effect."""
     exp = run.config["exp"]
     if exp.get("checkpoint"):
@@ -120,7 +121,7 @@ def _seeds(run: "StoredRun") -> tuple[Any, ...]:
     return tuple(int(exp.get(name, 0)) + int(exp.get("replicate", 0)) for name in _SEEDS)
 
 
-def _one_per_model(runs: "Sequence[StoredRun]") -> "list[StoredRun]":
+def _one_per_model(runs: Sequence[StoredRun]) -> list[StoredRun]:
     """The run's own seed trains nothing: two runs that differ in it alone asked the same model twice."""
     found: dict[str, StoredRun] = {}
     for run in sorted(runs, key=lambda run: (-data.n_test(run), run.run_id)):
@@ -130,11 +131,11 @@ def _one_per_model(runs: "Sequence[StoredRun]") -> "list[StoredRun]":
     return list(found.values())
 
 
-def _model(run: "StoredRun") -> tuple[str, int]:
+def _model(run: StoredRun) -> tuple[str, int]:
     return data.model_label(run), int(run.config["exp"]["n_values"])
 
 
-def _telling(runs: "Sequence[StoredRun]") -> dict[tuple[str, int], list[str]]:
+def _telling(runs: Sequence[StoredRun]) -> dict[tuple[str, int], list[str]]:
     """For every model the parts of its recipe that differ between runs of one graph and objective."""
     found: dict[tuple[str, int], set[str]] = {_model(run): set() for run in runs}
     groups: dict[tuple[Any, ...], list[StoredRun]] = {}
@@ -148,7 +149,7 @@ def _telling(runs: "Sequence[StoredRun]") -> dict[tuple[str, int], list[str]]:
     return {model: sorted(names) for model, names in found.items()}
 
 
-def _other(run: "StoredRun", telling: Sequence[str]) -> str:
+def _other(run: StoredRun, telling: Sequence[str]) -> str:
     training = _training(run)
     return " ".join(f"{name.rsplit('.', 1)[-1]}={training[name]}" for name in telling if name in training)
 
@@ -159,9 +160,6 @@ def over_seeds(cell: Cell, metric: str) -> data.Share:
     One run keeps its own interval over graphs. Runs that agree exactly have Wilson's over all their graphs: that they
     do not differ is no proof of exactly 0 or 1.
     """
-    import numpy as np
-
-    from harness.measure.intervals import student_t, wilson
 
     values = cell.values(metric)
     if not values:

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from harness.path_star.graphs import parse_graph
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import Architecture, Decoding, ObjectiveName
+from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from harness.runs.results.stored_run import StoredRun
 
 ARCHITECTURES = {
     Architecture.GPT2: "GPT-2",
@@ -50,53 +47,53 @@ class Top:
     row: int
 
 
-def share(run: "StoredRun", name: str) -> Share:
+def share(run: StoredRun, name: str) -> Share:
     """One share of a run."""
     metrics = run.metrics
     return Share(metrics.get(name), metrics.get(f"{name}/ci_low"), metrics.get(f"{name}/ci_high"))
 
 
-def objective(run: "StoredRun") -> ObjectiveName:
+def objective(run: StoredRun) -> ObjectiveName:
     """What the model was trained on."""
     return ObjectiveName(run.details["objective"])
 
 
-def is_parallel(run: "StoredRun") -> bool:
+def is_parallel(run: StoredRun) -> bool:
     """Whether all nodes are answered at once, with no truth to force."""
     return objective(run).decoding is Decoding.PARALLEL
 
 
-def graph(run: "StoredRun") -> tuple[int, int]:
+def graph(run: StoredRun) -> tuple[int, int]:
     """(d, l)."""
     return parse_graph(str(run.config["exp"]["graph"]))
 
 
-def nodes(run: "StoredRun") -> tuple[str, ...]:
+def nodes(run: StoredRun) -> tuple[str, ...]:
     """Names of the answer's nodes, in the order in which they are written."""
     return node_names(graph(run)[1], objective(run).is_reversed)
 
 
-def plans_backwards(run: "StoredRun") -> bool:
+def plans_backwards(run: StoredRun) -> bool:
     """Whether the path is first written from goal to start; where it is first written, its heads were watched."""
     return objective(run) in (ObjectiveName.REVERSED, ObjectiveName.SCRATCHPAD)
 
 
-def watched_nodes(run: "StoredRun") -> tuple[str, ...]:
+def watched_nodes(run: StoredRun) -> tuple[str, ...]:
     """Names of the nodes whose prediction the heads were watched at, in the order in which they are written."""
     return node_names(graph(run)[1], plans_backwards(run))
 
 
-def chance(run: "StoredRun") -> float:
+def chance(run: StoredRun) -> float:
     """1/d."""
     return float(run.metrics["chance"])
 
 
-def n_test(run: "StoredRun") -> int:
+def n_test(run: StoredRun) -> int:
     """Held-out graphs that were asked."""
     return int(run.details["n_test"])
 
 
-def model_label(run: "StoredRun") -> str:
+def model_label(run: StoredRun) -> str:
     """The model in a few words: `GPT-2 3×128`, `gpt2-large, fine-tuned`, `GPT-2, checkpoint NAME`."""
     exp = run.config["exp"]
     name = ARCHITECTURES[Architecture(run.details["architecture"])]
@@ -113,7 +110,7 @@ def last_part(path: object) -> str:
     return visible(str(path).rstrip("/").rsplit("/", 1)[-1])
 
 
-def title(run: "StoredRun") -> str:
+def title(run: StoredRun) -> str:
     """Which run a picture is of, on one line."""
     steps = run.details.get("training", {}).get("steps")
     parts = [run.details["task"], objective(run).label, model_label(run)]
@@ -142,45 +139,45 @@ def cheat_tests(kind: ObjectiveName) -> tuple[CheatTest, ...]:
     return tuple(test for test in found if not (kind.is_reversed and test.metric == "first_step/on_an_arm"))
 
 
-def has_heads(run: "StoredRun") -> bool:
+def has_heads(run: StoredRun) -> bool:
     """Whether the model has attention patterns to speak of."""
     return bool(run.details.get("heads", {}).get("applicable"))
 
 
-def layers(run: "StoredRun") -> Sequence[int]:
+def layers(run: StoredRun) -> Sequence[int]:
     """Numbers, in the model, of the layers that have attention."""
     return [int(layer) for layer in run.details["heads"]["layers"]]
 
 
-def lookup(run: "StoredRun", end: str) -> "np.ndarray":
+def lookup(run: StoredRun, end: str) -> np.ndarray:
     """Attention [layer, head, node] to the `parent` or `child` of the edge; nodes from the second on."""
     return run.arrays[f"edge_lookup/{end}"]
 
 
-def has_knock_out(run: "StoredRun") -> bool:
+def has_knock_out(run: StoredRun) -> bool:
     """Whether heads were taken out."""
     return "knock_out/right" in run.arrays
 
 
-def knock_out_cost(run: "StoredRun") -> "np.ndarray":
+def knock_out_cost(run: StoredRun) -> np.ndarray:
     """Share right that is lost without each head [layer, head, node]; nodes from the second on."""
     lost: np.ndarray = run.arrays["knock_out/intact"] - run.arrays["knock_out/right"]
     return lost[..., 1:]
 
 
-def top_heads(run: "StoredRun") -> list[Top]:
+def top_heads(run: StoredRun) -> list[Top]:
     """The heads whose patterns were kept, strongest first."""
     if not has_heads(run):
         return []
     return [Top(str(head["label"]), row) for row, head in enumerate(run.details["heads"]["top"])]
 
 
-def example_tokens(run: "StoredRun") -> tuple[str, ...]:
+def example_tokens(run: StoredRun) -> tuple[str, ...]:
     """What the model read of the example, as shown."""
     return tuple(visible(str(token)) for token in run.details["example"]["tokens"])
 
 
-def right_edges(run: "StoredRun") -> list[tuple[int, int]]:
+def right_edges(run: StoredRun) -> list[tuple[int, int]]:
     """Keys of parent and child of the edge that leads to each node of the example's answer, from the second on."""
     tokens = run.details["example"]["tokens"]
     return [(_parent_of(tokens, child), child) for child in run.details["example"]["edges"]]

@@ -1,19 +1,21 @@
 """Pictures and headline numbers of one path_star run, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.patches import Rectangle
 
 from experiments.path_star import data as data
 from experiments.path_star.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.path_star.tables import TABLES
+from harness.measure.formatting import number, with_interval
+from harness.reporting.figures.charts import HeadMap, IntervalRow, forest, head_map_grid
+from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, SEQUENTIAL, TWO_COLUMNS, new_figure
+from harness.reporting.figures.text import figure_text
 from harness.runs.registry import AttentionPanel, Figure, HeadlineRow
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 __all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
 
@@ -25,10 +27,8 @@ MOST_NAMED_KEYS = 80
 """Tokens that can still be read along the width of a page."""
 
 
-def draw_positions(run: "StoredRun") -> "MatplotlibFigure":
+def draw_positions(run: StoredRun) -> MatplotlibFigure:
     """Share right at every node of the answer, generated and teacher-forced side by side."""
-    from harness.measure.formatting import with_interval
-    from harness.reporting.figures.style import COLOURS, ONE_COLUMN, TWO_COLUMNS, new_figure
 
     names = data.nodes(run)
     figure = new_figure(ONE_COLUMN if len(names) <= 5 else TWO_COLUMNS, 2.85)
@@ -57,30 +57,27 @@ def draw_positions(run: "StoredRun") -> "MatplotlibFigure":
     return figure
 
 
-def _whiskers(axes: "Axes", at: Sequence[float], shares: Sequence[data.Share]) -> None:
+def _whiskers(axes: Axes, at: Sequence[float], shares: Sequence[data.Share]) -> None:
     for x, value in zip(at, shares, strict=True):
         if value.low is not None and value.high is not None:
             axes.plot([x, x], [value.low, value.high], color="black", linewidth=0.8)
 
 
-def _chance_line(axes: "Axes", run: "StoredRun") -> None:
+def _chance_line(axes: Axes, run: StoredRun) -> None:
     chance = data.chance(run)
     axes.axhline(chance, color="black", linewidth=0.8, linestyle="--", label=f"a guess among the arms: {chance:.3g}")
 
 
-def _titled(figure: "MatplotlibFigure", run: "StoredRun", *more: str) -> None:
+def _titled(figure: MatplotlibFigure, run: StoredRun, *more: str) -> None:
     """Which run, and what must not be missed, above the axes."""
-    from harness.reporting.figures.text import figure_text
 
     letters = int(19 * figure.get_figwidth())
     lines = [figure_text(line, letters) for line in (data.title(run), *more)]
     figure.suptitle("\n".join(lines), fontsize=7, x=0.01, ha="left")
 
 
-def draw_clever_hans(run: "StoredRun") -> "MatplotlibFigure":
+def draw_clever_hans(run: StoredRun) -> MatplotlibFigure:
     """The tests of the cheat with intervals; one that has no value says why."""
-    from harness.reporting.figures.charts import IntervalRow, forest
-    from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 
     tests = data.cheat_tests(data.objective(run))
     values = [data.share(run, test.metric) for test in tests]
@@ -106,9 +103,8 @@ def draw_clever_hans(run: "StoredRun") -> "MatplotlibFigure":
     return figure
 
 
-def draw_edge_lookup(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_edge_lookup(run: StoredRun) -> MatplotlibFigure | None:
     """Mean attention of every head to parent and child of the edge that leads to each predicted node."""
-    from harness.reporting.figures.charts import HeadMap, head_map_grid
 
     if not data.has_heads(run):
         return None
@@ -129,9 +125,8 @@ def draw_edge_lookup(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_knock_out(run: StoredRun) -> MatplotlibFigure | None:
     """What every head is needed for: how much is lost at each node without it."""
-    from harness.reporting.figures.charts import HeadMap, head_map_grid
 
     if not data.has_knock_out(run):
         return None
@@ -145,10 +140,8 @@ def draw_knock_out(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
     """Attention of the top heads on the first graph: a row for each place of the answer, the right edges framed."""
-    from harness.reporting.figures.style import SEQUENTIAL, TWO_COLUMNS, new_figure
-    from harness.reporting.figures.text import figure_text
 
     heads = data.top_heads(run)[:MOST_HEADS]
     if not heads or "example/pattern" not in run.arrays:
@@ -179,9 +172,8 @@ def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _query_labels(run: "StoredRun", read: Sequence[str]) -> list[str]:
+def _query_labels(run: StoredRun, read: Sequence[str]) -> list[str]:
     """`26 → first step`: what stands at the query, and which node is predicted there."""
-    from harness.reporting.figures.text import figure_text
 
     names = data.watched_nodes(run)
     shown = [figure_text(token, 8) for token in read]
@@ -191,19 +183,15 @@ def _query_labels(run: "StoredRun", read: Sequence[str]) -> list[str]:
     return [f"{token} → {name}" for token, name in zip(shown, names, strict=True)]
 
 
-def _seen(pattern: "np.ndarray", first: int) -> "np.ndarray":
+def _seen(pattern: np.ndarray, first: int) -> np.ndarray:
     """The pattern with what a query cannot see left blank."""
-    import numpy as np
 
     queries, keys = np.indices(pattern.shape)
     return np.where(keys <= queries + first, pattern, np.nan)
 
 
-def _frame_edges(axes: "Axes", run: "StoredRun", n_rows: int) -> None:
+def _frame_edges(axes: Axes, run: StoredRun, n_rows: int) -> None:
     """A frame round parent and child of the edge that leads to the node a row predicts."""
-    from matplotlib.patches import Rectangle
-
-    from harness.reporting.figures.style import COLOURS
 
     edges = data.right_edges(run)
     if len(edges) != n_rows - 1:
@@ -213,7 +201,7 @@ def _frame_edges(axes: "Axes", run: "StoredRun", n_rows: int) -> None:
         axes.add_patch(Rectangle(corner, child - parent + 1, 1, fill=False, edgecolor=COLOURS[0], linewidth=1.0))
 
 
-def _example_said(run: "StoredRun") -> str:
+def _example_said(run: StoredRun) -> str:
     """How the model answered the example, which its patterns cannot say."""
     records = run.records
     framed = "framed: the edge between the node a row predicts and the one written before it"
@@ -223,7 +211,7 @@ def _example_said(run: "StoredRun") -> str:
     return f"{framed}; the model's own answer: {said} ({'right' if records['exact'].iloc[0] else 'wrong'})"
 
 
-def panels(run: "StoredRun") -> list[AttentionPanel]:
+def panels(run: StoredRun) -> list[AttentionPanel]:
     """Every kept pattern, to look at by hand in the report."""
     heads = data.top_heads(run)
     patterns = run.arrays.get("example/pattern")
@@ -233,9 +221,8 @@ def panels(run: "StoredRun") -> list[AttentionPanel]:
     return [AttentionPanel(title, data.example_tokens(run), patterns, tuple(head.label for head in heads))]
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """What a run ends with: the whole answer beside chance, and where it goes wrong."""
-    from harness.measure.formatting import number, with_interval
 
     whole = data.share(run, "exact_match")
     forced = [data.share(run, f"position_{node + 1}/teacher_forced").mean for node in range(len(data.nodes(run)))]

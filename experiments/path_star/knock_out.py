@@ -1,7 +1,6 @@
 """What each head is needed for: answers of the model without it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments.path_star.lookup import HeadFindings
+from experiments.path_star.measure import Subject
 from harness.measure.heads import Head
 from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.path_star.answering import nodes_right, said_when_forced
@@ -16,13 +16,10 @@ from harness.path_star.node_names import node_names
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
 
-if TYPE_CHECKING:
-    from experiments.path_star.measure import Subject
-
 METRICS = ("head", "node", "cost")
 
 
-def measure_knock_out(run: Run, subject: "Subject") -> HeadFindings:
+def measure_knock_out(run: Run, subject: Subject) -> HeadFindings:
     """Share right at every node, the truth before it, with each head's output replaced by its mean over the graphs."""
     hooks = head_output_hooks(subject.model)
     if not hooks or subject.exp.n_knock_out == 0:
@@ -58,7 +55,7 @@ def measure_knock_out(run: Run, subject: "Subject") -> HeadFindings:
 
 
 def _with_all(
-    asked: "Subject", hooks: dict[int, str]
+    asked: Subject, hooks: dict[int, str]
 ) -> tuple[Float[np.ndarray, " node"], dict[str, Float[Tensor, "pos head d_head"]]]:
     """Share right at every node of the model as it is, and from the same pass the mean output of its heads."""
     sums = {name: MeanOutput() for name in hooks.values()}
@@ -68,14 +65,14 @@ def _with_all(
 
 
 def _without(
-    asked: "Subject", hooks: dict[int, str], means: dict[str, Float[Tensor, "pos head d_head"]], head: Head
+    asked: Subject, hooks: dict[int, str], means: dict[str, Float[Tensor, "pos head d_head"]], head: Head
 ) -> Float[np.ndarray, " node"]:
     name = hooks[head.layer]
     edits = {name: without_head(head.head, means[name])}
     return _right(asked, lambda tokens: asked.model.forward(tokens, edits=edits))
 
 
-def _right(asked: "Subject", forward: Callable[[Tensor], Tensor]) -> Float[np.ndarray, " node"]:
+def _right(asked: Subject, forward: Callable[[Tensor], Tensor]) -> Float[np.ndarray, " node"]:
     with torch.inference_mode():
         said = said_when_forced(forward, asked.rows, asked.decoding, asked.codec.dummy_id)
     right: np.ndarray = nodes_right(said, asked.rows).mean(axis=0)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from experiments.path_star.measure import Subject
 from harness.measure.heads import Head, top_heads
 from harness.models.activations.capture import capture
 from harness.models.activations.patterns import pattern_hooks
@@ -19,9 +20,6 @@ from harness.path_star.recipe import Decoding
 from harness.path_star.unmasking import hide_nodes
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
-
-if TYPE_CHECKING:
-    from experiments.path_star.measure import Subject
 
 _PER_PASS = 64
 
@@ -44,7 +42,7 @@ class Places:
     child: Int[np.ndarray, "row node"]
 
 
-def edge_places(subject: "Subject") -> Places:
+def edge_places(subject: Subject) -> Places:
     """The edge between each node of the answer and the one written before it.
 
     Reversed, the node before is the child: `parent` and `child` are always those of the listed edge.
@@ -66,14 +64,14 @@ def edge_places(subject: "Subject") -> Places:
     )
 
 
-def query_shift(subject: "Subject") -> int:
+def query_shift(subject: Subject) -> int:
     """How much farther right than the token before a node the place lies where it is predicted."""
     n_nodes = subject.graphs.path.shape[1]
     # The sign behind the prompt moves the answer by one; a hidden node is said where its own dummy stands, behind all.
     return {Decoding.EITHER_END: 1, Decoding.UNMASKING: n_nodes + 1}.get(subject.decoding, 0)
 
 
-def with_question(subject: "Subject", places: Places) -> Places:
+def with_question(subject: Subject, places: Places) -> Places:
     """The places, and behind them one more: from the goal in the question to the edge that ends there.
 
     A model that plans backwards may look that edge up before it begins to answer.
@@ -90,7 +88,7 @@ def with_question(subject: "Subject", places: Places) -> Places:
     )
 
 
-def measure_lookup(run: Run, subject: "Subject") -> HeadFindings:
+def measure_lookup(run: Run, subject: Subject) -> HeadFindings:
     """Mean attention of every head from where a node is predicted to its edge, and patterns of the best heads."""
     hooks = pattern_hooks(subject.model)
     names = ("head", "score", "question_head", "question_score")
@@ -138,7 +136,7 @@ def measure_lookup(run: Run, subject: "Subject") -> HeadFindings:
 
 
 def _mean_attention(
-    run: Run, asked: "Subject", inputs: Int[np.ndarray, "row pos"], places: Places, hooks: dict[int, str]
+    run: Run, asked: Subject, inputs: Int[np.ndarray, "row pos"], places: Places, hooks: dict[int, str]
 ) -> tuple[Float[np.ndarray, "layer head node"], Float[np.ndarray, "layer head node"]]:
     """Attention to parents and to children, mean over the graphs."""
     batches = [
@@ -156,7 +154,7 @@ def _mean_attention(
     return parent, child
 
 
-def model_inputs(subject: "Subject") -> Int[np.ndarray, "row pos"]:
+def model_inputs(subject: Subject) -> Int[np.ndarray, "row pos"]:
     """What the model reads: the true answer, dummies in its place, or behind the sign for the start.
 
     A model that fills hidden nodes in is shown none of them: its first round.
@@ -174,7 +172,7 @@ def model_inputs(subject: "Subject") -> Int[np.ndarray, "row pos"]:
 
 
 def _attention(
-    run: Run, subject: "Subject", inputs: Int[np.ndarray, "row pos"], places: Places, rows: slice, hooks: dict[int, str]
+    run: Run, subject: Subject, inputs: Int[np.ndarray, "row pos"], places: Places, rows: slice, hooks: dict[int, str]
 ) -> dict[str, np.ndarray]:
     """[row layer head node]: attention to the parent's and to the child's token."""
     query, ends = (
@@ -196,7 +194,7 @@ def _attention(
 
 
 def _patterns(
-    run: Run, subject: "Subject", tokens: Int[np.ndarray, "row pos"], hooks: dict[int, str], heads: Sequence[Head]
+    run: Run, subject: Subject, tokens: Int[np.ndarray, "row pos"], hooks: dict[int, str], heads: Sequence[Head]
 ) -> Float[np.ndarray, "head query key"]:
     requests = [
         ActivationRequest(hooks[layer], lambda pattern, _: pattern.float()) for layer in {head.layer for head in heads}

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
+from experiments.path_star import PathStarConfig
 from experiments.path_star.knock_out import measure_knock_out
 from experiments.path_star.lookup import measure_lookup
 from experiments.path_star.parts import first_only_model, trained_model
@@ -27,9 +28,6 @@ from harness.path_star.recipe import Decoding, ObjectiveName
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 
-if TYPE_CHECKING:
-    from experiments.path_star import PathStarConfig
-
 SHARD = 500
 """Graphs kept or lost together when a run is killed."""
 
@@ -38,7 +36,7 @@ SHARD = 500
 class Subject:
     """What is examined: graphs, how they are written, and the model that answers."""
 
-    exp: "PathStarConfig"
+    exp: PathStarConfig
     graphs: StarGraphs
     rows: Rows
     codec: Codec

@@ -1,33 +1,36 @@
 """Pictures and tables across path_star runs: objectives by graphs, seeds as intervals."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from experiments.path_star import data as data
 from experiments.path_star.cells import OBJECTIVES, Cell, Variant, cells, over_seeds
 from experiments.path_star.tables import with_ends
+from harness.measure.intervals import student_t
 from harness.path_star.recipe import ObjectiveName
+from harness.reporting.figures.charts import HeadMap, head_map_grid, short_share
+from harness.reporting.figures.sources import drawn_from
+from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, colour_of, new_figure
+from harness.reporting.figures.text import figure_text
 from harness.runs.registry import PaperFigure, PaperTable
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 _ROOM_FOR_VALUES = 36
 """Bars over the width of a page that still have room for a value above them."""
 
 
-def draw_bars(runs: "Sequence[StoredRun]") -> "Figure | None":
+def draw_bars(runs: Sequence[StoredRun]) -> Figure | None:
     """Exact match by graph and objective, a panel for each kind of model."""
     found = cells(runs)
     if not found:
         return None
-    from harness.reporting.figures.sources import drawn_from
-    from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
 
     variants = list(dict.fromkeys(cell.variant for cell in found))
     graphs = sorted({cell.graph for cell in found})
@@ -49,10 +52,8 @@ def draw_bars(runs: "Sequence[StoredRun]") -> "Figure | None":
 
 
 def _draw_panel(
-    axes: "Axes", found: Sequence[Cell], graphs: Sequence[tuple[int, int]], objectives: Sequence[ObjectiveName]
+    axes: Axes, found: Sequence[Cell], graphs: Sequence[tuple[int, int]], objectives: Sequence[ObjectiveName]
 ) -> None:
-    from harness.reporting.figures.charts import short_share
-    from harness.reporting.figures.style import colour_of
 
     width = 0.84 / len(objectives)
     # Of all objectives there are more than colours: those that are drawn share them out.
@@ -81,8 +82,7 @@ def _draw_panel(
             axes.plot([at - 0.46, at + 0.46], [1 / degree] * 2, "--", color="black", linewidth=0.8, zorder=3)
 
 
-def _name_panel(axes: "Axes", variant: Variant, found: Sequence[Cell], letters: int) -> None:
-    from harness.reporting.figures.text import figure_text
+def _name_panel(axes: Axes, variant: Variant, found: Sequence[Cell], letters: int) -> None:
 
     counts = sorted({len(cell.runs) for cell in found})
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -91,11 +91,7 @@ def _name_panel(axes: "Axes", variant: Variant, found: Sequence[Cell], letters: 
     axes.set_ylabel("exact match")
 
 
-def _legend(figure: "Figure", objectives: Sequence[ObjectiveName]) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    from harness.reporting.figures.style import colour_of
+def _legend(figure: Figure, objectives: Sequence[ObjectiveName]) -> None:
 
     names = [objective.value for objective in objectives]
     handles: list[Any] = [Patch(color=colour_of(one.value, names), alpha=0.75, label=one.label) for one in objectives]
@@ -108,13 +104,11 @@ def _legend(figure: "Figure", objectives: Sequence[ObjectiveName]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def draw_lookup(runs: "Sequence[StoredRun]") -> "Figure | None":
+def draw_lookup(runs: Sequence[StoredRun]) -> Figure | None:
     """Attention of every head to the right edge: a column for each objective, on the graph that most have."""
     chosen = _compared([cell for cell in cells(runs) if data.has_heads(cell.runs[0])])
     if len(chosen) < 2:
         return None
-    from harness.reporting.figures.charts import HeadMap, head_map_grid
-    from harness.reporting.figures.sources import drawn_from
 
     first = [cell.runs[0] for cell in chosen]
     attention = [data.lookup(run, "parent") + data.lookup(run, "child") for run in first]
@@ -143,7 +137,7 @@ def _compared(found: Sequence[Cell]) -> list[Cell]:
     return max(groups.values(), key=lambda members: (len(members), members[0].graph), default=[])
 
 
-def exact_match_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+def exact_match_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Exact match of every cell over its seeds, beside chance."""
     rows = []
     for cell in cells(runs):
@@ -155,7 +149,7 @@ def exact_match_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     return _framed(rows)
 
 
-def clever_hans_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+def clever_hans_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Every test of the cheat that applies, mean over seeds."""
     rows = []
     for cell in cells(runs):
@@ -174,7 +168,7 @@ _LOOKUPS = {
 }
 
 
-def lookup_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+def lookup_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """The best head's mean attention to the right edge, from both places, mean over seeds."""
     rows = []
     for cell in cells(runs):
@@ -202,11 +196,8 @@ def _heads_of(cell: Cell, head: str, score: str, node: str = "") -> str:
     return ", ".join(said)
 
 
-def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+def knock_out_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """What the most needed head costs, mean over seeds, and which head that is in each."""
-    import numpy as np
-
-    from harness.measure.intervals import student_t
 
     rows = []
     for cell in cells(runs):
@@ -224,7 +215,7 @@ def knock_out_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
     return _framed(rows)
 
 
-def positions_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+def positions_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Every node of the answer, generated and with the truth before it, mean over seeds."""
     rows = []
     for cell in cells(runs):
@@ -248,8 +239,7 @@ def _who(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _framed(rows: Sequence[dict[str, Any]]) -> "pd.DataFrame | None":
-    import pandas as pd
+def _framed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
 
     if not rows:
         return None

@@ -3,19 +3,17 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from experiments.path_star import PathStarConfig
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
+from harness.models.identity import ModelIdentity, resolve_identity
 from harness.path_star.graphs import parse_graph
 from harness.path_star.recipe import ObjectiveName
 from harness.path_star.shipping import TASK_FILE
 from harness.runs.config.schema import RunConfig
 from harness.runs.parts import part_config, run_part
-
-if TYPE_CHECKING:
-    from experiments.path_star import PathStarConfig
-    from harness.models.identity import ModelIdentity
 
 _SAME = ("graph", "n_values", "objective", "architecture")
 
@@ -53,14 +51,13 @@ def _train(config: RunConfig, values: dict[str, Any]) -> Trained:
     return Trained(run.folder / str(run.details["folder"]), {"run_id": run.run_id, **facts})
 
 
-def checkpoint_identity(exp: "PathStarConfig") -> "ModelIdentity":
+def checkpoint_identity(exp: PathStarConfig) -> ModelIdentity:
     """Who the checkpoint is; raises `Rejected` for a folder without usable weights."""
-    from harness.models.identity import resolve_identity
 
     return resolve_identity(ModelConfig(name=str(Path(str(exp.checkpoint)).expanduser().absolute())))
 
 
-def check_checkpoint(exp: "PathStarConfig") -> None:
+def check_checkpoint(exp: PathStarConfig) -> None:
     """Refuse a checkpoint that was trained on something else than what is asked here."""
     if exp.checkpoint is None:
         return

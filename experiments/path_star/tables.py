@@ -1,27 +1,24 @@
 """Tables of one path_star run, from its stored files."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from experiments.path_star import data as data
 from harness.path_star.recipe import ObjectiveName
+from harness.reporting.figures.tables import HIGH, LOW
 from harness.runs.registry import Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 
 def with_ends(column: str, value: data.Share) -> dict[str, float | None]:
     """A share as the three columns that a table folds into one."""
-    from harness.reporting.figures.tables import HIGH, LOW
 
     return {column: value.mean, f"{column}{LOW}": value.low, f"{column}{HIGH}": value.high}
 
 
-def positions(run: "StoredRun") -> "pd.DataFrame":
+def positions(run: StoredRun) -> pd.DataFrame:
     """The whole answer and each of its nodes, generated and with the truth before it."""
-    import pandas as pd
 
     whole = data.share(run, "exact_match")
     nothing = data.Share(None, None, None)
@@ -46,9 +43,8 @@ def positions(run: "StoredRun") -> "pd.DataFrame":
     return frame
 
 
-def clever_hans(run: "StoredRun") -> "pd.DataFrame":
+def clever_hans(run: StoredRun) -> pd.DataFrame:
     """Every test of the cheat; one without a value says why."""
-    import pandas as pd
 
     rows = []
     for test in data.cheat_tests(data.objective(run)):
@@ -66,9 +62,8 @@ def clever_hans(run: "StoredRun") -> "pd.DataFrame":
     return frame if frame["remark"].any() else frame.drop(columns="remark")
 
 
-def models(run: "StoredRun") -> "pd.DataFrame":
+def models(run: StoredRun) -> pd.DataFrame:
     """The models that were asked, and the runs that trained them."""
-    import pandas as pd
 
     kind = data.objective(run)
     rows = []
@@ -90,9 +85,8 @@ def models(run: "StoredRun") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def edge_lookup(run: "StoredRun") -> "pd.DataFrame | None":
+def edge_lookup(run: StoredRun) -> pd.DataFrame | None:
     """For every predicted node the head that looks most at the edge which leads to it."""
-    import pandas as pd
 
     if not data.has_heads(run):
         return None

@@ -42,12 +42,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from experiments.repeat_tokens import metrics as metrics
 from experiments.repeat_tokens.figures import FIGURES, headline, panels
+from experiments.repeat_tokens.measure import SHARD, example_patterns, measure_pools
+from experiments.repeat_tokens.metrics import distinct_sequences
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
 from harness.errors import Rejected
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
+from harness.tokens.text import shown
 
 _IDS_IN_DETAILS = 256
 
@@ -95,8 +99,6 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Measure every pool, then compute everything else from what was stored."""
-    from experiments.repeat_tokens import metrics as metrics
-    from experiments.repeat_tokens.measure import example_patterns, measure_pools
 
     pools = measure_pools(run)
     _say_what_limits_the_answer(run, pools)
@@ -115,7 +117,6 @@ def run(run: Run) -> Outcome:
 
 def _say_what_limits_the_answer(run: Run, pools: Any) -> None:
     """Notes that a reader of the numbers needs."""
-    from experiments.repeat_tokens.metrics import distinct_sequences
 
     if not pools[0].drawn.has_bos:
         run.note(
@@ -135,7 +136,6 @@ def _say_what_limits_the_answer(run: Run, pools: Any) -> None:
 
 
 def _details(run: Run, pools: Any) -> dict[str, Any]:
-    from experiments.repeat_tokens.measure import SHARD
 
     facts, exp = run.facts, run.exp
     return {
@@ -170,7 +170,6 @@ def _pool_details(run: Run, data: Any) -> dict[str, Any]:
 
 def _shown(run: Run, ids: list[int]) -> list[str]:
     """Tokens as a person may read them; their ids where there is no tokenizer."""
-    from harness.tokens.text import shown
 
     if run.tokenizer is None:
         return [str(token) for token in ids]

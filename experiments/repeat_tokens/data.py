@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from harness.runs.results.stored_run import StoredRun
 
 HALVES = ("logprob_first_half", "logprob_second_half")
 SCORES = {"induction": "induction", "prev_token": "previous token", "duplicate_token": "duplicate token"}
@@ -36,20 +34,20 @@ class Top:
     head: int
 
 
-def pool_names(run: "StoredRun") -> list[str]:
+def pool_names(run: StoredRun) -> list[str]:
     """The pools measured, in the order the config names them (JSON files are sorted)."""
     measured = run.details.get("pools", {})
     asked = [name for name in run.config.get("pools", {}) if name in measured]
     return asked + [name for name in measured if name not in asked]
 
 
-def pool_label(run: "StoredRun", pool: str) -> str:
+def pool_label(run: StoredRun, pool: str) -> str:
     """A pool with what it is made of."""
     words = pool_words(run, pool)
     return f"{pool} ({words})" if words else pool
 
 
-def pool_words(run: "StoredRun", pool: str) -> str:
+def pool_words(run: StoredRun, pool: str) -> str:
     """What a pool is made of, in a few words: a slice as it was asked for, a rule by what it found."""
     facts = run.details["pools"][pool]
     spec, label = facts.get("spec", ""), str(facts.get("label", ""))
@@ -65,12 +63,12 @@ def spec_text(spec: Any) -> str:
     return "[" + ",".join(str(item) for item in spec) + "]" if isinstance(spec, list | tuple) else str(spec)
 
 
-def seq_len(run: "StoredRun") -> int:
+def seq_len(run: StoredRun) -> int:
     """Length of one half."""
     return int(run.details["seq_len"])
 
 
-def measured(run: "StoredRun", pool: str, name: str) -> Measured:
+def measured(run: StoredRun, pool: str, name: str) -> Measured:
     """One metric of one pool."""
     key = f"{pool}/{name}"
     metrics = run.metrics
@@ -82,7 +80,7 @@ def measured(run: "StoredRun", pool: str, name: str) -> Measured:
     )
 
 
-def published(run: "StoredRun") -> Mapping[str, float]:
+def published(run: StoredRun) -> Mapping[str, float]:
     """Published figures of these pools, with the copy gain that follows from the two halves.
 
     Figures of another spec under the same pool name are left out.
@@ -102,45 +100,45 @@ def published(run: "StoredRun") -> Mapping[str, float]:
     return known
 
 
-def published_source(run: "StoredRun") -> str:
+def published_source(run: StoredRun) -> str:
     """Where the published figures come from and what they were measured with; empty where there are none."""
     reference = run.config.get("reference") or {}
     return "; ".join(str(reference[key]) for key in ("condition", "source") if reference.get(key))
 
 
-def published_name(run: "StoredRun") -> str:
+def published_name(run: StoredRun) -> str:
     """`published for GPT-2 small`: whose figures they are, since the run may be of another model."""
     condition = str((run.config.get("reference") or {}).get("condition", ""))
     model = condition.split(",")[0].strip()
     return f"published for {model}" if model else "published"
 
 
-def position(run: "StoredRun", pool: str, name: str) -> "np.ndarray | None":
+def position(run: StoredRun, pool: str, name: str) -> np.ndarray | None:
     """One curve over positions 0..2*seq_len-1."""
     return run.arrays.get(f"{pool}/position/{name}")
 
 
-def has_heads(run: "StoredRun") -> bool:
+def has_heads(run: StoredRun) -> bool:
     """Whether the model has attention patterns to speak of."""
     return bool(run.details.get("heads", {}).get("applicable"))
 
 
-def by_offset(run: "StoredRun", pool: str) -> "np.ndarray | None":
+def by_offset(run: StoredRun, pool: str) -> np.ndarray | None:
     """Mean attention [layer, head, offset] of one pool."""
     return run.arrays.get(f"{pool}/heads/attention_by_offset") if has_heads(run) else None
 
 
-def score_offset(run: "StoredRun", score: str) -> int:
+def score_offset(run: StoredRun, score: str) -> int:
     """How many tokens back the attention counted by a score lies."""
     return {"induction": seq_len(run) - 1, "prev_token": 1, "duplicate_token": seq_len(run)}[score]
 
 
-def layers(run: "StoredRun") -> Sequence[int]:
+def layers(run: StoredRun) -> Sequence[int]:
     """Numbers, in the model, of the layers that have attention."""
     return [int(layer) for layer in run.details["heads"]["layers"]]
 
 
-def top_heads(run: "StoredRun") -> list[Top]:
+def top_heads(run: StoredRun) -> list[Top]:
     """The heads whose patterns were kept, strongest first."""
     if not has_heads(run):
         return []
@@ -149,6 +147,6 @@ def top_heads(run: "StoredRun") -> list[Top]:
     return [Top(str(h["label"]), row, rows[int(h["layer"])], int(h["head"])) for row, h in enumerate(kept)]
 
 
-def example_tokens(run: "StoredRun", pool: str) -> tuple[str, ...]:
+def example_tokens(run: StoredRun, pool: str) -> tuple[str, ...]:
     """Token strings, BOS included, of the sequence whose patterns were kept."""
     return tuple(visible(str(token)) for token in run.details["examples"][pool]["tokens_shown"])

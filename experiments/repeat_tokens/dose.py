@@ -3,17 +3,17 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data as data
 from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
+from harness.reporting.figures.sources import drawn_from
+from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
+from harness.reporting.figures.text import figure_text
 from harness.runs.results.grouping import Setting, settings
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 FEWEST_DOSES = 3
 
@@ -41,7 +41,7 @@ class Point:
     group: Setting
 
 
-def dose_of(run: "StoredRun", pool: str) -> Dose | None:
+def dose_of(run: StoredRun, pool: str) -> Dose | None:
     """The dose of a pool given as `exposures:LOW:HIGH`; None for any other."""
     match = re.fullmatch(r"exposures:(\d*):(\d*)", str(run.details["pools"][pool].get("spec", "")))
     if match is None:
@@ -60,15 +60,13 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]
     return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
 
 
-def draw_dose_response(runs: "Sequence[StoredRun]") -> "Figure | None":
+def draw_dose_response(runs: Sequence[StoredRun]) -> Figure | None:
     """Copy accuracy and copy gain against exposures; None with fewer than three doses of any model."""
     groups = settings(runs)
     metrics = (("copy_accuracy", "copy accuracy"), ("copy_gain", "copy gain (nats)"))
     series = {metric: doses(groups, metric) for metric, _ in metrics}
     if not series["copy_accuracy"]:
         return None
-    from harness.reporting.figures.sources import drawn_from
-    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, new_figure
 
     names = list(series["copy_accuracy"])
     figure = new_figure(TWO_COLUMNS, 2.4 + 0.14 * (len(names) // 2))
@@ -93,9 +91,7 @@ def _series_name(group: Setting) -> str:
     return " ".join(part for part in (group.model, group.other) if part)
 
 
-def _draw_series(axes: "Axes", name: str, names: Sequence[str], values: "dict[Dose, Point]") -> None:
-    from harness.reporting.figures.style import colour_of, line_style_of, marker_of
-    from harness.reporting.figures.text import figure_text
+def _draw_series(axes: Axes, name: str, names: Sequence[str], values: dict[Dose, Point]) -> None:
 
     ordered = sorted(values.items(), key=lambda item: item[0].middle)
     colour = colour_of(name, names)

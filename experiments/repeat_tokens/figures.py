@@ -2,19 +2,30 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.repeat_tokens import data as data
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
+from harness.measure.formatting import number, with_interval
+from harness.reporting.figures.charts import (
+    Curve,
+    HeadMap,
+    IntervalRow,
+    attention_map,
+    draw_curve,
+    forest,
+    head_map_grid,
+    mark_halves,
+)
+from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
+from harness.reporting.figures.text import figure_text
 from harness.runs.registry import AttentionPanel, Figure, HeadlineRow
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 __all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
 
@@ -23,9 +34,8 @@ MOST_HEADS = 4
 _HALVES, _GAIN = "1st / 2nd half (nats)", "copy gain (nats)"
 
 
-def draw_logprob(run: "StoredRun") -> "MatplotlibFigure":
+def draw_logprob(run: StoredRun) -> MatplotlibFigure:
     """Log-prob against position, a curve for each pool."""
-    from harness.reporting.figures.style import new_figure
 
     figure = new_figure(height=2.2 + 0.14 * (len(data.pool_names(run)) + bool(data.published(run))))
     axes = figure.subplots()
@@ -34,12 +44,8 @@ def draw_logprob(run: "StoredRun") -> "MatplotlibFigure":
     return figure
 
 
-def draw_logprob_axes(axes: "Axes", run: "StoredRun") -> None:
+def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
     """The picture of `draw_logprob` inside given axes."""
-    import numpy as np
-
-    from harness.reporting.figures.charts import Curve, draw_curve, mark_halves
-    from harness.reporting.figures.style import QUIET, colour_of, line_style_of
 
     names = data.pool_names(run)
     length = data.seq_len(run)
@@ -67,17 +73,12 @@ def draw_logprob_axes(axes: "Axes", run: "StoredRun") -> None:
     axes.set_ylabel("log-prob of the token (nats)")
 
 
-def _legend_below(figure: "MatplotlibFigure", axes: "Axes", columns: int = 1) -> None:
+def _legend_below(figure: MatplotlibFigure, axes: Axes, columns: int = 1) -> None:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
 
 
-def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:
     """Median rank of the right token, and the entropy of the prediction, against position."""
-    import numpy as np
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    from harness.reporting.figures.charts import Curve, draw_curve, mark_halves
-    from harness.reporting.figures.style import TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     names = [name for name in data.pool_names(run) if data.position(run, name, "rank_median") is not None]
     if not names:
@@ -105,10 +106,8 @@ def draw_rank_entropy(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_copy_summary(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
     """Copy gain and copy accuracy of every pool with intervals, beside published values."""
-    from harness.reporting.figures.charts import IntervalRow, forest
-    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, new_figure
 
     names = data.pool_names(run)
     if not names:
@@ -143,9 +142,8 @@ def draw_copy_summary(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_head_scores(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_head_scores(run: StoredRun) -> MatplotlibFigure | None:
     """Induction, previous-token and duplicate-token score of every head, per pool and as differences."""
-    from harness.reporting.figures.charts import HeadMap, head_map_grid
 
     names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
     if not names:
@@ -163,23 +161,19 @@ def draw_head_scores(run: "StoredRun") -> "MatplotlibFigure | None":
     return head_map_grid(rows, list(data.SCORES.values()), data.layers(run), "mean attention from the second half")
 
 
-def _compared(run: "StoredRun") -> list[tuple[str, str]]:
+def _compared(run: StoredRun) -> list[tuple[str, str]]:
     # Three differences and more would not be readable on a page; the arrays hold them all.
     return [(str(pair["a"]), str(pair["b"])) for pair in run.details.get("comparisons", [])][:2]
 
 
-def _score_map(run: "StoredRun", pool: str, score: str) -> "np.ndarray":
+def _score_map(run: StoredRun, pool: str, score: str) -> np.ndarray:
     values = data.by_offset(run, pool)
     assert values is not None
     return values[:, :, data.score_offset(run, score)]
 
 
-def draw_by_offset(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_by_offset(run: StoredRun) -> MatplotlibFigure | None:
     """Where the top heads look from the second half: mean attention against distance."""
-    import numpy as np
-
-    from harness.reporting.figures.charts import Curve, draw_curve
-    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 
     heads = data.top_heads(run)[:MOST_HEADS]
     names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
@@ -213,9 +207,8 @@ def draw_by_offset(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _highest_scores(run: "StoredRun", names: Sequence[str]) -> str:
+def _highest_scores(run: StoredRun, names: Sequence[str]) -> str:
     """One line that says how much induction there is, so that its absence is seen too."""
-    from harness.reporting.figures.text import figure_text
 
     found = []
     for pool in names:
@@ -225,13 +218,8 @@ def _highest_scores(run: "StoredRun", names: Sequence[str]) -> str:
     return figure_text(f"highest induction score: {', '.join(found)}", 110)
 
 
-def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
     """Attention of the top heads on each pool's first sequence."""
-    import numpy as np
-
-    from harness.reporting.figures.charts import attention_map
-    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
-    from harness.reporting.figures.text import figure_text
 
     heads = data.top_heads(run)[:MOST_HEADS]
     names = [name for name in data.pool_names(run) if f"{name}/example/pattern" in run.arrays]
@@ -258,7 +246,7 @@ def draw_patterns(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def panels(run: "StoredRun") -> list[AttentionPanel]:
+def panels(run: StoredRun) -> list[AttentionPanel]:
     """Every kept pattern, to look at by hand in the report."""
     heads = data.top_heads(run)
     found = []
@@ -273,9 +261,8 @@ def panels(run: "StoredRun") -> list[AttentionPanel]:
     return found
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """What a run ends with: one row a pool, and the published row under it where there is one."""
-    from harness.measure.formatting import number, with_interval
 
     def halves(values: Sequence[float | None]) -> str:
         return " / ".join(number(value, 1) or "?" for value in values)

@@ -1,31 +1,39 @@
 """Pictures and tables across repeat_tokens runs: models by pools, seeds as intervals."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data as data
 from experiments.repeat_tokens.dose import draw_dose_response
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from experiments.repeat_tokens.tables import MEANS
+from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
+from harness.reporting.figures.style import (
+    ONE_COLUMN,
+    QUIET,
+    TWO_COLUMNS,
+    colour_of,
+    line_style_of,
+    marker_of,
+    new_figure,
+)
+from harness.reporting.figures.tables import HIGH, LOW
+from harness.reporting.figures.text import figure_text
 from harness.runs.registry import PaperFigure, PaperTable
 from harness.runs.results.grouping import Setting, settings
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
+from harness.tokens.text import shorten
 
 
-def draw_grid(runs: "Sequence[StoredRun]") -> "Figure | None":
+def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     """Log-prob against position: a row for each model, a column for each choice of pools."""
     groups = settings(runs)
     if not groups:
         return None
-    from harness.reporting.figures.charts import mark_halves
-    from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
-    from harness.reporting.figures.text import figure_text
 
     names = pools_of_all(runs)
     rows = list(dict.fromkeys((group.model, group.other) for group in groups))
@@ -61,11 +69,7 @@ def _pools_title(group: Setting) -> str:
     return "default pools" if all(spec == "auto" for spec in specs) else group.pools
 
 
-def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
-    import numpy as np
-
-    from harness.reporting.figures.charts import Curve, draw_curve
-    from harness.reporting.figures.style import QUIET, colour_of, line_style_of
+def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> None:
 
     for pool in names:
         curve = curve_across_seeds(group, pool)
@@ -91,13 +95,11 @@ def _draw_setting(axes: "Axes", group: Setting, names: Sequence[str]) -> None:
     )
 
 
-def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
+def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
     """Copy gain and copy accuracy of every model and choice of pools, seeds as intervals."""
     groups = settings(runs)
     if not groups:
         return None
-    from harness.reporting.figures.charts import IntervalRow, forest
-    from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, marker_of, new_figure
 
     names = pools_of_all(runs)
     panels = (
@@ -143,12 +145,8 @@ def draw_forest(runs: "Sequence[StoredRun]") -> "Figure | None":
     return figure
 
 
-def metrics_table(runs: "Sequence[StoredRun]") -> "pd.DataFrame | None":
+def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Every mean by model, pools and pool, with its interval and the number of seeds."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
-    from harness.tokens.text import shorten
 
     groups = settings(runs)
     rows = []

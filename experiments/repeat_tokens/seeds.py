@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from experiments.repeat_tokens import data as data
+from harness.measure.intervals import student_t, student_t_columns, wilson_clustered
 from harness.runs.results.grouping import Setting
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 FEWEST_SEEDS = 3
 """Of a band over seeds: with two, Student's interval is 13 standard errors wide and would hide the curves."""
@@ -27,16 +25,13 @@ class AcrossSeeds:
     published: float | None
 
 
-def pools_of_all(runs: "Sequence[StoredRun]") -> list[str]:
+def pools_of_all(runs: Sequence[StoredRun]) -> list[str]:
     """Every pool name, in the order first met: the colours of a picture across runs."""
     return list(dict.fromkeys(pool for run in runs for pool in data.pool_names(run)))
 
 
 def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
     """One metric of one pool over the seeds of a setting; None where no run holds it."""
-    import numpy as np
-
-    from harness.measure.intervals import student_t, wilson_clustered
 
     found = [data.measured(run, pool, name) for run in setting.runs]
     values = [value.mean for value in found if isinstance(value.mean, int | float)]
@@ -57,14 +52,11 @@ def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
     return AcrossSeeds(interval.mean, low, high, len(values), found[0].published)
 
 
-def curve_across_seeds(setting: Setting, pool: str) -> "tuple[np.ndarray, np.ndarray, np.ndarray] | None":
+def curve_across_seeds(setting: Setting, pool: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Mean log-prob at every position with the ends of its 95 % band.
 
     The band is over seeds where there are three or more, the run's own where there is one; with two it is NaN.
     """
-    import numpy as np
-
-    from harness.measure.intervals import student_t_columns
 
     found = [run for run in setting.runs if data.position(run, pool, "logprob_mean") is not None]
     if not found:

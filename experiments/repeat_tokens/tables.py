@@ -1,15 +1,14 @@
 """Tables of one repeat_tokens run, from its stored files."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from experiments.repeat_tokens import data as data
+from harness.reporting.figures.tables import HIGH, LOW
 from harness.runs.registry import Table
+from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.runs.results.stored_run import StoredRun
 
 MEANS = {
     "logprob_first_half": "log-prob, first half (nats)",
@@ -25,11 +24,8 @@ MEANS = {
 SHOWN_TOKENS = 12
 
 
-def pool_metrics(run: "StoredRun") -> "pd.DataFrame":
+def pool_metrics(run: StoredRun) -> pd.DataFrame:
     """Every mean of every pool with its interval, beside the published value."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for name, words in MEANS.items():
@@ -52,11 +48,8 @@ def pool_metrics(run: "StoredRun") -> "pd.DataFrame":
     return frame.drop(columns="published") if rows and not data.published(run) else frame
 
 
-def comparisons(run: "StoredRun") -> "pd.DataFrame | None":
+def comparisons(run: StoredRun) -> pd.DataFrame | None:
     """The difference between every two pools, with an interval and a permutation test."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     rows = []
     for pair in run.details.get("comparisons", []):
@@ -77,11 +70,8 @@ def comparisons(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def top_heads(run: "StoredRun") -> "pd.DataFrame | None":
+def top_heads(run: StoredRun) -> pd.DataFrame | None:
     """The highest-scoring heads of every pool and score."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     if not data.has_heads(run):
         return None
@@ -103,11 +93,8 @@ def top_heads(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
-def by_position(run: "StoredRun") -> "pd.DataFrame":
+def by_position(run: StoredRun) -> pd.DataFrame:
     """Every curve over positions."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     frames = []
     columns = {
@@ -127,9 +114,8 @@ def by_position(run: "StoredRun") -> "pd.DataFrame":
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def head_scores(run: "StoredRun") -> "pd.DataFrame | None":
+def head_scores(run: StoredRun) -> pd.DataFrame | None:
     """The three scores of every head and pool."""
-    import pandas as pd
 
     rows = []
     for pool in data.pool_names(run):
@@ -145,9 +131,8 @@ def head_scores(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def pools(run: "StoredRun") -> "pd.DataFrame":
+def pools(run: StoredRun) -> pd.DataFrame:
     """What every pool holds and how tokens were drawn from it."""
-    import pandas as pd
 
     rows = []
     for name in data.pool_names(run):

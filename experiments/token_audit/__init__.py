@@ -17,15 +17,15 @@ Details: {categories: [str], tokenizer: str, n_rows: int | None}   n_rows: rows 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from experiments.token_audit.figures import FIGURES, TABLES, headline
+from harness.models.tokenizers import Tokenizer
 from harness.runs.context import Outcome, Run
 from harness.runs.registry import Experiment, Needs
-
-if TYPE_CHECKING:
-    from harness.models.tokenizers import Tokenizer
-    from harness.tokens.vocabulary_audit import AuditedToken, VocabularyAudit
+from harness.tokens.vocabulary_audit import AuditedToken, ByteType, Category, VocabularyAudit, audit_vocabulary
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,6 @@ class TokenAudit:
 
 def measure(run: Run) -> Outcome:
     """Audit the run's tokenizer."""
-    import numpy as np
-
-    from harness.tokens.vocabulary_audit import Category, audit_vocabulary
 
     tokenizer = run.tokenizer
     assert tokenizer is not None, "the lifecycle refuses a model without a tokenizer"
@@ -58,9 +55,8 @@ def measure(run: Run) -> Outcome:
     )
 
 
-def metrics(audit: "VocabularyAudit") -> dict[str, int]:
+def metrics(audit: VocabularyAudit) -> dict[str, int]:
     """Counts of ids; `bytes` + `special` + `utf8_fragments` + `unreachable` + `ok` + `no_token` = `ids`."""
-    from harness.tokens.vocabulary_audit import ByteType, Category
 
     counts = audit.counts
     one, several = counts[Category.UNREACHABLE_ONE], counts[Category.UNREACHABLE_SEVERAL]
@@ -81,8 +77,7 @@ def metrics(audit: "VocabularyAudit") -> dict[str, int]:
     }
 
 
-def _say_what_does_not_match(run: Run, audit: "VocabularyAudit", beyond: list[int]) -> None:
-    from harness.tokens.vocabulary_audit import Category
+def _say_what_does_not_match(run: Run, audit: VocabularyAudit, beyond: list[int]) -> None:
 
     unnamed = [token.id for token in audit.of(Category.NO_TOKEN)]
     if unnamed:
@@ -94,7 +89,7 @@ def _say_what_does_not_match(run: Run, audit: "VocabularyAudit", beyond: list[in
         run.note(f"{len(beyond)} tokens (from id {beyond[0]}) have no row in the embedding and are left out")
 
 
-def _row(token: "AuditedToken", tokenizer: "Tokenizer") -> dict[str, Any]:
+def _row(token: AuditedToken, tokenizer: Tokenizer) -> dict[str, Any]:
     return {
         "item": str(token.id),
         "id": token.id,

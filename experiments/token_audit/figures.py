@@ -1,15 +1,13 @@
 """Pictures, tables and headline numbers of one token_audit run, from its stored files."""
 
-from typing import TYPE_CHECKING
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
 
+from harness.reporting.figures.style import TWO_COLUMNS, colour_of, new_figure
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 _BYTE = "byte"
 _WORDS = {
@@ -24,7 +22,7 @@ _WORDS = {
 _BYTE_WORDS = {"ascii": "ASCII", "utf8": "UTF-8", "unused_utf8": "in no UTF-8 text"}
 
 
-def headline(run: "StoredRun") -> list[HeadlineRow]:
+def headline(run: StoredRun) -> list[HeadlineRow]:
     """Counts and shares of each kind."""
     total = run.metrics.get("ids") or 0
     names = {
@@ -42,9 +40,8 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
     ]
 
 
-def draw_categories(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_categories(run: StoredRun) -> MatplotlibFigure | None:
     """How many ids are of each kind, and where in the vocabulary they are."""
-    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
 
     if run.records.empty:
         return None
@@ -56,8 +53,7 @@ def draw_categories(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _draw_counts(axes: "Axes", run: "StoredRun", present: list[str]) -> None:
-    from harness.reporting.figures.style import colour_of
+def _draw_counts(axes: Axes, run: StoredRun, present: list[str]) -> None:
 
     categories = run.records["category"]
     for row, name in enumerate(present):
@@ -72,8 +68,7 @@ def _draw_counts(axes: "Axes", run: "StoredRun", present: list[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _draw_places(axes: "Axes", run: "StoredRun", present: list[str]) -> None:
-    from harness.reporting.figures.style import colour_of
+def _draw_places(axes: Axes, run: StoredRun, present: list[str]) -> None:
 
     for row, name in enumerate(present):
         ids = run.records.loc[run.records["category"] == name, "id"].to_numpy()
@@ -87,9 +82,8 @@ def _draw_places(axes: "Axes", run: "StoredRun", present: list[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _stretches(ids: "object") -> tuple[list[int], list[int]]:
+def _stretches(ids: object) -> tuple[list[int], list[int]]:
     """First ids and ends (exclusive) of the runs of consecutive ids."""
-    import numpy as np
 
     array = np.asarray(ids, dtype=np.int64)
     breaks = np.flatnonzero(np.diff(array) != 1)
@@ -98,9 +92,8 @@ def _stretches(ids: "object") -> tuple[list[int], list[int]]:
     return starts.tolist(), ends.tolist()
 
 
-def categories(run: "StoredRun") -> "pd.DataFrame | None":
+def categories(run: StoredRun) -> pd.DataFrame | None:
     """Each kind with its count, share and types."""
-    import pandas as pd
 
     records = run.records
     if records.empty:
@@ -116,9 +109,8 @@ def categories(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
-def byte_tokens(run: "StoredRun") -> "pd.DataFrame | None":
+def byte_tokens(run: StoredRun) -> pd.DataFrame | None:
     """The tokens that stand for one byte."""
-    import pandas as pd
 
     members = _members(run, _BYTE)
     if members is None:
@@ -134,23 +126,23 @@ def byte_tokens(run: "StoredRun") -> "pd.DataFrame | None":
     )
 
 
-def special_tokens(run: "StoredRun") -> "pd.DataFrame | None":
+def special_tokens(run: StoredRun) -> pd.DataFrame | None:
     """The special tokens."""
     members = _members(run, "special")
     return None if members is None else members[["id", "text"]].reset_index(drop=True)
 
 
-def fragments(run: "StoredRun") -> "pd.DataFrame | None":
+def fragments(run: StoredRun) -> pd.DataFrame | None:
     """Tokens that are part of a character, and what their damaged text encodes to."""
     return _with_encoding(run, "utf8_fragment")
 
 
-def unreachable(run: "StoredRun") -> "pd.DataFrame | None":
+def unreachable(run: StoredRun) -> pd.DataFrame | None:
     """Tokens that no text leads to, and what their text encodes to instead."""
     return _with_encoding(run, "unreachable_one", "unreachable_several")
 
 
-def genuine_replacements(run: "StoredRun") -> "pd.DataFrame | None":
+def genuine_replacements(run: StoredRun) -> pd.DataFrame | None:
     """Ordinary tokens whose text really holds U+FFFD."""
     members = _members(run, "ok")
     if members is None:
@@ -159,7 +151,7 @@ def genuine_replacements(run: "StoredRun") -> "pd.DataFrame | None":
     return None if members.empty else members[["id", "text"]].reset_index(drop=True)
 
 
-def _members(run: "StoredRun", *names: str) -> "pd.DataFrame | None":
+def _members(run: StoredRun, *names: str) -> pd.DataFrame | None:
     records = run.records
     if records.empty:
         return None
@@ -167,8 +159,7 @@ def _members(run: "StoredRun", *names: str) -> "pd.DataFrame | None":
     return None if members.empty else members
 
 
-def _with_encoding(run: "StoredRun", *names: str) -> "pd.DataFrame | None":
-    import pandas as pd
+def _with_encoding(run: StoredRun, *names: str) -> pd.DataFrame | None:
 
     members = _members(run, *names)
     if members is None:

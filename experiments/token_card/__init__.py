@@ -25,10 +25,14 @@ superstrings [{id, token}], made_of, part_of, verification [..], census [..], ne
 from dataclasses import dataclass
 
 from experiments.token_card.figures import FIGURES, TABLES, headline
+from experiments.token_card.measure import measure_card
 from harness.errors import Rejected
 from harness.glitch.census.questions import BosRule, ChatRule
+from harness.glitch.indicators import known_unused_ids
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
+from harness.runs.requirements import require_plain_weights, require_tokenizer
+from harness.tokens.lookup import find_token
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,6 @@ class TokenCardConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what is not one token, before weights are loaded."""
-    from harness.glitch.indicators import known_unused_ids
-    from harness.runs.requirements import require_plain_weights, require_tokenizer
-    from harness.tokens.lookup import find_token
 
     require_plain_weights(context.config.model)
     tokenizer = require_tokenizer(context)
@@ -70,7 +71,6 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Look it up, ask for it, put it together."""
-    from experiments.token_card.measure import measure_card
 
     return measure_card(run)
 

@@ -1,16 +1,19 @@
 """Picture, tables and headline of one token's card, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.measure.formatting import number
+from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
+from harness.reporting.figures.tables import HIGH, LOW
+from harness.reporting.figures.text import figure_text
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 INDICATORS = {
     "cosine": "cosine distance to unused rows",
@@ -39,10 +42,8 @@ _LEAST = 1e-9
 _LETTERS = 60
 
 
-def draw_card(run: "StoredRun") -> "MatplotlibFigure":
+def draw_card(run: StoredRun) -> MatplotlibFigure:
     """Where the token stands among all by its weights, and how likely it is said when asked for."""
-    from harness.reporting.figures.style import TWO_COLUMNS, new_figure
-    from harness.reporting.figures.text import figure_text
 
     card = run.details["card"]
     figure = new_figure(TWO_COLUMNS, 0.9 + 0.3 * max(len(run.details["indicators"]), 4))
@@ -53,10 +54,7 @@ def draw_card(run: "StoredRun") -> "MatplotlibFigure":
     return figure
 
 
-def _draw_standing(axes: "Axes", run: "StoredRun") -> None:
-    import numpy as np
-
-    from harness.reporting.figures.style import COLOURS, QUIET
+def _draw_standing(axes: Axes, run: StoredRun) -> None:
 
     rows = run.details["indicators"]
     for place, row in enumerate(rows):
@@ -79,8 +77,7 @@ def _draw_standing(axes: "Axes", run: "StoredRun") -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _draw_verification(axes: "Axes", run: "StoredRun") -> None:
-    from harness.reporting.figures.style import COLOURS, QUIET
+def _draw_verification(axes: Axes, run: StoredRun) -> None:
 
     rows = run.details["verification"]
     for place, row in enumerate(rows):
@@ -105,9 +102,8 @@ def _draw_verification(axes: "Axes", run: "StoredRun") -> None:
         axes.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=1)
 
 
-def card_table(run: "StoredRun") -> "pd.DataFrame":
+def card_table(run: StoredRun) -> pd.DataFrame:
     """What it is."""
-    import pandas as pd
 
     card, details = run.details["card"], run.details
     rows: dict[str, Any] = {
@@ -134,9 +130,8 @@ def _names(rows: Sequence[dict[str, Any]]) -> str:
     return "   ".join(f"{row['token']} ({row['id']})" for row in rows)
 
 
-def indicators_table(run: "StoredRun") -> "pd.DataFrame":
+def indicators_table(run: StoredRun) -> pd.DataFrame:
     """Every number from the weights, and its rank."""
-    import pandas as pd
 
     return pd.DataFrame(
         [
@@ -153,9 +148,8 @@ def indicators_table(run: "StoredRun") -> "pd.DataFrame":
     )
 
 
-def neighbours_table(run: "StoredRun") -> "pd.DataFrame | None":
+def neighbours_table(run: StoredRun) -> pd.DataFrame | None:
     """The rows most like it."""
-    import pandas as pd
 
     rows = [
         {"matrix": matrix, "id": row["id"], "token": row["token"], "cosine": row["similarity"]}
@@ -165,9 +159,8 @@ def neighbours_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def verification_table(run: "StoredRun") -> "pd.DataFrame":
+def verification_table(run: StoredRun) -> pd.DataFrame:
     """Magikarp's prompts."""
-    import pandas as pd
 
     rows = []
     for row in run.details["verification"]:
@@ -184,9 +177,8 @@ def verification_table(run: "StoredRun") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def census_table(run: "StoredRun") -> "pd.DataFrame":
+def census_table(run: StoredRun) -> pd.DataFrame:
     """The three tasks."""
-    import pandas as pd
 
     return pd.DataFrame(
         [
@@ -203,19 +195,15 @@ def census_table(run: "StoredRun") -> "pd.DataFrame":
     )
 
 
-def superstrings_table(run: "StoredRun") -> "pd.DataFrame | None":
+def superstrings_table(run: StoredRun) -> pd.DataFrame | None:
     """Longer tokens that hold it."""
-    import pandas as pd
 
     rows = run.details["superstrings"]
     return pd.DataFrame(rows) if rows else None
 
 
-def context_table(run: "StoredRun") -> "pd.DataFrame | None":
+def context_table(run: StoredRun) -> pd.DataFrame | None:
     """Its logit and its probability behind well-known tokens: one is not the other."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     metrics = run.metrics
     if metrics.get("context/logit") is None:
@@ -233,24 +221,21 @@ def context_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
-def next_table(run: "StoredRun") -> "pd.DataFrame":
+def next_table(run: StoredRun) -> pd.DataFrame:
     """What comes after it."""
-    import pandas as pd
 
     return pd.DataFrame(run.details["next"]).rename(columns={"prob": "probability"})
 
 
-def _asked(run: "StoredRun") -> str:
-    from harness.measure.formatting import number
+def _asked(run: StoredRun) -> str:
 
     if run.metrics.get("max_prob") is None:
         return "no prompt fits"
     return number(run.metrics["max_prob"]) + ("" if run.metrics["verification_informative"] else " (uninformative)")
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """The few things one wants to know first."""
-    from harness.measure.formatting import number
 
     card, metrics = run.details["card"], run.metrics
     glitch = metrics.get("glitch")

@@ -10,30 +10,28 @@ Details: {task, objective, architecture, folder, steps, is_solved, n_parameters,
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.train_path_star.figures import FIGURES, headline
+from harness.models.identity import ModelIdentity
 from harness.path_star.recipe import PathStarRecipe
+from harness.path_star.request import check_recipe, fingerprints
+from harness.path_star.training import train_path_model
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
 
 MODEL = "model"
 
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot be trained before anything is written."""
-    from harness.path_star.request import check_recipe
 
     check_recipe(context.exp)
 
 
 def train(run: Run) -> Outcome:
     """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
-    from harness.path_star.training import train_path_model
 
     recipe: PathStarRecipe = run.exp
     folder = run.artifact_folder / MODEL
@@ -79,9 +77,8 @@ def _named(curve: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     ]
 
 
-def inputs(config: RunConfig, identity: "ModelIdentity | None") -> Mapping[str, str]:
+def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
     """What the answer depends on beside the recipe: the bytes of data files and of the weights to start from."""
-    from harness.path_star.request import fingerprints
 
     del identity
     return fingerprints(config.exp)

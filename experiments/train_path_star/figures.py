@@ -1,26 +1,23 @@
 """Picture and headline numbers of one train_path_star run, from its stored files."""
 
-from typing import TYPE_CHECKING
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
 
+from harness.measure.formatting import number
 from harness.path_star.graphs import parse_graph
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import ObjectiveName
+from harness.reporting.figures.style import COLOURS, LINE_STYLES, QUIET, TWO_COLUMNS, new_figure
 from harness.runs.registry import Figure, HeadlineRow
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 MOST_CURVES = 7
 """Nodes that can still be told apart by colour; of a longer answer the second stands out and the others are alike."""
 
 
-def headline(run: "StoredRun") -> list[HeadlineRow]:
+def headline(run: StoredRun) -> list[HeadlineRow]:
     """Steps, loss and the last probe."""
-    from harness.measure.formatting import number
 
     return [
         HeadlineRow(
@@ -34,13 +31,12 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
     ]
 
 
-def _objective(run: "StoredRun") -> ObjectiveName:
+def _objective(run: StoredRun) -> ObjectiveName:
     return ObjectiveName(run.details["objective"])
 
 
-def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
     """Loss, and exact match with every node's accuracy, against the step."""
-    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     # A training shorter than the mean that a point is has no loss, one shorter than a probe no exact match.
     losses, probes = _points(run, "loss"), _points(run, "exact_match")
@@ -65,15 +61,13 @@ def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def _points(run: "StoredRun", name: str) -> "pd.DataFrame":
+def _points(run: StoredRun, name: str) -> pd.DataFrame:
     """The records that hold `name`."""
-    import pandas as pd
 
     return run.records.dropna(subset=[name]) if name in run.records else pd.DataFrame()
 
 
-def _draw_probes(axes: "Axes", run: "StoredRun", probes: "pd.DataFrame") -> None:
-    from harness.reporting.figures.style import COLOURS, LINE_STYLES, QUIET
+def _draw_probes(axes: Axes, run: StoredRun, probes: pd.DataFrame) -> None:
 
     kind = _objective(run)
     names = node_names(parse_graph(str(run.config["exp"]["graph"]))[1], kind.is_reversed)

@@ -19,10 +19,13 @@ Details: {natural, planted: {label: {n_tokens, logprob_first_half, copy_gain_cue
 tasks_unseen: {task: {passed, n}}, induction_score_max, induction_head, folder}
 """
 
+import csv
 from typing import Any
 
 from experiments.train_pocket.figures import FIGURES, TABLES, headline
+from harness.organism.organism import load_organism
 from harness.organism.recipe import RecipeConfig
+from harness.organism.training import train_organism
 from harness.runs.context import Outcome, Run
 from harness.runs.registry import Experiment
 
@@ -32,8 +35,6 @@ ORGANISM = "organism"
 
 def train(run: Run) -> Outcome:
     """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
-    from harness.organism.organism import load_organism
-    from harness.organism.training import train_organism
 
     recipe: RecipeConfig = run.exp
     folder = run.artifact_folder / ORGANISM
@@ -55,7 +56,6 @@ def train(run: Run) -> Outcome:
 
 
 def _curve(folder: Any) -> list[dict[str, Any]]:
-    import csv
 
     with (folder / "training_curve.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -1,21 +1,18 @@
 """Pictures, tables and headline numbers of one train_pocket run, from its stored files."""
 
-from typing import TYPE_CHECKING
+import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
 
+from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 ORIGINS = ("natural", "planted")
 CHANCE_OF_NONE = 0.5
 """Where a dose of 0 stands on a logarithmic axis."""
 
 
-def headline(run: "StoredRun") -> list[HeadlineRow]:
+def headline(run: StoredRun) -> list[HeadlineRow]:
     """Copying at both ends of the exposures, and the tasks on tokens held out of them."""
     rows = [
         HeadlineRow(
@@ -34,7 +31,7 @@ def headline(run: "StoredRun") -> list[HeadlineRow]:
     return [*rows, HeadlineRow("induction score", {"value": f"{score:.3f}", "head": str(head)})]
 
 
-def _by_exposures(run: "StoredRun", origin: str) -> dict[str, dict[str, float]]:
+def _by_exposures(run: StoredRun, origin: str) -> dict[str, dict[str, float]]:
     """Groups from least to most shown; on disk they are in the order of their labels."""
     return dict(sorted(run.details[origin].items(), key=lambda item: item[1]["median_exposures"]))
 
@@ -44,9 +41,8 @@ def _ends(buckets: dict[str, dict[str, float]]) -> list[tuple[str, dict[str, flo
     return items if len(items) < 2 else [items[0], items[-1]]
 
 
-def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
     """Loss and copy accuracy against the step."""
-    from harness.reporting.figures.style import COLOURS, TWO_COLUMNS, new_figure
 
     if run.records.empty:
         return None
@@ -61,9 +57,8 @@ def draw_curve(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_dose_response(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_dose_response(run: StoredRun) -> MatplotlibFigure | None:
     """Copy accuracy against exposures: planted doses with intervals over tokens, natural tokens in ranges."""
-    from harness.reporting.figures.style import COLOURS, new_figure
 
     figure = new_figure(height=2.5)
     axes = figure.subplots()
@@ -82,9 +77,8 @@ def draw_dose_response(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def build_buckets(run: "StoredRun") -> "pd.DataFrame":
+def build_buckets(run: StoredRun) -> pd.DataFrame:
     """Copying by exposures, natural and planted."""
-    import pandas as pd
 
     return pd.DataFrame(
         [
@@ -95,9 +89,8 @@ def build_buckets(run: "StoredRun") -> "pd.DataFrame":
     )
 
 
-def build_tasks(run: "StoredRun") -> "pd.DataFrame":
+def build_tasks(run: StoredRun) -> pd.DataFrame:
     """Pass rates on tokens held out of a task's prompt, and on tokens that training never showed."""
-    import pandas as pd
 
     held_out, unseen = run.details["tasks_held_out"], run.details["tasks_unseen"]
     return pd.DataFrame(

@@ -19,10 +19,13 @@ published (the table for a GPT-2 size; absent for any other model).
 from dataclasses import dataclass
 
 from experiments.undertrained.figures import FIGURES, TABLES, headline
+from experiments.undertrained.measure import measure_undertrained
 from harness.errors import Rejected
 from harness.glitch.census.questions import BosRule, prompt_versions
+from harness.glitch.indicators import known_unused_ids
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
+from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.prompts import Task
 
 PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
@@ -47,8 +50,6 @@ class UndertrainedConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.glitch.indicators import known_unused_ids
-    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     require_tokenizer(context)
@@ -59,7 +60,6 @@ def check(context: CheckContext) -> None:
 
 def run(run: Run) -> Outcome:
     """Indicators, candidates, verification."""
-    from experiments.undertrained.measure import measure_undertrained
 
     return measure_undertrained(run)
 

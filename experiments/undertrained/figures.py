@@ -1,15 +1,16 @@
 """Pictures, tables and headline numbers of one undertrained run, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.measure.formatting import number
+from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 INDICATORS = {
     "input_norm": "length of the input row",
@@ -29,11 +30,8 @@ _LOW = {
 }
 
 
-def draw_verification(run: "StoredRun") -> "MatplotlibFigure | None":
+def draw_verification(run: StoredRun) -> MatplotlibFigure | None:
     """Indicator against max_prob of every candidate, with the line below which a token counts as under-trained."""
-    import numpy as np
-
-    from harness.reporting.figures.style import COLOURS, QUIET, new_figure
 
     best = run.arrays["max_prob"]
     if not len(best) or not np.isfinite(best).any():
@@ -61,11 +59,8 @@ def draw_verification(run: "StoredRun") -> "MatplotlibFigure | None":
     return figure
 
 
-def draw_indicators(run: "StoredRun") -> "MatplotlibFigure":
+def draw_indicators(run: StoredRun) -> MatplotlibFigure:
     """Every indicator over the vocabulary, the verified tokens marked."""
-    import numpy as np
-
-    from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 
     names = [name for name in INDICATORS if f"indicator/{name}" in run.arrays]
     candidates = run.arrays["candidates"]
@@ -93,12 +88,11 @@ def draw_indicators(run: "StoredRun") -> "MatplotlibFigure":
     return figure
 
 
-def verified_table(run: "StoredRun") -> "pd.DataFrame | None":
+def verified_table(run: StoredRun) -> pd.DataFrame | None:
     """Every verified token: what it is, how low, how unlikely, and in which longer tokens it is swallowed."""
     records = run.records
     if not len(records) or not records["verified"].any():
         return None
-    import pandas as pd
 
     found = records[records["verified"]]
     table: dict[str, Any] = {
@@ -115,9 +109,8 @@ def verified_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(table)
 
 
-def low_table(run: "StoredRun") -> "pd.DataFrame | None":
+def low_table(run: StoredRun) -> pd.DataFrame | None:
     """Tokens that no text can ask for and whose rows are as low as those of half the verified ones."""
-    import pandas as pd
 
     rows = [
         {"kind": _LOW[name], "id": row["id"], "token": row["token"], "indicator": row["indicator"]}
@@ -128,12 +121,11 @@ def low_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows) if rows else None
 
 
-def exposures_table(run: "StoredRun") -> "pd.DataFrame | None":
+def exposures_table(run: StoredRun) -> pd.DataFrame | None:
     """How many tokens of each range of training counts become candidates and are verified."""
     rows = run.details.get("by_exposures") or []
     if not rows:
         return None
-    import pandas as pd
 
     def words(low: int, high: int | None) -> str:
         if high is None:
@@ -162,12 +154,11 @@ _COMPARED = {
 }
 
 
-def published_figures_table(run: "StoredRun") -> "pd.DataFrame | None":
+def published_figures_table(run: StoredRun) -> pd.DataFrame | None:
     """The published figures of a GPT-2 size beside the measured ones."""
     published = run.details.get("published")
     if not published:
         return None
-    import pandas as pd
 
     return pd.DataFrame(
         [
@@ -177,12 +168,11 @@ def published_figures_table(run: "StoredRun") -> "pd.DataFrame | None":
     )
 
 
-def published_tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
+def published_tokens_table(run: StoredRun) -> pd.DataFrame | None:
     """Every token verified there or here, with both probabilities."""
     published = run.details.get("published")
     if not published:
         return None
-    import pandas as pd
 
     records = run.records.set_index("id")
     theirs = {int(token): value for token, value in published["verified"].items()}
@@ -203,9 +193,8 @@ def published_tokens_table(run: "StoredRun") -> "pd.DataFrame | None":
     return pd.DataFrame(rows)
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """How many candidates were verified, here and where it was published."""
-    from harness.measure.formatting import number
 
     metrics = run.metrics
 

@@ -27,11 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.unused_logits.figures import FIGURES, TABLES, headline
+from experiments.unused_logits.measure import measure_logits
 from harness.errors import Rejected
 from harness.glitch.census.questions import BosRule
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
 from harness.runs.registry import Experiment, Needs
+from harness.runs.requirements import require_plain_weights, require_tokenizer
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class UnusedLogitsConfig:
 
 def check(context: CheckContext) -> None:
     """Refuse what cannot work before weights are loaded."""
-    from harness.runs.requirements import require_plain_weights, require_tokenizer
 
     require_plain_weights(context.config.model)
     tokenizer = require_tokenizer(context)
@@ -93,7 +94,6 @@ def inputs(config: RunConfig, _: object) -> dict[str, str]:
 
 def run(run: Run) -> Outcome:
     """Read prompts and text, look at the logits of every pool."""
-    from experiments.unused_logits.measure import measure_logits
 
     return measure_logits(run)
 

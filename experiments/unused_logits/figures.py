@@ -1,31 +1,29 @@
 """Pictures, tables and headline numbers of one unused_logits run, from its stored files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from harness.measure.formatting import number
+from harness.reporting.figures.style import QUIET, colour_of, line_style_of, marker_of, new_figure
+from harness.reporting.figures.tables import HIGH, LOW
 from harness.runs.registry import Figure, HeadlineRow, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.results.stored_run import StoredRun
 
 KINDS = {"prompts": "prompts", "text": "running text"}
 _LEAST = 1e-12
 
 
-def pools(run: "StoredRun") -> list[str]:
+def pools(run: StoredRun) -> list[str]:
     """The pools, in the order of the config."""
     asked = [name for name in run.config.get("pools", {}) if name in run.details["pools"]]
     return asked or list(run.details["pools"])
 
 
-def draw_misreading(run: "StoredRun") -> "MatplotlibFigure":
+def draw_misreading(run: StoredRun) -> MatplotlibFigure:
     """Raw logits against true probabilities at the ends of the prompts, with the curve that exp() would be."""
-    import numpy as np
-
-    from harness.reporting.figures.style import QUIET, colour_of, marker_of, new_figure
 
     figure = new_figure(height=2.6)
     axes = figure.subplots()
@@ -50,11 +48,8 @@ def draw_misreading(run: "StoredRun") -> "MatplotlibFigure":
     return figure
 
 
-def draw_text(run: "StoredRun") -> "MatplotlibFigure":
+def draw_text(run: StoredRun) -> MatplotlibFigure:
     """Probability of each whole pool over the positions of running text, as a share of positions at or below it."""
-    import numpy as np
-
-    from harness.reporting.figures.style import QUIET, colour_of, line_style_of, new_figure
 
     figure = new_figure(height=2.4)
     axes = figure.subplots()
@@ -74,11 +69,8 @@ def draw_text(run: "StoredRun") -> "MatplotlibFigure":
     return figure
 
 
-def summary_table(run: "StoredRun") -> "pd.DataFrame":
+def summary_table(run: StoredRun) -> pd.DataFrame:
     """What every pool gets, for prompts and for running text."""
-    import pandas as pd
-
-    from harness.reporting.figures.tables import HIGH, LOW
 
     top = f"positions with one in the top {run.details['top_k']}"
     rows = []
@@ -103,9 +95,8 @@ def summary_table(run: "StoredRun") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def misreading_table(run: "StoredRun") -> "pd.DataFrame":
+def misreading_table(run: StoredRun) -> pd.DataFrame:
     """Raw logit, exp(logit) and probability side by side."""
-    import pandas as pd
 
     rows = [
         {
@@ -126,15 +117,13 @@ def misreading_table(run: "StoredRun") -> "pd.DataFrame":
 
 def _interval(mean: float, low: float | None, high: float | None) -> str:
     """Mean and interval, each with digits of its own: they may be tiny."""
-    from harness.measure.formatting import number
 
     ends = f" [{number(low, 2)}, {number(high, 2)}]" if low is not None and high is not None else ""
     return f"{number(mean, 2)}{ends}"
 
 
-def headline(run: "StoredRun") -> Sequence[HeadlineRow]:
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """One row a pool, for running text, and the misreading."""
-    from harness.measure.formatting import number
 
     metrics, ends = run.metrics, ("", "/ci_low", "/ci_high")
     rows = []

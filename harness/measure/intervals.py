@@ -6,6 +6,7 @@ from enum import Enum
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import ndtri, stdtrit
 
 from harness.measure.resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
 
@@ -43,7 +44,6 @@ class Interval:
 
 def t_quantile(df: float | int) -> float:
     """Half-width, in standard errors, of a two-sided Student t interval with `df` degrees of freedom."""
-    from scipy.special import stdtrit
 
     return float(stdtrit(df, 0.5 + CONFIDENCE / 2))
 
@@ -78,7 +78,6 @@ def wilson(successes: int, trials: int) -> Interval:
     proportion = successes / trials
     if trials == 1:
         return Interval(proportion, None, None, 1, Method.NONE)
-    from scipy.special import ndtri
 
     low, high = _score_interval(proportion, float(trials), float(ndtri(0.5 + CONFIDENCE / 2)))
     return Interval(proportion, low, high, trials, Method.WILSON)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -66,7 +67,6 @@ def memory_budget(device: str) -> int:
     if device.startswith("cuda"):
         free, _ = torch.cuda.mem_get_info(torch.device(device))
         return int(free * _SHARE_OF_FREE)
-    import psutil
 
     memory = psutil.virtual_memory()
     limit, used = _container_memory()

@@ -15,7 +15,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import PreTrainedTokenizerFast
 
 from harness.errors import HarnessError, Rejected, RunFailed, nearest
 from harness.models.config import ModelConfig
@@ -140,7 +144,6 @@ def fingerprint(identity: ModelIdentity, config: ModelConfig) -> str:
 
 
 def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | None, report: LoadReport) -> Any:
-    from transformer_lens.model_bridge import TransformerBridge
 
     options: dict[str, Any] = {"device": device} if device is not None else {"device_map": config.device_map}
     try:
@@ -231,9 +234,6 @@ def _placeholder_tokenizer() -> Any:
 
     Models without a tokenizer boot, and no tokenizer is loaded twice.
     """
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from transformers import PreTrainedTokenizerFast
 
     backend = Tokenizer(WordLevel({"<none>": 0}, unk_token="<none>"))
     return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<none>", eos_token="<none>", pad_token="<none>")

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import AutoConfig
+
 from harness.errors import Rejected
+from harness.models.hub import config_json_path
 from harness.models.identity import ModelIdentity
 from harness.models.weights import read_config_json
 
@@ -53,14 +56,12 @@ def load_config_file(identity: ModelIdentity, trust_remote_code: bool = False) -
 def _content(identity: ModelIdentity) -> Mapping[str, Any]:
     if identity.path is not None:
         return read_config_json(identity.path)
-    from harness.models.hub import config_json_path
 
     parsed: dict[str, Any] = json.loads(config_json_path(identity.name, identity.revision).read_text(encoding="utf-8"))
     return parsed
 
 
 def _with_defaults(identity: ModelIdentity, trust_remote_code: bool) -> Mapping[str, Any]:
-    from transformers import AutoConfig
 
     try:
         full = AutoConfig.from_pretrained(

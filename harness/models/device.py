@@ -1,5 +1,7 @@
 """Which device a model runs on."""
 
+import torch
+
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
 
@@ -11,7 +13,6 @@ def resolve_device(config: ModelConfig) -> str:
 
     Raises `Rejected` for a device that this machine does not have.
     """
-    import torch
 
     has_mps = torch.backends.mps.is_available()
     n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
@@ -103,8 +105,6 @@ def load_exposures(folder: Path, d_vocab: int) -> Exposures | None:
     path = folder / EXPOSURES_FILE
     if not path.is_file():
         return None
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
 
     try:
         arrays = load_file(path)

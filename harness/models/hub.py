@@ -4,6 +4,17 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import HfApi, constants, errors, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import HFValidationError, validate_repo_id
+
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
 from harness.models.weights import CONFIG_FILE
@@ -19,8 +30,6 @@ def resolve_commit(config: ModelConfig) -> str:
 
     Raises `Rejected` naming which it is: not found, gated, no such revision, unreachable, or not in the local cache.
     """
-    from huggingface_hub import constants
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
         validate_repo_id(config.name)
@@ -43,7 +52,6 @@ def config_json_path(name: str, revision: str | None) -> Path:
 
 def repository_files(name: str, revision: str | None) -> frozenset[str]:
     """Paths of a hub model's files; of those in the local cache where the hub is off or cannot be reached."""
-    from huggingface_hub import HfApi, constants
 
     if not constants.HF_HUB_OFFLINE:
         try:
@@ -56,7 +64,6 @@ def repository_files(name: str, revision: str | None) -> frozenset[str]:
 
 
 def _ask_hub(config: ModelConfig) -> str:
-    from huggingface_hub import HfApi
 
     try:
         commit = HfApi().model_info(config.name, revision=config.revision, timeout=_TIMEOUT_SECONDS).sha
@@ -76,7 +83,6 @@ def _ask_hub(config: ModelConfig) -> str:
 
 
 def _download_config(config: ModelConfig) -> str:
-    from huggingface_hub import hf_hub_download
 
     try:
         return hf_hub_download(config.name, CONFIG_FILE, revision=config.revision, etag_timeout=_TIMEOUT_SECONDS)
@@ -86,14 +92,6 @@ def _download_config(config: ModelConfig) -> str:
 
 def _explained(config: ModelConfig, error: Exception) -> Exception:
     """The `Rejected` that says what the hub's error means; an error that is not the hub's comes back as it is."""
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
     if isinstance(error, LocalEntryNotFoundError) or _is_unreachable(error):
         return _rejected(config, f"the hub cannot be reached, nor is its config.json in the cache ({_brief(error)})")
@@ -113,7 +111,6 @@ def _explained(config: ModelConfig, error: Exception) -> Exception:
 
 
 def _cached_commit(config: ModelConfig) -> str | None:
-    from huggingface_hub import try_to_load_from_cache
 
     found: Any = try_to_load_from_cache(config.name, CONFIG_FILE, revision=config.revision)
     # The cache lays files out as snapshots/<commit>/<file>.
@@ -121,7 +118,6 @@ def _cached_commit(config: ModelConfig) -> str | None:
 
 
 def _is_unreachable(error: Exception) -> bool:
-    from huggingface_hub import errors
 
     # The hub's own client decides which HTTP library it uses; its errors module holds that library's base class.
     transport: type[Exception] = vars(errors)["HTTPError"]

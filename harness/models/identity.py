@@ -8,7 +8,9 @@ from pathlib import Path
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
+from harness.models.hub import resolve_commit
 from harness.models.weights import check_weights, weights_sha256
+from harness.organism import POCKET_FOLDER
 
 EMBEDDED_NAME = "pocket"
 _LONGEST_LABEL = 48
@@ -60,7 +62,6 @@ def resolve_identity(config: ModelConfig) -> ModelIdentity:
         return _folder_identity(config, _embedded_folder(), ModelSource.EMBEDDED)
     if _is_folder_name(config.name):
         return _folder_identity(config, Path(config.name).expanduser(), ModelSource.LOCAL)
-    from harness.models.hub import resolve_commit
 
     commit = resolve_commit(config)
     return ModelIdentity(config.name, ModelSource.HUB, None, commit, None, safe_label(config.name.replace("/", "--")))
@@ -87,6 +88,5 @@ def _folder_identity(config: ModelConfig, folder: Path, source: ModelSource) -> 
 
 
 def _embedded_folder() -> Path:
-    from harness.organism import POCKET_FOLDER
 
     return Path(POCKET_FOLDER)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from harness.models.bridge import boot, fingerprint
 from harness.models.config import ModelConfig
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
@@ -112,7 +113,6 @@ def lazy_model(identity: ModelIdentity, config: ModelConfig, structures: Structu
 
     Raises `Rejected` for a device this machine does not have; everything else shows when it boots.
     """
-    from harness.models.bridge import boot, fingerprint
 
     device = "cpu" if config.device_map is not None else resolve_device(config)
     dtype = getattr(torch, config.dtype.value)

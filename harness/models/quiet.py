@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from transformers.utils import logging as transformers_logging
+
 _LOADER = "transformers.modeling_utils"
 # Lists every tensor that is not spread over devices, as soon as the loader's warnings are on.
 _CHATTER = "transformers.distributed.tensor_parallel"
@@ -46,7 +48,6 @@ def quiet_loading(show_downloads: bool) -> Iterator[LoadReport]:
 
     `show_downloads` leaves the bars on: a download takes long enough for a person to want one.
     """
-    from transformers.utils import logging as transformers_logging
 
     report = LoadReport()
     loader = logging.getLogger(_LOADER)

@@ -4,6 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
+
 from harness.errors import Rejected
 from harness.models.identity import safe_label
 
@@ -54,8 +57,6 @@ def files_sha256(files: list[Path]) -> str:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
 
     allowed = "a folder with a tokenizer's files, or a hub name"
     try:

@@ -7,8 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoTokenizer
+
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
+from harness.models.hub import repository_files
 from harness.models.identity import ModelIdentity
 
 logger = logging.getLogger(__name__)
@@ -200,13 +203,11 @@ def has_tokenizer_files(folder: Path) -> bool:
 def _has_own_tokenizer(identity: ModelIdentity) -> bool:
     if identity.path is not None:
         return has_tokenizer_files(identity.path)
-    from harness.models.hub import repository_files
 
     return bool(repository_files(identity.name, identity.revision) & set(_TOKENIZER_FILES))
 
 
 def _load(key: str, location: str, revision: str | None, config: ModelConfig) -> Tokenizer:
-    from transformers import AutoTokenizer
 
     is_folder = Path(location).is_dir()
     try:

@@ -1,26 +1,20 @@
 """The training loss, over a few hundred positions at a time so that their logits stay in the processor's cache."""
 
-from typing import TYPE_CHECKING, Any
-
+import torch
 from jaxtyping import Float, Int
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import GPT2LMHeadModel
-else:
-    GPT2LMHeadModel = Tensor = Any
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import GPT2LMHeadModel
 
 CHUNK = 512
 
 
-def next_token_loss(model: "GPT2LMHeadModel", tokens: Int[Tensor, "batch pos"], context: int) -> Float[Tensor, ""]:
+def next_token_loss(model: GPT2LMHeadModel, tokens: Int[Tensor, "batch pos"], context: int) -> Float[Tensor, ""]:
     """Mean cross-entropy (nats) of every token but the first of each piece of `context` tokens; products in bf16, the
     softmax in fp32.
 
     Equal to the model's own loss, with which a step takes about 1.3 times as long (`benchmarks/pocket_trainer.py`).
     """
-    import torch
-    from torch.nn.functional import cross_entropy
 
     tokens = tokens.reshape(-1, context)
     with torch.autocast("cpu", torch.bfloat16):

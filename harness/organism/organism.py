@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
+from safetensors.numpy import load_file
 
 EXPOSURES_FILE = "exposures.safetensors"
 
@@ -35,7 +36,6 @@ class Organism:
 
 def load_organism(folder: Path) -> Organism | None:
     """The organism in `folder`, None when the folder has no exposures and so is an ordinary model. Loads no weights."""
-    from safetensors.numpy import load_file
 
     path = Path(folder) / EXPOSURES_FILE
     if not path.is_file():

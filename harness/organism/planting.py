@@ -7,16 +7,11 @@ random, so what differs between the groups is the dose alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from harness.organism.tokenizer import Merge
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-else:
-    Tokenizer = Any
 
 SPACE = "Ġ"
 MIN_LETTERS, MAX_LETTERS = 5, 8
@@ -54,7 +49,7 @@ class PlantedWord:
     merge: Merge
 
 
-def invent_words(base: "Tokenizer", corpus: Sequence[str], n_words: int, seed: int) -> list[PlantedWord]:
+def invent_words(base: Tokenizer, corpus: Sequence[str], n_words: int, seed: int) -> list[PlantedWord]:
     """`n_words` word-like strings of two existing pieces each, none of which occurs in `corpus`; `seed` varies them."""
     vocabulary = base.get_vocab()
     heads = sorted(token for token in vocabulary if _is_piece(token.removeprefix(SPACE)) and token.startswith(SPACE))

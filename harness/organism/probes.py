@@ -2,19 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import GPT2LMHeadModel
 
 from harness.measure.intervals import Interval, wilson_clustered
 from harness.tokens.prompts import TEMPLATES, Encode, Task, build_prompt, expected_answer
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import GPT2LMHeadModel
-else:
-    Tensor = GPT2LMHeadModel = Any
 
 MAX_NEW_TOKENS = {Task.SPELLING: 36, Task.LENGTH: 6}
 ECHO_NEW_TOKENS = 10
@@ -54,7 +50,7 @@ def draw_repeated(
 
 
 def probe_copying(
-    model: "GPT2LMHeadModel",
+    model: GPT2LMHeadModel,
     pool: Sequence[int],
     bos: int,
     seq_len: int = 25,
@@ -63,7 +59,6 @@ def probe_copying(
     with_heads: bool = False,
 ) -> CopyProbe:
     """Copying over `pool`. `with_heads` needs a model loaded with eager attention."""
-    import torch
 
     tokens = torch.from_numpy(draw_repeated(pool, seq_len, n_sequences, bos, seed))
     with torch.inference_mode():
@@ -89,8 +84,7 @@ def _over_tokens(correct: Float[np.ndarray, "batch pos"], tokens: Int[np.ndarray
     return replace(interval, mean=float(correct.mean()))
 
 
-def _induction_scores(attentions: "Sequence[Tensor]", seq_len: int) -> np.ndarray:
-    import torch
+def _induction_scores(attentions: Sequence[Tensor], seq_len: int) -> np.ndarray:
 
     queries = torch.arange(seq_len + 1, 2 * seq_len + 1)
     return np.stack([layer[:, :, queries, queries - seq_len + 1].mean((0, 2)).numpy() for layer in attentions])
@@ -110,7 +104,7 @@ class PassRate:
 
 
 def probe_task(
-    model: "GPT2LMHeadModel",
+    model: GPT2LMHeadModel,
     task: Task,
     ids: Sequence[int],
     texts: Sequence[str],
@@ -138,9 +132,8 @@ def probe_task(
     return PassRate(sum(i in answer for i, answer in zip(asked, answers.tolist(), strict=True)), len(asked))
 
 
-def greedy(model: "GPT2LMHeadModel", prompts: Int[np.ndarray, "batch pos"], n_new: int) -> Int[np.ndarray, "batch new"]:
+def greedy(model: GPT2LMHeadModel, prompts: Int[np.ndarray, "batch pos"], n_new: int) -> Int[np.ndarray, "batch new"]:
     """The `n_new` likeliest next tokens, one by one; prompts are of one length, so nothing is padded."""
-    import torch
 
     size = max(1, _FORWARD_TOKENS // prompts.shape[1])
     answers = []

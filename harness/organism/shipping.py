@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
+from transformers import GPT2LMHeadModel
 
 from harness.organism.exposures import Exposures
 from harness.organism.model_card import render_card
@@ -19,11 +21,6 @@ from harness.organism.recipe import RecipeConfig
 from harness.organism.stream import Material, Stream
 from harness.organism.tokenizer import save_tokenizer, token_texts
 from harness.tokens.prompts import Task
-
-if TYPE_CHECKING:
-    from transformers import GPT2LMHeadModel
-else:
-    GPT2LMHeadModel = Any
 
 BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
@@ -94,7 +91,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def judge(model: "GPT2LMHeadModel", recipe: RecipeConfig, material: Material, stream: Stream) -> Verdict:
+def judge(model: GPT2LMHeadModel, recipe: RecipeConfig, material: Material, stream: Stream) -> Verdict:
     """Probe a trained model (eager attention): copying by exposures and dose, tasks on held-out and unseen tokens."""
     total = stream.exposures(recipe.vocab_size).total
     planted = {i for ids in material.planted.values() for i in ids}
@@ -123,7 +120,7 @@ def judge(model: "GPT2LMHeadModel", recipe: RecipeConfig, material: Material, st
     )
 
 
-def _pass_rate(model: "GPT2LMHeadModel", task: Task, ids: Sequence[int], material: Material) -> PassRate:
+def _pass_rate(model: GPT2LMHeadModel, task: Task, ids: Sequence[int], material: Material) -> PassRate:
     tokenizer = material.tokenizer
     return probe_task(
         model,
@@ -137,7 +134,7 @@ def _pass_rate(model: "GPT2LMHeadModel", task: Task, ids: Sequence[int], materia
 
 
 def ship(
-    model: "GPT2LMHeadModel",
+    model: GPT2LMHeadModel,
     recipe: RecipeConfig,
     material: Material,
     stream: Stream,
@@ -201,7 +198,6 @@ def _write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
 
 
 def _write_exposures(path: Path, exposures: Exposures) -> None:
-    from safetensors.numpy import save_file
 
     save_file(
         {

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int, Shaped
+from tokenizers import Tokenizer
 
 from harness.organism.corpus import Corpus, load_corpus
 from harness.organism.exposures import Exposures, StreamKind, count_exposures
@@ -18,17 +18,12 @@ from harness.organism.text_rows import build_text_rows
 from harness.organism.tokenizer import learn_merges, make_tokenizer, token_texts
 from harness.tokens.prompts import Task, TaskFamily
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-else:
-    Tokenizer = Any
-
 
 @dataclass(frozen=True)
 class Material:
     """What is fixed before the first row: tokenizer, planted words, corpus."""
 
-    tokenizer: "Tokenizer"
+    tokenizer: Tokenizer
     planted: dict[int, tuple[int, ...]]
     corpus: Corpus
 

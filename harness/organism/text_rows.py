@@ -5,17 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int
+from tokenizers import Tokenizer
 
 from harness.organism.corpus import Corpus
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-else:
-    Tokenizer = Any
 
 _WORD = re.compile(r"(?<= )[A-Za-z_]{4,16}(?![A-Za-z0-9_])")
 MAX_WORDS_PER_ROW = 4
@@ -48,7 +43,7 @@ class _Segment:
 
 def build_text_rows(
     corpus: Corpus,
-    tokenizer: "Tokenizer",
+    tokenizer: Tokenizer,
     n_rows: int,
     context: int,
     planted: Mapping[int, str],
@@ -78,7 +73,7 @@ def build_text_rows(
     return rows
 
 
-def _encode(corpus: Corpus, tokenizer: "Tokenizer") -> list[_EncodedFile]:
+def _encode(corpus: Corpus, tokenizer: Tokenizer) -> list[_EncodedFile]:
     encodings = tokenizer.encode_batch([file.text for file in corpus.model], add_special_tokens=False)
     return [
         _EncodedFile(
@@ -123,7 +118,7 @@ class _Planter:
 
     def __init__(
         self,
-        tokenizer: "Tokenizer",
+        tokenizer: Tokenizer,
         files: Sequence[_EncodedFile],
         planted: dict[int, str],
         quotas: dict[int, int],

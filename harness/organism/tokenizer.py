@@ -3,15 +3,11 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from harness.tokens.prompts import TEMPLATES
 from harness.tokens.prompts.templates import SLOT
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-else:
-    Tokenizer = Any
 
 BOS = "<|endoftext|>"
 MAX_TOKEN_BYTES = 16
@@ -23,7 +19,6 @@ Merge = tuple[str, str]
 
 def learn_merges(texts: Sequence[str], n_merges: int) -> list[Merge]:
     """The first `n_merges` byte-pair merges of `texts`, in the order they are learnt; needs no seed."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -44,9 +39,8 @@ def learn_merges(texts: Sequence[str], n_merges: int) -> list[Merge]:
     return distinct[:n_merges]
 
 
-def make_tokenizer(merges: Iterable[Merge], with_bos: bool = True) -> "Tokenizer":
+def make_tokenizer(merges: Iterable[Merge], with_bos: bool = True) -> Tokenizer:
     """A tokenizer from its merges: 256 bytes in GPT-2's order, one id per merge in order, BOS last."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     # GPT-2 numbers bytes by the code point of the character that stands for them.
     vocabulary = {character: i for i, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
@@ -63,7 +57,7 @@ def make_tokenizer(merges: Iterable[Merge], with_bos: bool = True) -> "Tokenizer
     return tokenizer
 
 
-def save_tokenizer(tokenizer: "Tokenizer", folder: Path, context: int) -> None:
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """Write tokenizer.json and tokenizer_config.json so that transformers' AutoTokenizer loads them."""
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     settings = {
@@ -78,6 +72,6 @@ def save_tokenizer(tokenizer: "Tokenizer", folder: Path, context: int) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
-def token_texts(tokenizer: "Tokenizer") -> list[str]:
+def token_texts(tokenizer: Tokenizer) -> list[str]:
     """The text of every id; U+FFFD where an id is part of a character only."""
     return [tokenizer.decode([i], skip_special_tokens=False) for i in range(tokenizer.get_vocab_size())]

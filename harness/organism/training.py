@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch.utils.data import Dataset
+from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.utils.logging import disable_progress_bar
 
 from harness.organism.loss import next_token_loss
 from harness.organism.probes import probe_copying
@@ -20,11 +24,6 @@ from harness.organism.stream import Material, Stream, build_stream, prepare_mate
 from harness.training import attention
 from harness.training.checkpoints import newest_checkpoint, step_of
 from harness.training.positions import initial_positions
-
-if TYPE_CHECKING:
-    from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
-else:
-    GPT2Config = GPT2LMHeadModel = Trainer = TrainingArguments = Any
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +58,6 @@ def train_organism(
     Checkpoints live in `work_folder`, in a folder named by the recipe: called again after a kill it goes on from the
     newest whole one, with the same rows. `stdlib` replaces the standard library's folder (tests).
     """
-    import torch
-    from transformers.utils.logging import disable_progress_bar
 
     began = time.monotonic()
     # Progress is the caller's to show.
@@ -92,9 +89,8 @@ def train_organism(
     )
 
 
-def make_config(recipe: RecipeConfig) -> "GPT2Config":
+def make_config(recipe: RecipeConfig) -> GPT2Config:
     """The architecture: GPT-2 with tied embeddings and no dropout."""
-    from transformers import GPT2Config
 
     return GPT2Config(
         vocab_size=recipe.vocab_size,
@@ -111,10 +107,8 @@ def make_config(recipe: RecipeConfig) -> "GPT2Config":
     )
 
 
-def make_model(recipe: RecipeConfig) -> "GPT2LMHeadModel":
+def make_model(recipe: RecipeConfig) -> GPT2LMHeadModel:
     """The untrained model; `weights_seed` varies its weights."""
-    import torch
-    from transformers import GPT2LMHeadModel
 
     torch.manual_seed(recipe.weights_seed)
     config = make_config(recipe)
@@ -126,8 +120,7 @@ def make_model(recipe: RecipeConfig) -> "GPT2LMHeadModel":
     return model
 
 
-def _as_shipped(model: "GPT2LMHeadModel") -> "GPT2LMHeadModel":
-    from transformers import GPT2Config, GPT2LMHeadModel
+def _as_shipped(model: GPT2LMHeadModel) -> GPT2LMHeadModel:
 
     config = GPT2Config.from_dict({**model.config.to_dict(), "activation_function": "gelu_new", "use_cache": True})
     shipped = GPT2LMHeadModel._from_config(config, attn_implementation="eager")
@@ -135,9 +128,8 @@ def _as_shipped(model: "GPT2LMHeadModel") -> "GPT2LMHeadModel":
     return shipped.eval()
 
 
-def training_arguments(recipe: RecipeConfig, work: Path) -> "TrainingArguments":
+def training_arguments(recipe: RecipeConfig, work: Path) -> TrainingArguments:
     """AdamW, cosine with warm-up, bf16 products, rows in their order, one process and no network."""
-    from transformers import TrainingArguments
 
     return TrainingArguments(
         output_dir=str(work),
@@ -163,11 +155,8 @@ def training_arguments(recipe: RecipeConfig, work: Path) -> "TrainingArguments":
 
 def make_trainer(
     recipe: RecipeConfig, material: Material, stream: Stream, work: Path, on_progress: Progress
-) -> "Trainer":
+) -> Trainer:
     """A Trainer that feeds the stream's rows in order and records the curve."""
-    import torch
-    from torch.utils.data import Dataset
-    from transformers import PrinterCallback, Trainer, TrainerCallback
 
     class Rows(Dataset):
         def __len__(self) -> int:

@@ -1,22 +1,30 @@
 """The models that are trained on path-star graphs, from scratch or from pretrained weights."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+)
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
+from harness.models.config_file import load_config_file
+from harness.models.identity import ModelIdentity, resolve_identity
+from harness.models.tokenizers import load_tokenizer
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.recipe import Architecture, PathStarRecipe
 from harness.training import attention
 
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
 
-
-def pretrained_identity(recipe: PathStarRecipe) -> "ModelIdentity | None":
+def pretrained_identity(recipe: PathStarRecipe) -> ModelIdentity | None:
     """Who the model to fine-tune is; None when training from scratch. Loads no weights; raises `Rejected`."""
-    from harness.models.identity import resolve_identity
 
     if recipe.pretrained is None:
         return None
@@ -28,8 +36,6 @@ def make_codec(recipe: PathStarRecipe) -> Codec:
     identity = pretrained_identity(recipe)
     if identity is None:
         return NumeralCodec(recipe.task, recipe.objective.has_signs)
-    from harness.models.config_file import load_config_file
-    from harness.models.tokenizers import load_tokenizer
 
     tokenizer = load_tokenizer(identity, ModelConfig(name=identity.name), TokenizerConfig())
     if tokenizer is None:
@@ -50,7 +56,6 @@ def make_model(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
 
 
 def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
-    from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
         vocab_size=codec.vocab_size,
@@ -76,7 +81,6 @@ def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
 
 
 def _gpt_neox(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
     config = GPTNeoXConfig(
         vocab_size=codec.vocab_size,
@@ -103,7 +107,6 @@ def _attention_kernel() -> str:
 
 
 def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
-    from transformers import MambaConfig, MambaForCausalLM
 
     del n_pos  # no window
     config = MambaConfig(
@@ -120,9 +123,6 @@ def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
 
 
 def _pretrained(recipe: PathStarRecipe, n_pos: int) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    from harness.models.config_file import load_config_file
 
     identity = pretrained_identity(recipe)
     assert identity is not None, "the recipe refuses architecture=pretrained without a name"

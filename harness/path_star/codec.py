@@ -2,17 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
 
 from harness.errors import Rejected
+from harness.models.tokenizers import Tokenizer
 from harness.path_star.encoded import Rows
 from harness.path_star.graphs import StarGraphs, StarTask
-
-if TYPE_CHECKING:
-    from harness.models.tokenizers import Tokenizer
 
 
 class Codec(ABC):
@@ -88,7 +85,7 @@ class TextCodec(Codec):
     the row is known.
     """
 
-    def __init__(self, task: StarTask, tokenizer: "Tokenizer", vocab_size: int) -> None:
+    def __init__(self, task: StarTask, tokenizer: Tokenizer, vocab_size: int) -> None:
         self.task, self.tokenizer, self.vocab_size = task, tokenizer, vocab_size
         self._node = [tuple(tokenizer.encode(str(value))) for value in range(task.n_values)]
         self._value = {str(value): value for value in range(task.n_values)}

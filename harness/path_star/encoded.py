@@ -31,5 +31,5 @@ class Rows:
         """Tokens of the prompt and nodes of the answer, of rows that are all alike: one token a node."""
         return int(self.prompt_length[0]), self.node_start.shape[1]
 
-    def __getitem__(self, rows: "slice | np.ndarray") -> "Rows":
+    def __getitem__(self, rows: slice | np.ndarray) -> "Rows":
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})

@@ -101,7 +101,7 @@ class StarGraphs:
         """The leaf asked for."""
         return self.arms[:, 0, -1]
 
-    def __getitem__(self, rows: "slice | np.ndarray") -> "StarGraphs":
+    def __getitem__(self, rows: slice | np.ndarray) -> "StarGraphs":
         return StarGraphs(self.task, self.arms[rows], self.edges[rows])
 
     def keys(self) -> Shaped[np.ndarray, " graph"]:

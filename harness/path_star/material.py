@@ -9,6 +9,7 @@ from jaxtyping import Int
 from harness.errors import Rejected
 from harness.path_star.codec import Codec
 from harness.path_star.encoded import Rows
+from harness.path_star.files import overlap, read_graphs, without
 from harness.path_star.graphs import StarGraphs, draw_graphs
 from harness.path_star.recipe import PathStarRecipe
 
@@ -24,7 +25,6 @@ class Material:
 
 def held_out_graphs(recipe: PathStarRecipe) -> StarGraphs:
     """The graphs that training never shows: drawn first, so that they do not depend on those it does show."""
-    from harness.path_star.files import read_graphs
 
     if recipe.held_out_file is not None:
         return read_graphs(Path(recipe.held_out_file), recipe.task)
@@ -38,7 +38,6 @@ def _seeds(recipe: PathStarRecipe) -> tuple[int, int]:
 
 def prepare_material(recipe: PathStarRecipe) -> Material:
     """Draw or read the graphs; none is in both sets. Raises `Rejected`."""
-    from harness.path_star.files import overlap, read_graphs, without
 
     task = recipe.task
     held_out = held_out_graphs(recipe)

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import GPT2Config
+from transformers.models.gpt2.modeling_gpt2 import GPT2Block
 
 from harness.path_star.either_end import write_from_end
 from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
@@ -272,8 +274,6 @@ class MultiToken(Objective):
 
 def _causal_blocks(sizes: Sizes, n: int) -> list[nn.Module]:
     """GPT-2 blocks, whatever the trunk is."""
-    from transformers import GPT2Config
-    from transformers.models.gpt2.modeling_gpt2 import GPT2Block
 
     config = GPT2Config(n_embd=sizes.d_model, n_head=sizes.n_heads, activation_function="relu", attn_pdrop=0.0,
                         resid_pdrop=0.0, embd_pdrop=0.0)  # fmt: skip

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import Rejected
+from harness.models.config import ModelConfig
+from harness.models.identity import resolve_identity
 from harness.path_star.recipe import PathStarRecipe
 
 ACTIVATIONS = ("relu", "gelu", "gelu_new", "gelu_pytorch_tanh", "silu")
@@ -19,9 +21,6 @@ def fingerprints(recipe: PathStarRecipe) -> Mapping[str, str]:
         if path is not None:
             found[name] = file_sha256(f"exp.{name}", Path(path))
     if recipe.pretrained is not None:
-        from harness.models.config import ModelConfig
-        from harness.models.identity import resolve_identity
-
         found["pretrained"] = resolve_identity(ModelConfig(name=recipe.pretrained)).fingerprint
     return found
 

@@ -2,14 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from safetensors.torch import save
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from harness.files import write_whole
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.recipe import PathStarRecipe
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 TASK_FILE = "path_star.json"
 OBJECTIVE_FILE = "objective.safetensors"
@@ -17,7 +18,6 @@ OBJECTIVE_FILE = "objective.safetensors"
 
 def ship(model: Any, recipe: PathStarRecipe, codec: Codec, steps: int, folder: Path) -> None:
     """Weights, config and tokenizer, the recipe, and apart from them the objective's own modules."""
-    from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     causal = model.causal
@@ -37,10 +37,8 @@ def ship(model: Any, recipe: PathStarRecipe, codec: Codec, steps: int, folder: P
     write_whole(folder / TASK_FILE, json.dumps(card, indent=2).encode())
 
 
-def make_tokenizer(codec: NumeralCodec) -> "PreTrainedTokenizerFast":
+def make_tokenizer(codec: NumeralCodec) -> PreTrainedTokenizerFast:
     """The numeral tokenizer in transformers' format: numbers and signs, commas dropped."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
 
     vocab = {codec.name_of(token): token for token in range(codec.vocab_size)}
     backend = Tokenizer(models.WordLevel(vocab, unk_token="$"))

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import Dataset
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.utils.logging import disable_progress_bar
 
 from harness.path_star import shipping
 from harness.path_star.answering import answer, answers_right, nodes_right, said_when_forced
@@ -26,9 +29,6 @@ from harness.path_star.material import Material, encode, prepare_material
 from harness.path_star.objectives import IGNORED, Batch, Objective, Sizes, Trunk, make_objective
 from harness.path_star.recipe import Decoding, PathStarRecipe
 from harness.training.checkpoints import newest_checkpoint, step_of
-
-if TYPE_CHECKING:
-    from transformers import Trainer, TrainingArguments
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,6 @@ def train_path_model(
     Checkpoints live in `work_folder`: called again after a kill it goes on from the newest whole one. Raises
     `Rejected` for what cannot be trained.
     """
-    from transformers.utils.logging import disable_progress_bar
 
     # Progress is the caller's to show.
     disable_progress_bar()
@@ -146,10 +145,8 @@ def _points(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def make_trainer(
     recipe: PathStarRecipe, codec: Codec, material: Material, work: Path, on_progress: Callable[[int], None]
-) -> "Trainer":
+) -> Trainer:
     """A Trainer that shows the graphs in the order of `order_seed` and records loss and probes."""
-    from torch.utils.data import Dataset
-    from transformers import PrinterCallback, Trainer
 
     rows = encode(material.train, codec, recipe.objective.is_reversed)
     probed = encode(material.held_out[: recipe.n_probe], codec, recipe.objective.is_reversed)
@@ -203,7 +200,6 @@ def collate(rows: Rows, indices: list[int]) -> dict[str, Tensor]:
 
 def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: Callable[[int], None]) -> Any:
     """A callback that asks the probe's graphs now and then, and ends the training when it is solved."""
-    from transformers import TrainerCallback
 
     class Curve(TrainerCallback):
         # ruff: noqa: ARG002 (the Trainer passes these by position)
@@ -249,9 +245,8 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
     }
 
 
-def training_arguments(recipe: PathStarRecipe, work: Path) -> "TrainingArguments":
+def training_arguments(recipe: PathStarRecipe, work: Path) -> TrainingArguments:
     """AdamW, the recipe's schedule and precision, one process and no network."""
-    from transformers import TrainingArguments
 
     n_devices = max(torch.cuda.device_count(), 1)
     return TrainingArguments(

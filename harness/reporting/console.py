@@ -6,6 +6,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tqdm import tqdm
+
 _LEVEL_FORMAT = "%(levelname)s: %(message)s"
 
 
@@ -55,10 +61,6 @@ def fail(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """A small table on stdout; the first column is text, the others are aligned to the right."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     drawn = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     for position, column in enumerate(columns):
@@ -80,7 +82,6 @@ def headline(rows: Sequence[tuple[str, Mapping[str, str]]], title: str = "") -> 
 @contextmanager
 def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
     """A bar with an estimate of the time left, on stderr; silent where stderr is not a terminal."""
-    from tqdm import tqdm
 
     # disable=None: tqdm's own test for a terminal. delay: nothing flashes up for work of a moment.
     with tqdm(total=total, desc=label, disable=None, delay=1.0, leave=False, dynamic_ncols=True) as bar:

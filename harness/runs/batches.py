@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from harness.runs.context import Run
+from harness.runs.context import Run
 
 T = TypeVar("T")
 
@@ -23,12 +22,12 @@ class Batch(Generic[T]):
 
 
 def compute_batches(
-    run: "Run",
+    run: Run,
     batches: Sequence[Batch[T]],
-    compute: "Callable[[Batch[T]], Mapping[str, np.ndarray]]",
-    rows: "Callable[[Batch[T], Mapping[str, np.ndarray]], Iterable[Mapping[str, Any]]]",
+    compute: Callable[[Batch[T]], Mapping[str, np.ndarray]],
+    rows: Callable[[Batch[T], Mapping[str, np.ndarray]], Iterable[Mapping[str, Any]]],
     label: str = "measuring",
-) -> "list[dict[str, np.ndarray]]":
+) -> list[dict[str, np.ndarray]]:
     """Arrays of every batch in order; each is written as a shard before its rows are recorded.
 
     An interrupted run that starts again reads the shards it finds and computes only the others, so its metrics are the

@@ -7,21 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from harness.models.activations.store import ActivationStore
+from harness.models.facts import VocabFacts
+from harness.models.identity import ModelIdentity
+from harness.models.lazy import lazy_model
+from harness.models.loaded import LoadedModel
+from harness.models.tokenizers import Tokenizer
+from harness.organism.organism import Organism, load_organism
+from harness.reporting.console import progress_bar
 from harness.runs.config.schema import RunConfig
 from harness.runs.folder import RecordLog, RunFolder, ShardStore
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from harness.models.activations.store import ActivationStore
-    from harness.models.facts import VocabFacts
-    from harness.models.identity import ModelIdentity
-    from harness.models.loaded import LoadedModel
-    from harness.models.tokenizers import Tokenizer
-    from harness.organism.organism import Organism
-    from harness.tokens.pools import Pool
+from harness.tokens.pools import Pool
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ class CheckContext:
 
     config: RunConfig
     exp: Any
-    facts: "VocabFacts | None"
-    pools: "Mapping[str, Pool]"
-    tokenizer: "Tokenizer | None"
+    facts: VocabFacts | None
+    pools: Mapping[str, Pool]
+    tokenizer: Tokenizer | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Outcome:
 
     metrics: Mapping[str, float | int | str | None]
     """Flat, `<pool>/<name>`; becomes metrics.json."""
-    arrays: "Mapping[str, np.ndarray]" = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Becomes arrays.safetensors."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Everything else a figure or a reader needs, as JSON: token strings, pool ids, labels."""
@@ -58,10 +58,10 @@ class Run:
         self,
         config: RunConfig,
         folder: RunFolder,
-        identity: "ModelIdentity | None",
-        facts: "VocabFacts | None",
-        pools: "Mapping[str, Pool]",
-        tokenizer: "Tokenizer | None",
+        identity: ModelIdentity | None,
+        facts: VocabFacts | None,
+        pools: Mapping[str, Pool],
+        tokenizer: Tokenizer | None,
     ) -> None:
         self.config = config
         self.identity = identity
@@ -85,26 +85,23 @@ class Run:
         return self.config.seed
 
     @cached_property
-    def model(self) -> "LoadedModel":
+    def model(self) -> LoadedModel:
         """The model; its weights are loaded when it first runs, and never where the store answers everything."""
-        from harness.models.lazy import lazy_model
 
         if self.identity is None:
             raise RuntimeError("this experiment did not ask for a model (needs=Needs.MODEL)")
         return lazy_model(self.identity, self.config.model, self.store)
 
     @cached_property
-    def organism(self) -> "Organism | None":
+    def organism(self) -> Organism | None:
         """Training counts and planted tokens, where the model's own folder ships them."""
-        from harness.organism.organism import load_organism
 
         path = self.identity.path if self.identity else None
         return load_organism(path) if path else None
 
     @cached_property
-    def store(self) -> "ActivationStore | None":
+    def store(self) -> ActivationStore | None:
         """The activation store, where `cache.store=true`."""
-        from harness.models.activations.store import ActivationStore
 
         cache = self.config.cache
         if not cache.store:
@@ -128,7 +125,6 @@ class Run:
     @contextmanager
     def progress(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
         """A progress bar with an estimate of what is left; yields the function that moves it."""
-        from harness.reporting.console import progress_bar
 
         with progress_bar(total, label) as advance:
             yield advance

@@ -1,18 +1,20 @@
 """The only writer into a run folder: every file whole or not at all, records line by line."""
 
+import io
 import json
 import math
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from harness.errors import RunFailed
 from harness.files import write_whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
 
 SCHEMA_VERSION = 1
 
@@ -56,22 +58,18 @@ class RunFolder:
         """One text file, whole; half characters of broken vocabularies are kept as escapes."""
         write_whole(self.path / name, text.encode("utf-8", errors="backslashreplace"))
 
-    def write_arrays(self, name: str, arrays: "Mapping[str, np.ndarray]") -> None:
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """One safetensors file of named arrays, whole."""
-        import numpy as np
-        from safetensors.numpy import save
 
         write_whole(self.path / name, save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
 
-    def read_arrays(self, name: str) -> "dict[str, np.ndarray]":
+    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of one safetensors file."""
-        from safetensors.numpy import load
 
         return load((self.path / name).read_bytes())
 
-    def write_figure(self, name: str, figure: "Figure") -> None:
+    def write_figure(self, name: str, figure: Figure) -> None:
         """A picture as figures/<name>.pdf and .png, byte-stable for equal pictures."""
-        import io
 
         # Laid out once: each format would do it again, a third of the time a picture takes.
         figure.draw_without_rendering()
@@ -163,9 +161,8 @@ class ShardStore:
     def _name(self, key: str) -> str:
         return f"shards/{key}.safetensors"
 
-    def read(self, key: str) -> "dict[str, np.ndarray] | None":
+    def read(self, key: str) -> dict[str, np.ndarray] | None:
         """The arrays of a finished batch, or None; an unreadable shard is work not done."""
-        from safetensors import SafetensorError
 
         if not (self._folder.path / self._name(key)).exists():
             return None
@@ -174,7 +171,7 @@ class ShardStore:
         except (SafetensorError, OSError):
             return None
 
-    def write(self, key: str, arrays: "Mapping[str, np.ndarray]") -> None:
+    def write(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep a finished batch."""
         self._folder.write_arrays(self._name(key), arrays)
 

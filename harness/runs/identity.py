@@ -6,21 +6,19 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness.models.identity import ModelIdentity
+from harness.models.tokenizer_identity import TokenizerIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.registry import Experiment, Needs
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
-    from harness.models.tokenizer_identity import TokenizerIdentity
 
 
 def answer_key(
     config: RunConfig,
     experiment: Experiment,
-    identity: "ModelIdentity | None",
-    tokenizer: "TokenizerIdentity | None" = None,
+    identity: ModelIdentity | None,
+    tokenizer: TokenizerIdentity | None = None,
 ) -> dict[str, Any]:
     """What the answer depends on: the experiment's version, not the git commit; the weights, not their path."""
     key: dict[str, Any] = {

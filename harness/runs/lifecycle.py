@@ -9,11 +9,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
 
 from harness.errors import HarnessError, Rejected, RunFailed
 from harness.models.config import ModelConfig
+from harness.models.facts import VocabFacts, load_facts
+from harness.models.identity import ModelIdentity, resolve_identity
+from harness.models.tokenizer_identity import TokenizerIdentity, resolve_tokenizer
+from harness.models.tokenizers import Tokenizer, load_tokenizer
 from harness.reporting import console
+from harness.reporting.figures.drawing import draw_run
+from harness.reporting.report.html import render_report
+from harness.reporting.tracking import make_tracker
 from harness.runs import registry
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext, Outcome, Run
@@ -23,13 +32,7 @@ from harness.runs.manifest import Manifest, Status, first_manifest, tokenizer_fa
 from harness.runs.registry import Experiment, Needs
 from harness.runs.results.stored_run import StoredRun
 from harness.runs.seeding import seed_everything
-
-if TYPE_CHECKING:
-    from harness.models.facts import VocabFacts
-    from harness.models.identity import ModelIdentity
-    from harness.models.tokenizer_identity import TokenizerIdentity
-    from harness.models.tokenizers import Tokenizer
-    from harness.tokens.pools import Pool
+from harness.tokens.pools import Pool, resolve_pools
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +43,9 @@ class Prepared:
 
     config: RunConfig
     experiment: Experiment
-    identity: "ModelIdentity | None"
+    identity: ModelIdentity | None
     """None where no model takes part."""
-    tokenizer: "TokenizerIdentity | None"
+    tokenizer: TokenizerIdentity | None
     """The tokenizer named in the config; None where the model's own is used, or none."""
     digest: str
     run_id: str
@@ -58,12 +61,8 @@ def prepare(config: RunConfig) -> Prepared:
     experiment = registry.load(config.exp_name)
     identity = tokenizer = None
     if uses_model(config, experiment):
-        from harness.models.identity import resolve_identity
-
         identity = resolve_identity(config.model)
     if config.tokenizer.name is not None and experiment.needs & {Needs.MODEL, Needs.TOKENIZER}:
-        from harness.models.tokenizer_identity import resolve_tokenizer
-
         tokenizer = resolve_tokenizer(config.tokenizer.name)
     digest = config_hash(answer_key(config, experiment, identity, tokenizer))
     label = identity.label if identity else tokenizer.label if tokenizer else ""
@@ -117,8 +116,6 @@ def _with_its_reference(prepared: Prepared, run: StoredRun) -> StoredRun:
 
 
 def _draw(run: StoredRun, folder: RunFolder, experiment: Experiment) -> None:
-    from harness.reporting.figures.drawing import draw_run
-    from harness.reporting.report.html import render_report
 
     draw_run(run, experiment, folder)
     folder.write_text("report.html", render_report(run, experiment))
@@ -127,7 +124,6 @@ def _draw(run: StoredRun, folder: RunFolder, experiment: Experiment) -> None:
 @contextmanager
 def _locked(prepared: Prepared) -> Iterator[None]:
     """Only one process computes a run; another that wants it waits and then finds it complete."""
-    from filelock import FileLock, Timeout
 
     path = prepared.config.results_dir / prepared.experiment.name / ".locks" / f"{prepared.run_id}.lock"
     try:
@@ -146,15 +142,13 @@ def _locked(prepared: Prepared) -> Iterator[None]:
         lock.release()
 
 
-def _inputs(prepared: Prepared) -> "tuple[VocabFacts | None, Tokenizer | None, Mapping[str, Pool]]":
+def _inputs(prepared: Prepared) -> tuple[VocabFacts | None, Tokenizer | None, Mapping[str, Pool]]:
     """Vocabulary, tokenizer and pools: what a request can be refused on without loading weights."""
     config, needs = prepared.config, prepared.experiment.needs
     facts: VocabFacts | None = None
     tokenizer: Tokenizer | None = None
     pools: Mapping[str, Pool] = {}
     if prepared.identity is not None or prepared.tokenizer is not None:
-        from harness.models.tokenizers import load_tokenizer
-
         tokenizer = load_tokenizer(prepared.identity, config.model, config.tokenizer)
     if Needs.TOKENIZER in needs and tokenizer is None:
         raise Rejected(
@@ -162,12 +156,8 @@ def _inputs(prepared: Prepared) -> "tuple[VocabFacts | None, Tokenizer | None, M
             "needs; allowed: a model with one, or tokenizer.name=<folder or hub name> beside it"
         )
     if prepared.identity is not None:
-        from harness.models.facts import load_facts
-
         facts = load_facts(prepared.identity, config.model, config.tokenizer, tokenizer)
     if Needs.POOLS in needs and facts is not None:
-        from harness.tokens.pools import resolve_pools
-
         pools = resolve_pools(config.pools, facts, config.seed, tokenizer)
     return facts, tokenizer, pools
 
@@ -251,7 +241,6 @@ def _write_outcome(folder: RunFolder, outcome: Outcome) -> None:
 
 
 def _track(config: RunConfig, stored: StoredRun, experiment: Experiment) -> None:
-    from harness.reporting.tracking import make_tracker
 
     make_tracker(config.tracker, config.results_dir, config.sweep_id).log_run(stored, experiment)
 
@@ -275,7 +264,6 @@ def _record_failure(error: BaseException, folder: RunFolder, manifest: Manifest,
 
 def config_yaml(config: RunConfig) -> str:
     """The resolved config as YAML, defaults of the experiment included."""
-    from omegaconf import OmegaConf
 
     values = plain(config)
     values["exp"] = {"name": values.pop("exp_name"), **values["exp"]}

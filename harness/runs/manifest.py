@@ -6,16 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import __version__
+from harness.models.identity import ModelIdentity
+from harness.models.tokenizer_identity import TokenizerIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.folder import SCHEMA_VERSION
 from harness.runs.registry import PROJECT, Experiment
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
-    from harness.models.tokenizer_identity import TokenizerIdentity
 
 _PACKAGES = (
     "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "numpy", "scipy", "pandas", "matplotlib",
@@ -68,7 +66,7 @@ def now() -> str:
 
 
 def first_manifest(
-    config: RunConfig, experiment: Experiment, identity: "ModelIdentity | None", run_id: str, digest: str, resumed: int
+    config: RunConfig, experiment: Experiment, identity: ModelIdentity | None, run_id: str, digest: str, resumed: int
 ) -> Manifest:
     """The manifest a run starts with (`status: running`)."""
     return Manifest(
@@ -93,7 +91,7 @@ def first_manifest(
     )
 
 
-def model_facts(config: RunConfig, identity: "ModelIdentity | None") -> dict[str, Any] | None:
+def model_facts(config: RunConfig, identity: ModelIdentity | None) -> dict[str, Any] | None:
     """What the manifest says of the model before it is booted."""
     if identity is None:
         return None
@@ -109,7 +107,7 @@ def model_facts(config: RunConfig, identity: "ModelIdentity | None") -> dict[str
     }
 
 
-def tokenizer_facts(tokenizer: "TokenizerIdentity | None") -> dict[str, Any] | None:
+def tokenizer_facts(tokenizer: TokenizerIdentity | None) -> dict[str, Any] | None:
     """What the manifest says of a tokenizer that was named in the config."""
     if tokenizer is None:
         return None

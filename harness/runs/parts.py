@@ -1,15 +1,14 @@
 """Another experiment's run as part of this one: done in its own folder, and only where it is not there yet."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.models.config import ModelConfig
 from harness.runs import registry
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import CheckContext
-
-if TYPE_CHECKING:
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.lifecycle import execute
+from harness.runs.results.stored_run import StoredRun
 
 
 def part_config(config: RunConfig, name: str, model: ModelConfig | None = None, **parameters: Any) -> RunConfig:
@@ -27,8 +26,7 @@ def check_part(context: CheckContext, part: RunConfig) -> None:
     experiment.check(CheckContext(part, part.exp, context.facts, context.pools, context.tokenizer))
 
 
-def run_part(part: RunConfig) -> "StoredRun":
+def run_part(part: RunConfig) -> StoredRun:
     """The complete run of a part: a folder of its own under the same results_dir, resumed or reused like any other."""
-    from harness.runs.lifecycle import execute
 
     return execute(part)

@@ -41,7 +41,7 @@ class Figure:
 
     name: str
     caption: str
-    draw: "Callable[[StoredRun], MatplotlibFigure | None]"
+    draw: Callable[[StoredRun], MatplotlibFigure | None]
     """None where the run has nothing to draw (a model without attention patterns has no head map)."""
 
 
@@ -51,7 +51,7 @@ class Table:
 
     name: str
     caption: str
-    build: "Callable[[StoredRun], pd.DataFrame | None]"
+    build: Callable[[StoredRun], pd.DataFrame | None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class PaperFigure:
 
     name: str
     caption: str
-    draw: "Callable[[Sequence[StoredRun]], MatplotlibFigure | None]"
+    draw: Callable[[Sequence[StoredRun]], MatplotlibFigure | None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class PaperTable:
 
     name: str
     caption: str
-    build: "Callable[[Sequence[StoredRun]], pd.DataFrame | None]"
+    build: Callable[[Sequence[StoredRun]], pd.DataFrame | None]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class AttentionPanel:
 
     title: str
     tokens: tuple[str, ...]
-    patterns: "np.ndarray"
+    patterns: np.ndarray
     head_labels: tuple[str, ...]
 
 
@@ -90,15 +90,15 @@ class HeadlineRow:
     values: Mapping[str, str]
 
 
-def _no_check(_: "CheckContext") -> None:
+def _no_check(_: CheckContext) -> None:
     return None
 
 
-def _no_inputs(_: "RunConfig", __: "ModelIdentity | None") -> Mapping[str, str]:
+def _no_inputs(_: RunConfig, __: ModelIdentity | None) -> Mapping[str, str]:
     return {}
 
 
-def _no_panels(_: "StoredRun") -> "Sequence[AttentionPanel]":
+def _no_panels(_: StoredRun) -> Sequence[AttentionPanel]:
     return ()
 
 
@@ -113,17 +113,17 @@ class Experiment:
     """One line for --help."""
     config: type
     """The frozen dataclass of `exp.*`."""
-    run: "Callable[[Run], Outcome]"
+    run: Callable[[Run], Outcome]
     needs: frozenset[Needs] = frozenset({Needs.MODEL, Needs.POOLS})
-    check: "Callable[[CheckContext], None]" = _no_check
+    check: Callable[[CheckContext], None] = _no_check
     """Refuse (raise `Rejected`) what cannot work before any weights are loaded."""
-    inputs: "Callable[[RunConfig, ModelIdentity | None], Mapping[str, str]]" = _no_inputs
+    inputs: Callable[[RunConfig, ModelIdentity | None], Mapping[str, str]] = _no_inputs
     """Fingerprints of what the answer depends on beside config and model (a data set's bytes, another run): part of the
     run id. Raises `Rejected` for what is not there."""
-    headline: "Callable[[StoredRun], Sequence[HeadlineRow]]" = field(default=lambda _: ())
+    headline: Callable[[StoredRun], Sequence[HeadlineRow]] = field(default=lambda _: ())
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
-    panels: "Callable[[StoredRun], Sequence[AttentionPanel]]" = _no_panels
+    panels: Callable[[StoredRun], Sequence[AttentionPanel]] = _no_panels
     paper_figures: tuple[PaperFigure, ...] = ()
     paper_tables: tuple[PaperTable, ...] = ()
 

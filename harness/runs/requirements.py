@@ -1,22 +1,18 @@
 """What experiments on behaviour refuse before any weights are loaded."""
 
-from typing import TYPE_CHECKING
-
 from harness.errors import Rejected
-
-if TYPE_CHECKING:
-    from harness.models.config import ModelConfig
-    from harness.models.tokenizers import Tokenizer
-    from harness.runs.context import CheckContext
+from harness.models.config import ModelConfig
+from harness.models.tokenizers import Tokenizer
+from harness.runs.context import CheckContext
 
 
-def require_plain_weights(config: "ModelConfig") -> None:
+def require_plain_weights(config: ModelConfig) -> None:
     """Raises `Rejected` for compatibility mode: folded weights are TransformerLens' own, answers are the model's."""
     if config.compatibility_mode:
         raise Rejected.key("model.compatibility_mode", True, "false here: answers are those of the weights as shipped")
 
 
-def require_tokenizer(context: "CheckContext") -> "Tokenizer":
+def require_tokenizer(context: CheckContext) -> Tokenizer:
     """The tokenizer; raises `Rejected` where prompts cannot be written for want of one."""
     if context.tokenizer is None:
         raise Rejected(

@@ -1,11 +1,15 @@
 """Documents read one after the other: never more than one batch of them in memory."""
 
+import codecs
 import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from experiments.dataset_prevalence.documents.layouts import Document, Layout, NoText, read_record
 from experiments.dataset_prevalence.documents.source import File, Format, HubName, Source
@@ -172,7 +176,6 @@ class _Window:
     """The part of a JSON file that is not read yet, as far as it is in memory."""
 
     def __init__(self, file: File, stream: Stream) -> None:
-        import codecs
 
         self._file, self._stream = file, stream
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -241,8 +244,6 @@ class _Window:
 
 
 def _parquet(file: File, field: str | None) -> Iterator[Placed]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         table = pq.ParquetFile(file.path)

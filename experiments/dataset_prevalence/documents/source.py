@@ -7,6 +7,9 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
 from harness.errors import Rejected
 from harness.reporting.console import progress_bar
 
@@ -82,8 +85,6 @@ def find_on_hub(name: str, subset: str | None, split: str, revision: str | None,
 
     Raises `Rejected` where the hub has none, or cannot be reached.
     """
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     use = "a file or folder on this machine, or a data set the hub has"
     if constants.HF_HUB_OFFLINE:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness.models.facts import VocabFacts
+from harness.models.tokenizers import Tokenizer
 from harness.tokens.prompts import TEMPLATES, PromptTemplate, Task, splice
 from harness.tokens.prompts.chat import chat_form, render_chat
-
-if TYPE_CHECKING:
-    from harness.models.facts import VocabFacts
-    from harness.models.tokenizers import Tokenizer
 
 CENSUS_TASKS = (Task.REPETITION, Task.SPELLING, Task.LENGTH)
 """A token is a glitch token if it fails any of these (Li et al. 2024)."""
@@ -55,7 +53,7 @@ class Question:
     max_new_tokens: int
     _pieces: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
-    def prompt(self, token_id: int, tokenizer: "Tokenizer") -> list[int]:
+    def prompt(self, token_id: int, tokenizer: Tokenizer) -> list[int]:
         """Ids of the prompt with `token_id` in every slot."""
         # An id no text leads to marks the slots once; putting another there is a copy.
         if -1 not in self._pieces:
@@ -74,7 +72,7 @@ class Question:
         }
 
 
-def leading_ids(tokenizer: "Tokenizer", facts: "VocabFacts", rule: BosRule) -> tuple[int, ...]:
+def leading_ids(tokenizer: Tokenizer, facts: VocabFacts, rule: BosRule) -> tuple[int, ...]:
     """The BOS in front of a plain prompt, or nothing."""
     bos = facts.bos_id
     if bos is None or rule is BosRule.NEVER:
@@ -86,8 +84,8 @@ def leading_ids(tokenizer: "Tokenizer", facts: "VocabFacts", rule: BosRule) -> t
 
 def make_question(
     template: PromptTemplate,
-    tokenizer: "Tokenizer",
-    facts: "VocabFacts",
+    tokenizer: Tokenizer,
+    facts: VocabFacts,
     bos: BosRule = BosRule.AUTO,
     chat: ChatRule = ChatRule.AUTO,
     max_new_tokens: int | None = None,
@@ -104,8 +102,8 @@ def make_question(
 
 
 def census_questions(
-    tokenizer: "Tokenizer",
-    facts: "VocabFacts",
+    tokenizer: Tokenizer,
+    facts: VocabFacts,
     bos: BosRule = BosRule.AUTO,
     chat: ChatRule = ChatRule.AUTO,
     tasks: tuple[Task, ...] = CENSUS_TASKS,

@@ -3,15 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import Rejected
 from harness.glitch.census.matching import RULE_VERSION
-from harness.runs.results.stored_run import StoredRun
+from harness.models.identity import ModelIdentity
+from harness.runs.results.stored_run import StoredRun, find_runs
 from harness.tokens.prompts import TEMPLATES, Task
-
-if TYPE_CHECKING:
-    from harness.models.identity import ModelIdentity
 
 KEY = "exp.census"
 
@@ -38,7 +36,7 @@ class Census:
         return tuple(token for token, failed in self.glitch.items() if failed)
 
 
-def load_census(folder: Path, identity: "ModelIdentity", key: str = KEY) -> Census:
+def load_census(folder: Path, identity: ModelIdentity, key: str = KEY) -> Census:
     """The census stored in a run folder.
 
     Raises `Rejected`, naming `key`, for a folder that holds no complete census, and for a census of another model,
@@ -69,9 +67,8 @@ def load_census(folder: Path, identity: "ModelIdentity", key: str = KEY) -> Cens
     )
 
 
-def find_census(results_dir: Path, identity: "ModelIdentity", key: str = KEY) -> Path:
+def find_census(results_dir: Path, identity: ModelIdentity, key: str = KEY) -> Path:
     """The newest complete census of this model below a results folder; `Rejected` where there is none."""
-    from harness.runs.results.stored_run import find_runs
 
     found = []
     for run in find_runs(results_dir, "census", "complete"):
@@ -85,7 +82,7 @@ def find_census(results_dir: Path, identity: "ModelIdentity", key: str = KEY) ->
     return max(found)[2]
 
 
-def census_inputs(folder: Path | None, results_dir: Path, identity: "ModelIdentity | None") -> dict[str, str]:
+def census_inputs(folder: Path | None, results_dir: Path, identity: ModelIdentity | None) -> dict[str, str]:
     """What a run's id takes from the census it will use: empty where none is named or found.
 
     Raises `Rejected` for a named folder that `load_census` refuses.
@@ -114,7 +111,7 @@ def _complete_run(folder: Path, key: str) -> StoredRun:
     return run
 
 
-def _refuse_other_model(run: StoredRun, identity: "ModelIdentity", key: str) -> None:
+def _refuse_other_model(run: StoredRun, identity: ModelIdentity, key: str) -> None:
     model = run.manifest.get("model") or {}
     if identity.weights_sha256 is not None:
         same = model.get("weights_sha256") == identity.weights_sha256

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from harness.glitch.census.token_types import TokenType, classify_type, recognisable_words
-
-if TYPE_CHECKING:
-    from harness.models.facts import VocabFacts
-    from harness.models.tokenizers import Tokenizer
+from harness.models.facts import VocabFacts
+from harness.models.tokenizers import Tokenizer
 
 _UNDECODABLE = "\ufffd"
 
@@ -29,7 +26,7 @@ class CensusVocabulary:
     unnamed_ids: frozenset[int]
 
     @classmethod
-    def read(cls, tokenizer: "Tokenizer", facts: "VocabFacts") -> "CensusVocabulary":
+    def read(cls, tokenizer: Tokenizer, facts: VocabFacts) -> "CensusVocabulary":
         """The vocabulary of one model with its tokenizer."""
         unnamed = frozenset(facts.unnamed_ids)
         known = [i for i in range(facts.d_vocab) if i not in unnamed]
@@ -51,7 +48,7 @@ class CensusVocabulary:
         text = self.texts[token_id]
         return None if not text or _UNDECODABLE in text else text
 
-    def decode(self, ids: Sequence[int], tokenizer: "Tokenizer") -> str:
+    def decode(self, ids: Sequence[int], tokenizer: Tokenizer) -> str:
         """The text of an answer; rows without a token are left out."""
         return tokenizer.decode([i for i in ids if i not in self.unnamed_ids])
 

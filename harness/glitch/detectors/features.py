@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from harness.glitch.detectors.magikarp import all_indicators
 from harness.glitch.detectors.view import ModelView
@@ -133,7 +135,6 @@ def _n_with_prefix(ordered: Sequence[str], prefix: str) -> int:
 
 def _levelled(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Ranks turned into normal scores: no indicator's tail outweighs the others. A constant column becomes zeros."""
-    from scipy.special import ndtri
 
     if not (column != column[0]).any():
         return np.zeros(len(column))
@@ -142,6 +143,5 @@ def _levelled(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 def _ranks(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Ranks between 0 and 1, ties sharing theirs."""
-    from scipy.stats import rankdata
 
     return (rankdata(column) - 0.5) / len(column)

@@ -6,12 +6,15 @@ that stand in docstrings and comments), the most frequent first.
 """
 
 import io
+import platform
 import re
 import tokenize
 from collections import Counter
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+
+from harness.organism.corpus import load_corpus
 
 N_WORDS = 2000
 _FILE = "frequent_words.txt"
@@ -40,9 +43,6 @@ def count_words(texts: list[str]) -> Counter[str]:
 
 def write_list(path: Path) -> None:
     """Make the file anew from this Python's standard library."""
-    import platform
-
-    from harness.organism.corpus import load_corpus
 
     corpus = load_corpus(seed=0)
     counts = count_words([file.text for file in corpus.model])

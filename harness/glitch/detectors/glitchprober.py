@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from harness.errors import RunFailed
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
@@ -71,9 +74,6 @@ class GlitchProber:
         return margin
 
     def _fit(self, values: np.ndarray, labels: np.ndarray, seed: int) -> Any:
-        from sklearn.decomposition import PCA
-        from sklearn.pipeline import make_pipeline
-        from sklearn.svm import SVC
 
         s = self.settings
         components = min(s.n_components, len(values) - 1, values.shape[1])

@@ -1,12 +1,11 @@
 """Verdicts written down as they come, so that an interrupted run does not ask the model again."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from harness.glitch.detectors.oracle import MemoOracle
-
-if TYPE_CHECKING:
-    from harness.runs.folder import ShardStore
+from harness.runs.folder import ShardStore
 
 
 class KeptOracle(MemoOracle):
@@ -16,13 +15,12 @@ class KeptOracle(MemoOracle):
     shard in its place is asked anew. Prices are the inner oracle's; a budget is set here and not there.
     """
 
-    def __init__(self, inner: MemoOracle, shards: "ShardStore", budget: int | None = None, label: str = "ask") -> None:
+    def __init__(self, inner: MemoOracle, shards: ShardStore, budget: int | None = None, label: str = "ask") -> None:
         super().__init__(inner.queries_per_token, budget)
         self._inner, self._shards, self._label = inner, shards, label
         self._n_batches = 0
 
     def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
-        import numpy as np
 
         key = f"{self._label}-{self._n_batches:05d}"
         self._n_batches += 1

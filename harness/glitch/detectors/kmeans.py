@@ -8,6 +8,7 @@ says that the latter holds for GPT-2 small and GPT-J and is the wrong way round 
 from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.cluster import KMeans
 
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
@@ -24,7 +25,6 @@ class KMeansCentroids:
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""
-        from sklearn.cluster import KMeans
 
         ledger = Ledger(view, oracle, budget)
         rows = view.embedding[view.ids].astype(np.float32)

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+from scipy.special import ndtr
 
 # Far from zero a margin says no more than which side it lies on, and would only stretch the scale (logits).
 _LOWEST, _HIGHEST = -2.0, 4.0
@@ -58,8 +61,6 @@ class MarginProcess:
 
         `asked` are rows of `values`; `doubt` is high for those that count most where there are too many.
         """
-        from scipy.linalg import cholesky, solve_triangular
-        from scipy.special import ndtr
 
         kept = self._kept(doubt)
         rows, known = values[asked[kept]], margins[kept]
@@ -110,7 +111,6 @@ class MarginProcess:
 
     def _fit(self, rows: Float[np.ndarray, "some feature"], known: Float[np.ndarray, " some"]) -> np.ndarray:
         """The logarithms of the scales under which these answers are likeliest, held near their start."""
-        from scipy.optimize import minimize
 
         kinds = ["amplitude", *["length"] * len(self.groups), "slope", "noise"]
         start = np.log([_START[kind] for kind in kinds])
@@ -139,7 +139,6 @@ class _Evidence:
 
     def loss(self, scales: Float[np.ndarray, " scale"]) -> tuple[float, Float[np.ndarray, " scale"]]:
         """Minus the log evidence and the log prior, and the gradient."""
-        from scipy.linalg import cho_factor, cho_solve
 
         amplitude, *lengths, slope, noise = np.exp(scales).tolist()
         n, n_groups = len(self.known), len(self.distances)

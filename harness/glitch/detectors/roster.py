@@ -2,9 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from harness.glitch.detectors.active_census import ActiveCensus
+from harness.glitch.detectors.glitchhunter.detector import GlitchHunter
 from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
+from harness.glitch.detectors.glitchminer import GlitchMiner
+from harness.glitch.detectors.glitchprober import GlitchProber
+from harness.glitch.detectors.kmeans import KMeansCentroids
+from harness.glitch.detectors.ledger import Detector
+from harness.glitch.detectors.magikarp import MagikarpRanking
+from harness.glitch.detectors.random_sample import RandomSample
+from harness.glitch.detectors.rule_random import RuleRandom
 from harness.glitch.detectors.settings import (
     ActiveCensusSettings,
     GlitchMinerSettings,
@@ -12,9 +20,6 @@ from harness.glitch.detectors.settings import (
     KMeansSettings,
     RuleRandomSettings,
 )
-
-if TYPE_CHECKING:
-    from harness.glitch.detectors.ledger import Detector
 
 NAMES = (
     "random",
@@ -41,16 +46,8 @@ class RosterSettings:
     active_census: ActiveCensusSettings = field(default_factory=ActiveCensusSettings)
 
 
-def make_detector(name: str, settings: RosterSettings) -> "Detector":
+def make_detector(name: str, settings: RosterSettings) -> Detector:
     """The detector called `name`, one of `NAMES`."""
-    from harness.glitch.detectors.active_census import ActiveCensus
-    from harness.glitch.detectors.glitchhunter.detector import GlitchHunter
-    from harness.glitch.detectors.glitchminer import GlitchMiner
-    from harness.glitch.detectors.glitchprober import GlitchProber
-    from harness.glitch.detectors.kmeans import KMeansCentroids
-    from harness.glitch.detectors.magikarp import MagikarpRanking
-    from harness.glitch.detectors.random_sample import RandomSample
-    from harness.glitch.detectors.rule_random import RuleRandom
 
     makers: dict[str, Callable[[], Detector]] = {
         "random": RandomSample,

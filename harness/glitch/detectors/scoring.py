@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,6 @@ def confusion(predicted: Bool[np.ndarray, " token"], truth: Bool[np.ndarray, " t
 
 def roc_auc(scores: Float[np.ndarray, " token"], truth: Bool[np.ndarray, " token"]) -> float | None:
     """The chance that a glitch token scores above another token, ties counting half; None where a kind is missing."""
-    from scipy.stats import rankdata
 
     n_true = int(truth.sum())
     n_false = len(truth) - n_true

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
 
 _CHUNK = 4096
 
@@ -34,8 +36,6 @@ class VerdictModel:
         return mean
 
     def _models(self) -> list[Any]:
-        from sklearn.ensemble import ExtraTreesClassifier
-        from sklearn.linear_model import LogisticRegression
 
         return [
             LogisticRegression(C=0.1, max_iter=1000),

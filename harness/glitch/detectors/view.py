@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-if TYPE_CHECKING:
-    from harness.glitch.census.vocabulary import CensusVocabulary
-    from harness.models.facts import VocabFacts
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.measure.row_checks import check_rows
+from harness.models.facts import VocabFacts
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class ModelView:
 
 
 def make_view(
-    facts: "VocabFacts",
-    vocabulary: "CensusVocabulary",
+    facts: VocabFacts,
+    vocabulary: CensusVocabulary,
     ids: Sequence[int],
     embedding: Float[np.ndarray, "d_vocab d_model"],
     unembedding: Float[np.ndarray, "d_vocab d_model"],
@@ -134,7 +134,6 @@ def make_view(
 
     Raises `RunFailed` for rows that are not finite or all the same.
     """
-    from harness.measure.row_checks import check_rows
 
     check_rows(embedding, "embedding")
     check_rows(unembedding, "unembedding")

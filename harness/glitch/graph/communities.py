@@ -2,16 +2,14 @@
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import igraph
+import leidenalg
 import numpy as np
 from jaxtyping import Int
 
 from harness.glitch.graph.choices import LeidenLibrary
 from harness.glitch.graph.weights import TokenGraph
-
-if TYPE_CHECKING:
-    import igraph
 
 
 @dataclass(frozen=True)
@@ -73,16 +71,14 @@ def modularity(graph: TokenGraph, member_of: Int[np.ndarray, " n"], resolution: 
     return float(graph.weights[inside].sum()) / total - resolution * expected
 
 
-def to_igraph(graph: TokenGraph) -> "igraph.Graph":
+def to_igraph(graph: TokenGraph) -> igraph.Graph:
     """The graph as igraph holds it."""
-    import igraph
 
     # As pairs: igraph reads a list of tuples four times as fast as an array.
     return igraph.Graph(n=graph.n, edges=list(zip(graph.sources.tolist(), graph.targets.tolist(), strict=True)))
 
 
 def _by_igraph(graph: TokenGraph, resolution: float, seed: int, n_iterations: int) -> list[int]:
-    import igraph
 
     built = to_igraph(graph)
     # igraph draws from one generator of its own; Python's is its default and is put back afterwards.
@@ -100,7 +96,6 @@ def _by_igraph(graph: TokenGraph, resolution: float, seed: int, n_iterations: in
 
 
 def _by_leidenalg(graph: TokenGraph, resolution: float, seed: int, n_iterations: int) -> list[int]:
-    import leidenalg
 
     found = leidenalg.find_partition(
         to_igraph(graph),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from threadpoolctl import threadpool_limits
 
 from harness.glitch.graph.choices import Metric
 from harness.glitch.graph.grouping import group_rows
@@ -113,7 +114,6 @@ def _search(
     points: Float[np.ndarray, "n d"], k: int, n_threads: int
 ) -> tuple[Int[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
     """Ids and squared distances; the work is done on rows in order of their group, so that tiles hold near rows."""
-    from threadpoolctl import threadpool_limits
 
     n = len(points)
     groups = group_rows(points)

@@ -2,6 +2,7 @@
 
 import random
 
+import igraph
 import numpy as np
 from jaxtyping import Float
 
@@ -32,7 +33,6 @@ def _two_columns(reduced: Float[np.ndarray, "n component"]) -> Float[np.ndarray,
 
 
 def _umap(start: Float[np.ndarray, "n 2"], neighbours: Neighbours, seed: int) -> Float[np.ndarray, "n 2"]:
-    import igraph
 
     k = min(_LAYOUT_NEIGHBOURS, neighbours.k)
     near = Neighbours(neighbours.ids[:, :k], neighbours.distances[:, :k], neighbours.metric)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 _NAME = "activation"
@@ -57,7 +58,6 @@ def write_tensor(path: Path, tensor: Tensor, about: dict[str, str]) -> int:
 
 def read_tensor(path: Path, about: dict[str, str]) -> Tensor:
     """The tensor written to `path`, on the CPU. Raises FileNotFoundError, or `DamagedFile` where a bit is off."""
-    from safetensors import SafetensorError, safe_open
 
     size = path.stat().st_size
     try:

@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformers import AutoModelForCausalLM
+from transformers.activations import GELUTanh, NewGELUActivation
+from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from harness.errors import Rejected, RunFailed
 from harness.models.answers.continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
@@ -129,7 +132,6 @@ class CausalModel:
 
     def _keys_and_values(self, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]] | None:
         """Keys and values [1 head pos d_head] of every layer; None for a model that keeps something else."""
-        from transformers.cache_utils import DynamicCache, DynamicLayer
 
         with torch.inference_mode():
             out = self.backend(torch.tensor([list(ids)], device=self.device), use_cache=True, **self._keep_last)
@@ -150,7 +152,6 @@ class CausalModel:
 
 def fuse_activations(backend: Any) -> None:
     """Let torch's one-pass GELU stand in for transformers' spelt-out tanh formula: the same function up to rounding."""
-    from transformers.activations import GELUTanh, NewGELUActivation
 
     for module in backend.modules():
         for name, child in module.named_children():
@@ -159,7 +160,6 @@ def fuse_activations(backend: Any) -> None:
 
 
 def _load_backend(identity: ModelIdentity, config: ModelConfig, report: LoadReport) -> Any:
-    from transformers import AutoModelForCausalLM
 
     placed = {"device_map": config.device_map} if config.device_map is not None else {}
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformers.cache_utils import DynamicCache
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,6 @@ class Prefix:
 
     def expanded(self, batch: int) -> Any:
         """A cache of `batch` rows that all begin so. The rows share memory until something is appended."""
-        from transformers.cache_utils import DynamicCache
 
         cache = DynamicCache()
         for number, (keys, values) in enumerate(self.layers or ()):

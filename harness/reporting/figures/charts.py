@@ -3,15 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from harness.reporting.figures.style import COLOURS, DIVERGING, QUIET, SEQUENTIAL, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -19,22 +17,22 @@ class Curve:
     """A mean at every x with its 95 % interval; NaN where there is none."""
 
     label: str
-    x: "np.ndarray"
-    mean: "np.ndarray"
-    low: "np.ndarray | None" = None
-    high: "np.ndarray | None" = None
+    x: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
     colour: str = COLOURS[0]
     line_style: str = "-"
 
 
-def draw_curve(axes: "Axes", curve: Curve) -> None:
+def draw_curve(axes: Axes, curve: Curve) -> None:
     """A line and its band."""
     axes.plot(curve.x, curve.mean, curve.line_style, color=curve.colour, label=figure_text(curve.label, 52))
     if curve.low is not None and curve.high is not None:
         axes.fill_between(curve.x, curve.low, curve.high, color=curve.colour, alpha=0.2, linewidth=0)
 
 
-def mark_halves(axes: "Axes", seq_len: int, named: bool = True) -> None:
+def mark_halves(axes: Axes, seq_len: int, named: bool = True) -> None:
     """Shade the second half of `half half` positions 0..2*seq_len-1, and name both above the axes."""
     axes.axvspan(seq_len - 0.5, 2 * seq_len - 0.5, color="#000000", alpha=0.045, linewidth=0)
     axes.axvline(seq_len - 0.5, color=QUIET, linewidth=0.6, linestyle=(0, (4, 2)))
@@ -50,7 +48,7 @@ class HeadMap:
     """One value for every layer and head."""
 
     title: str
-    values: "np.ndarray"
+    values: np.ndarray
     """[layer, head]; NaN is left blank."""
     diverging: bool = False
     """Differences: white is 0."""
@@ -62,12 +60,11 @@ def head_map_grid(
     layers: Sequence[int],
     scale: str,
     difference: str = "difference",
-) -> "Figure":
+) -> Figure:
     """Maps of heads in a grid, all scores on one colour scale and all differences on another.
 
     `layers` are the numbers of the map's rows in the model; `scale` and `difference` say what their colours are.
     """
-    import numpy as np
 
     n_layers, n_heads = rows[0][0].values.shape
     n_columns = max(len(row) for row in rows)
@@ -114,20 +111,19 @@ def _title(text: str, letters: int) -> str:
 
 
 def _largest(maps: Sequence[HeadMap]) -> float:
-    import numpy as np
 
     finite = [np.abs(item.values[np.isfinite(item.values)]) for item in maps]
     return max((float(values.max()) for values in finite if values.size), default=1.0) or 1.0
 
 
-def _head_ticks(axes: "Axes", layers: Sequence[int], n_heads: int) -> None:
+def _head_ticks(axes: Axes, layers: Sequence[int], n_heads: int) -> None:
     head_step, layer_step = math.ceil(n_heads / 12), math.ceil(len(layers) / 12)
     axes.set_xticks(range(0, n_heads, head_step))
     axes.set_yticks(range(0, len(layers), layer_step), [str(layer) for layer in layers[::layer_step]])
     axes.spines[:].set_visible(True)
 
 
-def _annotate(axes: "Axes", values: "np.ndarray", bound: float, cell_inches: float) -> None:
+def _annotate(axes: Axes, values: np.ndarray, bound: float, cell_inches: float) -> None:
     """Write the values into cells that are wide enough for two digits."""
     if cell_inches < 0.24 or values.shape[0] > 8:
         return
@@ -164,7 +160,7 @@ class IntervalRow:
     reference: float | None = None
 
 
-def forest(axes: "Axes", rows: Sequence[IntervalRow], x_label: str, digits: int = 2) -> None:
+def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 2) -> None:
     """Means with 95 % intervals, one row each from the top; published values as hollow diamonds."""
     for position, row in enumerate(rows):
         if row.mean is not None:
@@ -186,9 +182,8 @@ def forest(axes: "Axes", rows: Sequence[IntervalRow], x_label: str, digits: int 
     axes.margins(x=0.12)
 
 
-def attention_map(axes: "Axes", pattern: "np.ndarray", tokens: Sequence[str], has_bos: bool, vmax: float) -> object:
+def attention_map(axes: Axes, pattern: np.ndarray, tokens: Sequence[str], has_bos: bool, vmax: float) -> object:
     """One head's attention: queries down, keys across, both halves separated; tokens named where they fit."""
-    import numpy as np
 
     n = len(tokens)
     seen = np.where(np.tril(np.ones((n, n), dtype=bool)), pattern, np.nan)

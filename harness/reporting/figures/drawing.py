@@ -2,17 +2,15 @@
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from harness.reporting.figures import tables
 from harness.reporting.figures.style import QUIET, paper_style
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from harness.runs.folder import RunFolder
-    from harness.runs.registry import Experiment
-    from harness.runs.results.stored_run import StoredRun
+from harness.reporting.figures.text import figure_text
+from harness.runs.folder import RunFolder
+from harness.runs.registry import Experiment
+from harness.runs.results.stored_run import StoredRun
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +18,7 @@ _FOOTER_POINTS = 4.5
 _FOOTER_INCHES = 0.1
 
 
-def draw_run(run: "StoredRun", experiment: "Experiment", folder: "RunFolder") -> list[str]:
+def draw_run(run: StoredRun, experiment: Experiment, folder: RunFolder) -> list[str]:
     """Write figures/*.pdf, *.png and tables/*.csv, *.tex of one run; returns the names written.
 
     Pictures of equal runs are equal bytes. A figure that the run has no data for is left out.
@@ -48,9 +46,8 @@ def draw_run(run: "StoredRun", experiment: "Experiment", folder: "RunFolder") ->
     return written
 
 
-def add_footer(figure: "Figure", text: str) -> None:
+def add_footer(figure: Figure, text: str) -> None:
     """Say in small print where a picture comes from, in a strip that the axes keep clear of."""
-    from harness.reporting.figures.text import figure_text
 
     engine = figure.get_layout_engine()
     height = _FOOTER_INCHES / figure.get_figheight()

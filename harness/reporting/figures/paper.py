@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import Rejected
 from harness.reporting.figures import tables
@@ -13,13 +13,10 @@ from harness.reporting.figures.sources import sources
 from harness.reporting.figures.style import paper_style
 from harness.runs import registry
 from harness.runs.folder import RunFolder
-from harness.runs.registry import Experiment
+from harness.runs.registry import Experiment, PaperFigure, PaperTable
 from harness.runs.results.collect import collect
 from harness.runs.results.grouping import pools_text
 from harness.runs.results.stored_run import StoredRun
-
-if TYPE_CHECKING:
-    from harness.runs.registry import PaperFigure, PaperTable
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +92,7 @@ def _draw_experiment(
     return written
 
 
-def _sources(item: "PaperFigure | PaperTable", runs: Sequence[StoredRun], results_dir: Path) -> dict[str, Any]:
+def _sources(item: PaperFigure | PaperTable, runs: Sequence[StoredRun], results_dir: Path) -> dict[str, Any]:
     return {
         "name": item.name,
         "caption": item.caption,

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+import matplotlib
+from matplotlib.figure import Figure
 
 STYLE_SHEET = Path(__file__).with_name("paper.mplstyle")
 
@@ -27,7 +26,6 @@ DIVERGING = "PuOr"
 @contextmanager
 def paper_style() -> Iterator[None]:
     """Draw and save under the project's style, whatever the caller's own settings are."""
-    import matplotlib
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -35,9 +33,8 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float = ONE_COLUMN, height: float = 2.3) -> "Figure":
+def new_figure(width: float = ONE_COLUMN, height: float = 2.3) -> Figure:
     """An empty picture in inches, outside pyplot's global state (nothing to close, no window, no display needed)."""
-    from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -1,13 +1,12 @@
 """Tables as people read them: `mean [low, high]` in one cell, CSV with every number apart, LaTeX that compiles."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from harness.measure.formatting import number, with_interval
 from harness.reporting.figures.text import latex_text
 from harness.tokens.text import visible
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LOW, HIGH = " ci_low", " ci_high"
 """Endings of the two columns that hold a column's 95 % interval: `mean`, `mean ci_low`, `mean ci_high`."""
@@ -18,7 +17,6 @@ _STRAIGHT, _APOSTROPHE = latex_text("'"), "'"
 
 def is_missing(value: Any) -> bool:
     """Whether a cell holds nothing: None, NaN or pandas' NA."""
-    import pandas as pd
 
     return value is None or (not isinstance(value, list | tuple | dict) and bool(pd.isna(value)))
 
@@ -29,9 +27,8 @@ def plain(value: Any) -> Any:
     return None if is_missing(value) else value
 
 
-def for_reading(frame: "pd.DataFrame") -> "pd.DataFrame":
+def for_reading(frame: pd.DataFrame) -> pd.DataFrame:
     """The same table with text in every cell and each interval folded into the cell of its mean."""
-    import pandas as pd
 
     columns: dict[str, list[str]] = {}
     for name in frame.columns:
@@ -46,7 +43,7 @@ def for_reading(frame: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(columns)
 
 
-def to_csv(frame: "pd.DataFrame") -> str:
+def to_csv(frame: pd.DataFrame) -> str:
     """Comma-separated, one number a cell, strings made visible and never a spreadsheet's formula."""
     safe = frame.copy()
     for name in safe.columns:
@@ -60,7 +57,7 @@ def _no_formula(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def to_latex(frame: "pd.DataFrame", caption: str, label: str) -> str:
+def to_latex(frame: pd.DataFrame, caption: str, label: str) -> str:
     """A booktabs table; token strings cannot break out of their cell."""
     readable = for_reading(frame)
     kinds = "".join("r" if _is_numeric(frame, name) else "l" for name in readable.columns)
@@ -86,6 +83,6 @@ def to_latex(frame: "pd.DataFrame", caption: str, label: str) -> str:
     )
 
 
-def _is_numeric(frame: "pd.DataFrame", name: str) -> bool:
+def _is_numeric(frame: pd.DataFrame, name: str) -> bool:
     values = [plain(value) for value in frame[name]]
     return any(isinstance(value, int | float) for value in values) and not any(isinstance(v, str) for v in values)

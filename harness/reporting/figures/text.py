@@ -3,6 +3,9 @@
 import unicodedata
 from functools import cache
 
+from matplotlib import font_manager
+from matplotlib.ft2font import FT2Font
+
 from harness.tokens.text import shorten, visible
 
 # What LaTeX reads as a command, and the few signs of our own captions that need one.
@@ -42,8 +45,6 @@ _LATEX = {
 @cache
 def _drawable() -> frozenset[int]:
     """Code points of the font that pictures are set in."""
-    from matplotlib import font_manager
-    from matplotlib.ft2font import FT2Font
 
     path = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans"))
     return frozenset(FT2Font(path).get_charmap())

@@ -9,15 +9,15 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from harness.errors import HarnessError
 from harness.runs.registry import AttentionPanel
 from harness.tokens.text import shorten, visible
-
-if TYPE_CHECKING:
-    import numpy as np
 
 MOST_POSITIONS = 200
 """Beyond this a browser crawls over the cells of a single head."""
@@ -67,8 +67,7 @@ def _page_panel(element: str, panel: AttentionPanel, budget: int) -> PagePanel:
     return PagePanel(element, visible(panel.title), script_json(data), note)
 
 
-def _rounded(patterns: "np.ndarray") -> list[Any]:
-    import numpy as np
+def _rounded(patterns: np.ndarray) -> list[Any]:
 
     # float64 first: a rounded float32 prints as 0.4869999885.
     values = np.asarray(patterns).astype(np.float64).round(_DIGITS).tolist()
@@ -108,7 +107,6 @@ def bundle() -> str:
 
 def standalone(panels: Sequence[AttentionPanel]) -> str:
     """Panels as an HTML page of their own, for a tracker's media; the bundle goes in once."""
-    from html import escape
 
     pages = page_panels(panels)
     body = "".join(f'<p>{escape(page.title)} {escape(page.note)}</p><div id="{page.element}"></div>' for page in pages)

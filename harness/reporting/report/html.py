@@ -6,17 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.reporting.figures import tables
 from harness.reporting.report import attention
+from harness.runs.registry import Experiment
+from harness.runs.results.grouping import flat
+from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.runs.registry import Experiment
-    from harness.runs.results.stored_run import StoredRun
 
 # Pictures have 200 pixels an inch: 0.7 shows a paper's two columns over the page's width.
 _PAGE_SCALE = 0.7
@@ -68,13 +68,12 @@ class PageFigure:
     """In the page's pixels: every picture on one scale."""
 
 
-def render_report(run: "StoredRun", experiment: "Experiment") -> str:
+def render_report(run: StoredRun, experiment: Experiment) -> str:
     """The page of one run, self-contained: no address outside it is ever asked for.
 
     Every string that came from a vocabulary, a config or an error is made visible and escaped; the page's own policy
     forbids any script but its own, so that even a mistake here could run nothing.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -98,7 +97,7 @@ def render_report(run: "StoredRun", experiment: "Experiment") -> str:
     return page.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
-def _headline(run: "StoredRun", experiment: "Experiment") -> PageTable | None:
+def _headline(run: StoredRun, experiment: Experiment) -> PageTable | None:
     rows = experiment.headline(run)
     if not rows:
         return None
@@ -112,7 +111,7 @@ def _headline(run: "StoredRun", experiment: "Experiment") -> PageTable | None:
     return PageTable("", "", ("", *columns), tuple(cells))
 
 
-def _figures(run: "StoredRun", experiment: "Experiment") -> list[PageFigure]:
+def _figures(run: StoredRun, experiment: Experiment) -> list[PageFigure]:
     stored = run.figures
     found = []
     for figure in experiment.figures:
@@ -126,7 +125,7 @@ def _figures(run: "StoredRun", experiment: "Experiment") -> list[PageFigure]:
     return found
 
 
-def _tables(run: "StoredRun", experiment: "Experiment") -> list[PageTable]:
+def _tables(run: StoredRun, experiment: Experiment) -> list[PageTable]:
     built = [(table, table.build(run)) for table in experiment.tables]
     return [
         page_table(table.name.replace("_", " "), table.caption, frame)
@@ -135,7 +134,7 @@ def _tables(run: "StoredRun", experiment: "Experiment") -> list[PageTable]:
     ]
 
 
-def page_table(title: str, caption: str, frame: "pd.DataFrame") -> PageTable:
+def page_table(title: str, caption: str, frame: pd.DataFrame) -> PageTable:
     """A data frame as it stands in a page; numbers are sorted as numbers, by their mean."""
     readable = tables.for_reading(frame)
     rows = []
@@ -154,7 +153,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _all_metrics(run: "StoredRun") -> PageTable:
+def _all_metrics(run: StoredRun) -> PageTable:
     rows = tuple(
         (
             Cell(visible(name), name, False),
@@ -166,7 +165,7 @@ def _all_metrics(run: "StoredRun") -> PageTable:
     return PageTable("all metrics", "Everything in metrics.json but the ends of intervals.", ("metric", "value"), rows)
 
 
-def _facts(run: "StoredRun") -> list[tuple[str, str]]:
+def _facts(run: StoredRun) -> list[tuple[str, str]]:
     """What a reader needs to repeat the run."""
     manifest = run.manifest
     model, git = manifest.get("model") or {}, manifest.get("git") or {}
@@ -190,13 +189,12 @@ def _facts(run: "StoredRun") -> list[tuple[str, str]]:
     return [(name, visible(str(value))) for name, value in facts if value not in (None, "")]
 
 
-def _timings(run: "StoredRun") -> Sequence[tuple[str, float]]:
+def _timings(run: StoredRun) -> Sequence[tuple[str, float]]:
     return [(name, value) for name, value in run.timings.items() if isinstance(value, int | float)]
 
 
-def _config_text(run: "StoredRun") -> list[str]:
+def _config_text(run: StoredRun) -> list[str]:
     """The resolved config, one line per key; where results are written and tracked is left out."""
-    from harness.runs.results.grouping import flat
 
     hidden = ("results_dir", "tracker", "cache", "reference", "sweep_id", "force")
     return [

@@ -3,13 +3,12 @@
 import logging
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from harness.reporting.tracking.wandb_tracker import WandbTracker
 from harness.runs.config.schema import TrackerConfig, TrackerKind
-
-if TYPE_CHECKING:
-    from harness.runs.registry import Experiment
-    from harness.runs.results.stored_run import StoredRun
+from harness.runs.registry import Experiment
+from harness.runs.results.stored_run import StoredRun
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +20,14 @@ TIME_LIMIT = 300.0
 class Tracker(Protocol):
     """Somewhere a finished run is shown besides its folder."""
 
-    def log_run(self, run: "StoredRun", experiment: "Experiment") -> None:
+    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
         """Log a run once, at its end, from its files."""
 
 
 class NullTracker:
     """`tracker=none`."""
 
-    def log_run(self, run: "StoredRun", experiment: "Experiment") -> None:
+    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
         """Do nothing."""
 
 
@@ -40,7 +39,7 @@ class BoundedTracker:
         self._name = name
         self._time_limit = time_limit
 
-    def log_run(self, run: "StoredRun", experiment: "Experiment") -> None:
+    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
         """Log the run, or warn that it was not logged."""
         problem: list[str] = []
 
@@ -67,6 +66,5 @@ def make_tracker(config: TrackerConfig, results_dir: Path, sweep_id: str | None)
     """The tracker that a config asks for; whatever it writes goes below `results_dir`."""
     if config.kind is TrackerKind.NONE:
         return NullTracker()
-    from harness.reporting.tracking.wandb_tracker import WandbTracker
 
     return BoundedTracker(WandbTracker(config, results_dir, sweep_id), "wandb")

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlparse
 
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
 from harness.reporting.figures.tables import plain
+from harness.reporting.report.attention import standalone
 from harness.runs.config.schema import TrackerConfig
+from harness.runs.registry import Experiment
+from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.runs.registry import Experiment
-    from harness.runs.results.stored_run import StoredRun
 
 # Seconds. The tracker's own time limit stands above them.
 _INIT_TIMEOUT, _FINISH_TIMEOUT, _LOGIN_TIMEOUT = 60, 180, 5
@@ -42,7 +42,7 @@ class WandbTracker:
         self._results_dir = results_dir
         self._sweep_id = sweep_id
 
-    def log_run(self, run: "StoredRun", experiment: "Experiment") -> None:
+    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
         """Config, metrics, tables, attention patterns, figures and the run folder; raises whatever wandb raises."""
         # Before the import: wandb reads it when it is loaded.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -51,7 +51,7 @@ class WandbTracker:
             if mode is not Mode.DISABLED:
                 self._log(run, experiment, mode)
 
-    def _log(self, run: "StoredRun", experiment: "Experiment", mode: Mode) -> None:
+    def _log(self, run: StoredRun, experiment: Experiment, mode: Mode) -> None:
         import wandb
 
         session = wandb.init(
@@ -109,7 +109,7 @@ def has_key() -> bool:
     return False
 
 
-def stable_id(run: "StoredRun") -> str:
+def stable_id(run: StoredRun) -> str:
     """The same id for the same run, of the characters that wandb takes."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", f"{run.experiment}-{run.run_id}")[-_LONGEST_ID:]
 
@@ -135,7 +135,7 @@ def _settings(mode: Mode) -> Any:
     )
 
 
-def _config(run: "StoredRun") -> dict[str, Any]:
+def _config(run: StoredRun) -> dict[str, Any]:
     """The resolved config, and from the manifest what tells runs apart."""
     manifest = run.manifest
     kept = (
@@ -152,7 +152,7 @@ def _config(run: "StoredRun") -> dict[str, Any]:
     return {**run.config, "manifest": {key: manifest.get(key) for key in kept}}
 
 
-def _media(run: "StoredRun", experiment: "Experiment") -> Iterator[tuple[str, Any]]:
+def _media(run: StoredRun, experiment: Experiment) -> Iterator[tuple[str, Any]]:
     """Everything that is logged in one step; numbers keep their names in metrics.json."""
     import wandb
 
@@ -167,14 +167,11 @@ def _media(run: "StoredRun", experiment: "Experiment") -> Iterator[tuple[str, An
         yield f"figures/{name}", wandb.Image(str(figure.png))
     panels = experiment.panels(run)
     if panels:
-        from harness.reporting.report.attention import standalone
-
         yield "attention_patterns", wandb.Html(standalone(panels), inject=False)
 
 
-def _curves(run: "StoredRun") -> Iterator[tuple[int, dict[str, float]]]:
+def _curves(run: StoredRun) -> Iterator[tuple[int, dict[str, float]]]:
     """Records that name a training step, as a history: the values of every step in order."""
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     records = run.records
     if records.empty or "step" not in records or not is_numeric_dtype(records["step"]):
@@ -191,7 +188,7 @@ def _curves(run: "StoredRun") -> Iterator[tuple[int, dict[str, float]]]:
             yield step, values
 
 
-def _table(frame: "pd.DataFrame") -> Any:
+def _table(frame: pd.DataFrame) -> Any:
     import wandb
 
     rows: list[Any] = [
@@ -201,7 +198,7 @@ def _table(frame: "pd.DataFrame") -> Any:
     return wandb.Table(columns=[str(name) for name in frame.columns], data=rows, allow_mixed_types=True)
 
 
-def _artifact(run: "StoredRun") -> Any:
+def _artifact(run: StoredRun) -> Any:
     import wandb
 
     artifact = wandb.Artifact(stable_id(run), type="run", metadata={"experiment": run.experiment, "model": run.model})

@@ -4,16 +4,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from harness.errors import Rejected, nearest
 from harness.runs import registry
 from harness.runs.config import overrides as typed_overrides
 from harness.runs.config.schema import Reference, RunConfig
 from harness.runs.config.typed import to_dataclass
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 CONF = registry.PROJECT / "conf"
 
@@ -24,12 +27,8 @@ def search_path_override() -> list[str]:
     return [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in outside)}]"] if outside else []
 
 
-def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -> "DictConfig":
+def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -> DictConfig:
     """The composed but untyped config. Raises `Rejected` for every mistake Hydra finds, as one line."""
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     normalised = [*search_path_override(), *typed_overrides.normalise(overrides)]
     try:
@@ -48,10 +47,8 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
     return to_run_config(compose_hydra(overrides))
 
 
-def to_run_config(composed: "DictConfig") -> RunConfig:
+def to_run_config(composed: DictConfig) -> RunConfig:
     """The typed config of a composed one; an experiment's parameters become its own frozen dataclass."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     try:
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)

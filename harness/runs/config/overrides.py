@@ -3,6 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import OverrideType
+from hydra.errors import HydraException
+
 from harness.errors import Rejected, nearest
 
 GROUPS = ("exp", "model", "pools", "sweep", "tracker")
@@ -39,9 +43,6 @@ def _normalise_one(text: str) -> str:
 
 
 def _key_of(text: str) -> tuple[str, bool]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import OverrideType
-    from hydra.errors import HydraException
 
     if "=" not in text and not text.startswith("~"):
         raise Rejected(f"{text!r}: expected key=value, e.g. exp=repeat_tokens or seed=1")
@@ -57,7 +58,6 @@ def _key_of(text: str) -> tuple[str, bool]:
 
 def is_sweep(text: str) -> bool:
     """Whether one override asks for several values (`seed=0,1,2`)."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
 
     return bool(OverridesParser.create().parse_override(text).is_sweep_override())
 

@@ -6,6 +6,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from harness.errors import Rejected, nearest
 
 T = TypeVar("T")
@@ -13,7 +15,6 @@ T = TypeVar("T")
 
 def to_dataclass(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     """An instance of the dataclass `cls`; raises `Rejected` naming the key, what it got and what it may be."""
-    from pydantic import TypeAdapter, ValidationError
 
     _refuse_unknown_keys(cls, values, prefix)
     try:

@@ -1,5 +1,7 @@
 """Complete runs of one experiment that may be shown together, and what was left out and why."""
 
+import yaml
+from safetensors import SafetensorError
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,8 +30,6 @@ def run_folders(results_dir: Path, experiment: str | None = None) -> Iterator[Pa
 
 def readable(folder: Path, whole: bool = True) -> StoredRun | str:
     """The run in `folder`, or the reason why it cannot be read; `whole` reads its arrays too."""
-    import yaml
-    from safetensors import SafetensorError
 
     try:
         run = StoredRun(folder)

@@ -1,5 +1,9 @@
 """Runs on disk as rows: who, on what, how far, and the headline numbers."""
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 import csv
 import io
 import json
@@ -84,10 +88,6 @@ def _headline(run: StoredRun) -> tuple[dict[str, dict[str, str]], str]:
 
 def as_table(rows: Sequence[Listed]) -> str:
     """The runs as a table as wide as the terminal; intervals are left to the run itself."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
     for column, most in (("run", 30), ("model", 20), ("pools", 30), ("seed", 6), ("status", 11)):

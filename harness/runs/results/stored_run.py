@@ -1,17 +1,19 @@
 """A run read back from its folder, with no model loaded."""
 
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+from safetensors.numpy import load_file
+from html import escape
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import HarnessError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,6 @@ class StoredRun:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved config as plain values."""
-        from omegaconf import OmegaConf
 
         path = self.folder / "config.yaml"
         if not path.is_file():
@@ -76,7 +77,7 @@ class StoredRun:
         return {str(key): value for key, value in loaded.items()} if isinstance(loaded, dict) else {}
 
     @cached_property
-    def records(self) -> "pd.DataFrame":
+    def records(self) -> pd.DataFrame:
         """records.jsonl as a data frame, one row per item measured."""
         import pandas as pd
 
@@ -92,9 +93,8 @@ class StoredRun:
         return pd.DataFrame(rows)
 
     @cached_property
-    def arrays(self) -> "dict[str, np.ndarray]":
+    def arrays(self) -> dict[str, np.ndarray]:
         """arrays.safetensors."""
-        from safetensors.numpy import load_file
 
         path = self.folder / "arrays.safetensors"
         return load_file(path) if path.is_file() else {}
@@ -139,7 +139,6 @@ class StoredRun:
         return f"StoredRun({self.experiment}/{self.run_id}, {self.status}, {len(self.metrics)} metrics)"
 
     def _repr_html_(self) -> str:
-        from html import escape
 
         rows = "".join(
             f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>" for key, value in self.metrics.items()

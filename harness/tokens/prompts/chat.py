@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jinja2 import TemplateError
+from transformers.utils.chat_template_utils import render_jinja_template
+
 from harness.tokens.prompts.templates import ChatForm, PromptTemplate
 
 _QUESTION, _ANSWER = "Question: ", "Answer: "
@@ -24,8 +27,6 @@ def render_chat(form: ChatForm, chat_template: str, special_tokens: Mapping[str,
     `chat_template` is the tokenizer's Jinja template; `special_tokens` holds what it refers to (`bos_token`, ...).
     A template that knows no system role gets the system text in front of the user's.
     """
-    from jinja2 import TemplateError
-    from transformers.utils.chat_template_utils import render_jinja_template
 
     def render(messages: list[dict[str, str]]) -> str:
         options: dict[str, Any] = {"add_generation_prompt": True, **special_tokens}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from harness.glitch.detectors.glitchhunter.hunt import Iteration, hunt
 from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
@@ -19,7 +20,6 @@ class GlitchHunter:
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""
-        from harness.glitch.detectors.glitchhunter.hunt import Iteration, hunt
 
         ledger = Ledger(view, oracle, budget)
         stayed = np.zeros(view.n)

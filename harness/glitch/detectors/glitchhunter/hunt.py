@@ -105,7 +105,7 @@ def hunt(
     settings: GlitchHunterSettings,
     seed: int,
     on_iteration: Callable[[Iteration], None] = lambda _: None,
-    first_graph: "HuntGraph | None" = None,
+    first_graph: HuntGraph | None = None,
 ) -> Hunt:
     """Hunt among `ids`, whose rows of the input embedding are `embedding`. `seed` varies Leiden and every sample.
 

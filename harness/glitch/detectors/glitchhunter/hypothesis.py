@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import cache
 
+from scipy.stats import binom
+
 from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings, KeepRule
 
 _LARGEST_SAMPLE = 100_000
@@ -39,7 +41,6 @@ def design_test(base_rate: float, cluster_rate: float, alpha: float, power: floa
     binomial tails P(X >= c | base_rate) <= alpha and P(X >= c | cluster_rate) >= power. Drawing without replacement
     from a finite cluster only makes both errors smaller. Raises `ValueError` where no sample up to 100,000 does.
     """
-    from scipy.stats import binom
 
     for n in range(1, _LARGEST_SAMPLE + 1):
         # isf: the smallest x with P(X > x) <= alpha.
@@ -51,6 +52,5 @@ def design_test(base_rate: float, cluster_rate: float, alpha: float, power: floa
 
 def error_rates(n: int, hits_needed: int, base_rate: float, cluster_rate: float) -> tuple[float, float]:
     """What a plan really does: P(kept | base rate) and P(kept | cluster rate)."""
-    from scipy.stats import binom
 
     return float(binom.sf(hits_needed - 1, n, base_rate)), float(binom.sf(hits_needed - 1, n, cluster_rate))
