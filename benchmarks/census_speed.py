@@ -122,7 +122,7 @@ def pocket(n_single: int, rounds: int) -> dict[str, Any]:
     from harness.glitch.census.questions import census_questions
     from harness.glitch.census.vocabulary import CensusVocabulary
     from harness.models.facts import load_facts
-    from harness.models.tokenizers import load_tokenizer
+    from harness.models.tokenizer_loading import load_tokenizer
     from harness.tokens.prompts import Task
 
     config = ModelConfig(device="cpu")

@@ -2,11 +2,11 @@
 
 import sys
 
+from harness.cli import run_command
+
 
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 failed while computing, 2 refused before computing."""
-    from harness.cli import run_command
-
     sys.exit(run_command(sys.argv[1:]))
 
 

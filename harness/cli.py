@@ -1,10 +1,15 @@
 """The command line: what is asked for, one run or a sweep, and the last lines a person sees."""
 
+import os
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from harness import __version__
 from harness.errors import HarnessError, Rejected
 from harness.reporting import console
+from harness.runs import registry
 from harness.runs.results.stored_run import StoredRun
 
 HELP = """Experiments on tokens that training hardly ever showed: config in, measured, stored and drawn answer out.
@@ -34,7 +39,7 @@ options
   -m, --multirun     run every combination of comma-separated values; launchers: hydra/launcher=basic, joblib,
                      submitit_local, slurm
   --cfg job          print the resolved config and stop (also: --cfg hydra, --cfg all)
-  --config-dir DIR   also look for experiments in DIR (DIR/conf/exp/NAME.yaml and DIR/experiments/NAME.py)
+  --config-dir DIR   also look for experiments in DIR (DIR/experiments/NAME.py), and for their presets in DIR/conf
   -h, --help         this page
   --version          the version
 
@@ -70,23 +75,25 @@ def run_command(argv: Sequence[str]) -> int:
 
 
 def _dispatch(command: _Command) -> int:
-    from harness.runs.config import overrides
-
     if command.help:
         console.show(help_text())
         return 0
     if command.version:
-        from harness import __version__
-
         console.show(__version__)
         return 0
     if command.show_config:
         return _show_config(command)
-    if command.multirun or overrides.asks_for_sweep_group(command.overrides):
+    if command.multirun or _names_sweep(command.overrides):
+        # Only here: a sweep computes, and so needs everything.
         from harness.sweep import run_sweep
 
         return run_sweep(command.overrides)
     return _run_one(command.overrides)
+
+
+def _names_sweep(words: Sequence[str]) -> bool:
+    """Whether a `sweep=NAME` is among the overrides."""
+    return any(word.startswith("sweep=") and word != "sweep=null" for word in words)
 
 
 def _parse(argv: Sequence[str]) -> _Command:
@@ -125,19 +132,15 @@ def _option_value(word: str, words: list[str]) -> tuple[str, str]:
 
 
 def _add_search_folder(folder: str) -> None:
-    import os
-    from pathlib import Path
-
     path = Path(folder).expanduser().absolute()
-    if not (path / "conf").is_dir():
-        raise Rejected.key("--config-dir", folder, "a folder that has conf/exp/NAME.yaml and experiments/NAME.py")
+    if not registry.is_search_folder(path):
+        raise Rejected.key("--config-dir", folder, "a folder that has experiments/NAME.py")
     # The environment, so that sweep jobs in other processes look there too.
     os.environ["HARNESS_PATH"] = os.pathsep.join([str(path), *filter(None, [os.environ.get("HARNESS_PATH")])])
 
 
 def help_text() -> str:
-    """The page `--help` prints; reads conf/ only."""
-    from harness.runs import registry
+    """The page `--help` prints; reads files only, imports no experiment."""
 
     def options(group: str) -> str:
         return ", ".join(registry.options(group)) or "none"
@@ -155,16 +158,15 @@ def help_text() -> str:
 
 
 def _wrapped(text: str) -> str:
-    import textwrap
-
     return textwrap.fill(text, width=106, subsequent_indent=" " * 14, break_on_hyphens=False)
 
 
 def _show_config(command: _Command) -> int:
+    # Hydra is not needed for --help.
     from omegaconf import OmegaConf
 
     from harness.runs.config.compose import compose_hydra, compose_run
-    from harness.runs.lifecycle import config_yaml
+    from harness.runs.config.rendered import config_yaml
 
     if command.show_config == "job":
         console.show(config_yaml(compose_run(command.overrides)).rstrip())
@@ -178,18 +180,28 @@ def _show_config(command: _Command) -> int:
 
 
 def _run_one(overrides: Sequence[str]) -> int:
+    # Hydra is not needed for --help.
     from harness.runs.config.compose import compose_run
-    from harness.runs.lifecycle import execute
+    from harness.runs.preparing import find_complete, prepare
 
-    stored = execute(compose_run(overrides))
-    return show_run(stored)
+    prepared = prepare(compose_run(overrides))
+    found = find_complete(prepared)
+    if found is not None and not prepared.has_other_reference:
+        return show_run(found)
+    # Only here: what computes and draws takes seconds to import.
+    from harness.pipeline import execute_prepared
+
+    return show_run(execute_prepared(prepared))
 
 
 def show_run(stored: StoredRun) -> int:
     """The last lines of a run: headline numbers, notes, and where the folder is; returns the run's exit code."""
-    from harness.runs import registry
+    rows = stored.headline
+    if rows is None:
+        # Stored before headlines were: made now, by what draws.
+        from harness.reporting.display import load_display
 
-    rows = registry.load(stored.experiment).headline(stored)
+        rows = load_display(stored.experiment).headline(stored)
     console.headline([(row.label, row.values) for row in rows], _title(stored))
     for note in stored.notes:
         console.show(f"note: {note}")

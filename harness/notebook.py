@@ -1,5 +1,7 @@
 """The same run from a notebook: `harness.run("repeat_tokens", "model=pocket", "exp.seq_len=50")`."""
 
+from harness.pipeline import execute
+from harness.runs.config.compose import compose_run
 from harness.runs.results.stored_run import StoredRun
 
 
@@ -8,7 +10,4 @@ def run(experiment: str, *overrides: str) -> StoredRun:
 
     Raises `Rejected` or `RunFailed`, whose messages are the lines the command would print.
     """
-    from harness.runs.config.compose import compose_run
-    from harness.runs.lifecycle import execute
-
     return execute(compose_run([f"exp={experiment}", *overrides]))

@@ -15,10 +15,11 @@ from omegaconf import DictConfig
 
 from harness.errors import HarnessError
 from harness.files import write_whole
+from harness.pipeline import execute_prepared
 from harness.reporting import console
 from harness.runs.config import overrides as typed_overrides
 from harness.runs.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
-from harness.runs.lifecycle import execute, prepare
+from harness.runs.preparing import prepare
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,9 @@ def run_job(composed: DictConfig) -> None:
     number, typed = int(hydra_config.job.num), ", ".join(hydra_config.overrides.task)
     folder, code, problem = "", 0, ""
     try:
-        config = to_run_config(composed)
-        folder = str(prepare(config).folder)
-        code = int(execute(config).manifest.get("exit_code", 0))
+        prepared = prepare(to_run_config(composed))
+        folder = str(prepared.folder)
+        code = int(execute_prepared(prepared).manifest.get("exit_code", 0))
     except HarnessError as error:
         code, problem = error.exit_code, str(error)
         console.fail(f"job {number} ({_short(typed)}): {problem}")

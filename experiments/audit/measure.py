@@ -11,8 +11,8 @@ from experiments.audit.parts import census_config, undertrained_config
 from experiments.audit.revisions import Change, compare
 from harness.measure.intervals import wilson
 from harness.models.tokenizers import Tokenizer
+from harness.pipeline import execute
 from harness.runs.context import Outcome, Run
-from harness.runs.parts import run_part
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import shown
 from harness.tokens.vocabulary_audit import AuditedToken, Category, VocabularyAudit, audit_vocabulary
@@ -52,15 +52,15 @@ class Findings:
         return bool(self.undertrained.metrics["informative"])
 
 
-def measure_audit(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """The parts, the list, the gate."""
     assert run.tokenizer is not None and run.facts is not None
     with run.timer("vocabulary"):
         audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
     with run.timer("undertrained"):
-        undertrained = run_part(undertrained_config(run.config))
+        undertrained = execute(undertrained_config(run.config))
     with run.timer("census"):
-        census = run_part(census_config(run.config))
+        census = execute(census_config(run.config))
     for part in (undertrained, census):
         for note in part.notes:
             run.note(f"{part.experiment}: {note}")

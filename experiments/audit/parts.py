@@ -2,7 +2,7 @@
 
 from harness.models.config import ModelConfig
 from harness.runs.config.schema import RunConfig
-from harness.runs.parts import part_config
+from harness.runs.part_config import part_config
 
 
 def undertrained_config(config: RunConfig) -> RunConfig:

@@ -1,32 +1,17 @@
 """Another revision of a model: where its verdicts come from, and what changed between the two."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
+from experiments.audit.other import KEY, find_other
 from experiments.audit.parts import census_config
-from harness.errors import HarnessError, Rejected
+from harness.errors import Rejected
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson
-from harness.models.config import ModelConfig
-from harness.models.identity import resolve_identity
-from harness.runs.config.schema import RunConfig
+from harness.pipeline import execute
 from harness.runs.context import Run
-from harness.runs.parts import run_part
 from harness.runs.results.stored_run import StoredRun
-
-KEY = "exp.compare_to"
-_KINDS = ("audit", "census")
-
-
-@dataclass(frozen=True)
-class Other:
-    """The other revision: a finished run, or a model whose census is taken when it is needed."""
-
-    stored: StoredRun | None
-    model: ModelConfig | None
-    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -87,36 +72,6 @@ class Change:
         }
 
 
-def find_other(config: RunConfig) -> Other | None:
-    """The revision that `exp.compare_to` names. Raises `Rejected` for what is neither a model nor a finished run."""
-
-    wanted = config.exp.compare_to
-    if wanted is None:
-        return None
-    folder = Path(wanted).expanduser()
-    if (folder / "manifest.json").is_file():
-        stored = _finished(folder)
-        return Other(stored, None, f"{stored.experiment}/{stored.run_id}")
-    model = replace(config.model, name=wanted, revision=config.exp.compare_revision)
-    try:
-        return Other(None, model, resolve_identity(model).fingerprint)
-    except Rejected as error:
-        text = str(error).replace("model.name:", f"{KEY}:", 1).replace("model.revision:", "exp.compare_revision:", 1)
-        raise Rejected(text) from None
-
-
-def _finished(folder: Path) -> StoredRun:
-    allowed = "the folder of a finished audit or census, a folder of weights, or a hub name"
-    try:
-        stored = StoredRun(folder)
-        kind, status = stored.experiment, stored.status
-    except HarnessError as error:
-        raise Rejected(f"{KEY}: {error}; allowed: {allowed}") from None
-    if kind not in _KINDS or status != "complete":
-        raise Rejected.key(KEY, f"{folder} (a {status} run of {kind})", allowed)
-    return stored
-
-
 def compare(run: Run, census: StoredRun) -> Change | None:
     """What changed against the other revision; None where there is none, or nothing can be compared.
 
@@ -128,7 +83,7 @@ def compare(run: Run, census: StoredRun) -> Change | None:
     stored = other.stored
     if stored is None:
         with run.timer("compare"):
-            stored = run_part(census_config(run.config, other.model))
+            stored = execute(census_config(run.config, other.model))
     _refuse_other_rules(census, stored)
     tasks = tuple(task for task in census.details["informative"] if task in stored.details["informative"])
     name = f"{stored.model} ({stored.experiment} {stored.run_id})"

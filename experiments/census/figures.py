@@ -9,10 +9,11 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.measure.formatting import number, with_interval
 from harness.measure.intervals import wilson
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.charts import IntervalRow, forest
 from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.figures.tables import HIGH, LOW
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 SYMPTOMS = {
@@ -104,10 +105,12 @@ def draw_kinds(run: StoredRun) -> MatplotlibFigure | None:
         return None
 
     figure = new_figure(TWO_COLUMNS, 1.9)
-    for number, (axes, group, names) in enumerate(
+    for position, (axes, group, names) in enumerate(
         zip(figure.subplots(1, 2), ("symptom", "type"), (SYMPTOMS, TYPES), strict=True)
     ):
-        _bars(axes, [(label, run.metrics.get(f"{group}/{key}") or 0) for key, label in names.items()], COLOURS[number])
+        _bars(
+            axes, [(label, run.metrics.get(f"{group}/{key}") or 0) for key, label in names.items()], COLOURS[position]
+        )
         axes.set_xlabel(f"glitch tokens {'showing this symptom' if group == 'symptom' else 'of this type'}")
     return figure
 

@@ -9,13 +9,14 @@ import numpy as np
 from harness.glitch.census.asking import Interviewer, TokenAnswer
 from harness.glitch.census.calibration import summarise, well_known
 from harness.glitch.census.matching import RULE_VERSION
-from harness.glitch.census.questions import Question
+from harness.glitch.census.questions import Question, census_questions
 from harness.glitch.census.records import TokenRecord, make_record
 from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
 from harness.glitch.census.verdict import Calibration
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import wilson
+from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.prompts import Task
@@ -307,3 +308,28 @@ def _arrays(found: Found) -> dict[str, np.ndarray]:
     if records and all(record.exposures is not None for record in records):
         arrays["exposures"] = np.array([record.exposures for record in records], dtype=np.int64)
     return arrays
+
+
+def measure(run: Run) -> Outcome:
+    """Calibrate the tasks, ask every token, count."""
+
+    assert run.facts is not None and run.tokenizer is not None
+    questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
+    interviewer = open_interview(run)
+    try:
+        calibrations = calibrate_tasks(run, interviewer, questions)
+        ids = choose_tokens(run, interviewer.vocabulary)
+        found = ask_tokens(run, interviewer, questions, calibrations, ids)
+    finally:
+        interviewer.model.close()
+    return summarise_census(run, interviewer.vocabulary, questions, calibrations, found)
+
+
+def open_interview(run: Run) -> Interviewer:
+    """The run's model, loaded without hooks, and its vocabulary."""
+
+    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
+    with run.timer("load"):
+        model = CausalModel.load(run.identity, run.config.model)
+        vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
+    return Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)

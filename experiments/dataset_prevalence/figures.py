@@ -7,10 +7,11 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.measure.formatting import number, with_interval
 from harness.measure.intervals import wilson
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.style import COLOURS, ONE_COLUMN, new_figure
 from harness.reporting.figures.tables import HIGH, LOW
 from harness.reporting.figures.text import figure_text
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 _MOST_BARS = 20

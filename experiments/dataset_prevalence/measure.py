@@ -10,8 +10,9 @@ import numpy as np
 from experiments.dataset_prevalence.documents.layouts import Document, Layout
 from experiments.dataset_prevalence.documents.reading import BadDocument, Placed
 from experiments.dataset_prevalence.documents.source import File, HubName, Source, fingerprint, total_bytes
-from experiments.dataset_prevalence.sources import GlitchTokens, documents, find_source, glitch_tokens
+from experiments.dataset_prevalence.sources import GlitchTokens, census_folder, documents, find_source, named_tokens
 from harness.errors import RunFailed
+from harness.glitch.census.stored import load_census
 from harness.measure.intervals import ClusterSums, wilson, wilson_ratio
 from harness.models.tokenizers import Tokenizer
 from harness.runs.context import Outcome, Run
@@ -114,7 +115,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace")
 
 
-def measure_prevalence(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """Read, count, sum up."""
     assert run.tokenizer is not None and run.facts is not None
     source, glitch = find_source(run.exp), glitch_tokens(run)
@@ -248,3 +249,20 @@ def _say(run: Run, glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
             "Counted is what this model's tokenizer makes of the text: glitch tokens that no text leads to (parts of "
             "characters, unreachable tokens) cannot occur here."
         )
+
+
+def glitch_tokens(run: Run) -> GlitchTokens:
+    """The tokens that this run counts."""
+
+    assert run.facts is not None and run.identity is not None
+    if run.exp.tokens is not None:
+        return named_tokens(run.exp.tokens, run.facts, run.seed, run.tokenizer)
+    census = load_census(census_folder(run.config, run.identity), run.identity)
+    if not census.informative:
+        run.note(
+            "The census says no task is within this model's reach, so it knows no glitch tokens: nothing was looked "
+            "for. exp.tokens= names some."
+        )
+    elif not census.is_complete:
+        run.note(f"The census tested a sample ({census.facts['sample']}): glitch tokens outside it are not counted.")
+    return GlitchTokens(tuple(sorted(census.glitch_ids)), f"the census {census.run_id}", census.run_id)

@@ -18,12 +18,11 @@ from experiments.dataset_prevalence.documents.source import (
 )
 from harness.errors import Rejected
 from harness.glitch.census.stored import find_census, fingerprint, load_census
-from harness.models.facts import VocabFacts
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
-from harness.reporting.console import progress_bar
+from harness.models.vocab_facts import VocabFacts
 from harness.runs.config.schema import RunConfig
-from harness.runs.context import Run
+from harness.runs.progress import progress_bar
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import select
 
@@ -87,29 +86,12 @@ def named_tokens(spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: Tokeni
     return GlitchTokens(found.ids, f"the tokens named in exp.tokens ({found.label})", None)
 
 
-def glitch_tokens(run: Run) -> GlitchTokens:
-    """The tokens that this run counts."""
-
-    assert run.facts is not None and run.identity is not None
-    if run.exp.tokens is not None:
-        return named_tokens(run.exp.tokens, run.facts, run.seed, run.tokenizer)
-    census = load_census(_census_folder(run.config, run.identity), run.identity)
-    if not census.informative:
-        run.note(
-            "The census says no task is within this model's reach, so it knows no glitch tokens: nothing was looked "
-            "for. exp.tokens= names some."
-        )
-    elif not census.is_complete:
-        run.note(f"The census tested a sample ({census.facts['sample']}): glitch tokens outside it are not counted.")
-    return GlitchTokens(tuple(sorted(census.glitch_ids)), f"the census {census.run_id}", census.run_id)
-
-
 def census_fingerprint(config: RunConfig, identity: ModelIdentity) -> str:
     """Stands for the verdicts of the census that a run takes."""
 
-    return fingerprint(load_census(_census_folder(config, identity), identity))
+    return fingerprint(load_census(census_folder(config, identity), identity))
 
 
-def _census_folder(config: RunConfig, identity: ModelIdentity) -> Path:
+def census_folder(config: RunConfig, identity: ModelIdentity) -> Path:
 
     return Path(config.exp.census) if config.exp.census is not None else find_census(config.results_dir, identity)

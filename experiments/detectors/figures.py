@@ -7,9 +7,9 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from experiments.detectors.tables import names, truths
 from harness.measure.formatting import number
 from harness.measure.intervals import student_t_columns
+from harness.reporting.display import Figure
 from harness.reporting.figures.charts import Curve, draw_curve
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
-from harness.runs.registry import Figure
 from harness.runs.results.stored_run import StoredRun
 
 _OURS = "active_census"

@@ -39,7 +39,7 @@ class _Work:
     seed: int
 
 
-def measure_detectors(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """The experiment from the model to its outcome."""
     assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     with run.timer("load"):

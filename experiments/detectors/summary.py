@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from experiments.detectors.truth import Truth
-from harness.glitch.detectors.roster import NAMES
 from harness.glitch.detectors.scoring import confusion, ideal_curve, recall_auc, recall_curve, roc_auc, roc_curve
+from harness.glitch.detectors.settings import NAMES
 from harness.glitch.detectors.view import ModelView
 from harness.glitch.indicators import UnusedIds
 from harness.measure.intervals import student_t, wilson

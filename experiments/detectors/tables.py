@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from harness.measure.formatting import number, with_interval
+from harness.reporting.display import Table
 from harness.reporting.figures.tables import HIGH, LOW
-from harness.runs.registry import HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 COLUMNS = {

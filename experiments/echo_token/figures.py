@@ -7,10 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.measure.formatting import with_interval
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.charts import IntervalRow, forest
 from harness.reporting.figures.style import ONE_COLUMN, colour_of, marker_of, new_figure
 from harness.reporting.figures.tables import HIGH, LOW
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 SETTINGS = {

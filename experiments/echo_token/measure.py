@@ -121,7 +121,7 @@ class _Echoer:
         return self.vocabulary.decode(said, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
 
 
-def measure_echoes(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """Echo every token of every pool in every setting; a prompt that does not fit the window is said so."""
     echoer = _Echoer(run)
     try:

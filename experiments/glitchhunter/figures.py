@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 _PASSES = "#C9D3DC"

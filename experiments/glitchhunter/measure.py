@@ -56,7 +56,7 @@ class Hunted:
     hunt: Hunt | None
 
 
-def measure_hunt(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """The experiment from the model to its outcome."""
     assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     census = _census(run)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.path_star import data as data
+from experiments.path_star import data
 from harness.measure.intervals import student_t, wilson
 from harness.path_star.recipe import ObjectiveName
 from harness.runs.results.grouping import flat

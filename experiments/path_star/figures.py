@@ -7,14 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.patches import Rectangle
 
-from experiments.path_star import data as data
+from experiments.path_star import data
 from experiments.path_star.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.path_star.tables import TABLES
 from harness.measure.formatting import number, with_interval
+from harness.reporting.display import AttentionPanel, Figure
 from harness.reporting.figures.charts import HeadMap, IntervalRow, forest, head_map_grid
 from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, SEQUENTIAL, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
-from harness.runs.registry import AttentionPanel, Figure, HeadlineRow
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 __all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
@@ -39,8 +40,8 @@ def draw_positions(run: StoredRun) -> MatplotlibFigure:
     else:
         series.append(("teacher_forced", "teacher-forced (the truth before it)", COLOURS[4], 0.75))
     width = 0.8 / len(series)
-    for number, (how, label, colour, strength) in enumerate(series):
-        offset = (number - (len(series) - 1) / 2) * width
+    for position, (how, label, colour, strength) in enumerate(series):
+        offset = (position - (len(series) - 1) / 2) * width
         shares = [data.share(run, f"position_{node + 1}/{how}") for node in range(len(names))]
         at = [node + offset for node in range(len(names))]
         axes.bar(at, [value.mean or 0 for value in shares], 0.92 * width, color=colour, alpha=strength, label=label)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments.path_star.lookup import HeadFindings
-from experiments.path_star.measure import Subject
+from experiments.path_star.subject import Subject
 from harness.measure.heads import Head
 from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.path_star.answering import nodes_right, said_when_forced

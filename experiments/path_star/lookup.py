@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from experiments.path_star.measure import Subject
+from experiments.path_star.subject import Subject
 from harness.measure.heads import Head, top_heads
 from harness.models.activations.capture import capture
 from harness.models.activations.patterns import pattern_hooks

@@ -1,7 +1,6 @@
 """path_star: held-out answers, the cheat tests, and the heads, from one trained model."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
-from experiments.path_star import PathStarConfig
+from experiments.path_star.config import PathStarConfig
 from experiments.path_star.knock_out import measure_knock_out
 from experiments.path_star.lookup import measure_lookup
 from experiments.path_star.parts import first_only_model, trained_model
+from experiments.path_star.subject import Subject
 from harness.measure.intervals import Interval, wilson
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
@@ -24,7 +24,7 @@ from harness.path_star.codec import Codec
 from harness.path_star.encoded import Rows
 from harness.path_star.graphs import StarGraphs
 from harness.path_star.material import answer_order, encode, held_out_graphs
-from harness.path_star.recipe import Decoding, ObjectiveName
+from harness.path_star.recipe import Decoding
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 
@@ -32,34 +32,7 @@ SHARD = 500
 """Graphs kept or lost together when a run is killed."""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is examined: graphs, how they are written, and the model that answers."""
-
-    exp: PathStarConfig
-    graphs: StarGraphs
-    rows: Rows
-    codec: Codec
-    model: LoadedModel
-
-    @property
-    def decoding(self) -> Decoding:
-        """How the model answers."""
-        return self.exp.objective.decoding
-
-    def part(self, rows: slice) -> "Subject":
-        """Some of the graphs."""
-        return Subject(self.exp, self.graphs[rows], self.rows[rows], self.codec, self.model)
-
-    def where_it_plans(self) -> "Subject":
-        """The same where the path is written first: a scratchpad is a reversed answer, and what follows only copies."""
-        if self.decoding is not Decoding.SCRATCHPAD:
-            return self
-        exp = replace(self.exp, objective=ObjectiveName.REVERSED)
-        return replace(self, exp=exp, rows=encode(self.graphs, self.codec, is_reversed=True))
-
-
-def examine(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """Everything that is measured on one model."""
     exp: PathStarConfig = run.exp
     with run.timer("train"):

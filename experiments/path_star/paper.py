@@ -10,23 +10,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.path_star import data as data
+from experiments.path_star import data
 from experiments.path_star.cells import OBJECTIVES, Cell, Variant, cells, over_seeds
 from experiments.path_star.tables import with_ends
 from harness.measure.intervals import student_t
 from harness.path_star.recipe import ObjectiveName
+from harness.reporting.display import DrawnFigure, PaperFigure, PaperTable
 from harness.reporting.figures.charts import HeadMap, head_map_grid, short_share
-from harness.reporting.figures.sources import drawn_from
 from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, colour_of, new_figure
 from harness.reporting.figures.text import figure_text
-from harness.runs.registry import PaperFigure, PaperTable
 from harness.runs.results.stored_run import StoredRun
 
 _ROOM_FOR_VALUES = 36
 """Bars over the width of a page that still have room for a value above them."""
 
 
-def draw_bars(runs: Sequence[StoredRun]) -> Figure | None:
+def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     """Exact match by graph and objective, a panel for each kind of model."""
     found = cells(runs)
     if not found:
@@ -48,7 +47,7 @@ def draw_bars(runs: Sequence[StoredRun]) -> Figure | None:
     grid[0].set_ylim(0, 1.13)
     grid[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
     _legend(figure, objectives)
-    return drawn_from(figure, [run for cell in found for run in cell.runs])
+    return DrawnFigure(figure, tuple(run for cell in found for run in cell.runs))
 
 
 def _draw_panel(
@@ -104,7 +103,7 @@ def _legend(figure: Figure, objectives: Sequence[ObjectiveName]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def draw_lookup(runs: Sequence[StoredRun]) -> Figure | None:
+def draw_lookup(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     """Attention of every head to the right edge: a column for each objective, on the graph that most have."""
     chosen = _compared([cell for cell in cells(runs) if data.has_heads(cell.runs[0])])
     if len(chosen) < 2:
@@ -125,7 +124,7 @@ def draw_lookup(runs: Sequence[StoredRun]) -> Figure | None:
         axes.set_title(cell.objective.label.replace(" ", "\n"))
     title = f"{chosen[0].task}, {chosen[0].variant.label}"
     figure.suptitle(title.replace("$", r"\$"), fontsize=7, x=0.01, ha="left")
-    return drawn_from(figure, first)
+    return DrawnFigure(figure, tuple(first))
 
 
 def _compared(found: Sequence[Cell]) -> list[Cell]:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.path_star import data as data
+from experiments.path_star import data
 from harness.path_star.recipe import ObjectiveName
+from harness.reporting.display import Table
 from harness.reporting.figures.tables import HIGH, LOW
-from harness.runs.registry import Table
 from harness.runs.results.stored_run import StoredRun
 
 

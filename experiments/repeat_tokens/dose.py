@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens import data
 from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
-from harness.reporting.figures.sources import drawn_from
+from harness.reporting.display import DrawnFigure
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.runs.results.grouping import Setting, settings
@@ -60,7 +59,7 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]
     return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
 
 
-def draw_dose_response(runs: Sequence[StoredRun]) -> Figure | None:
+def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     """Copy accuracy and copy gain against exposures; None with fewer than three doses of any model."""
     groups = settings(runs)
     metrics = (("copy_accuracy", "copy accuracy"), ("copy_gain", "copy gain (nats)"))
@@ -84,7 +83,7 @@ def draw_dose_response(runs: Sequence[StoredRun]) -> Figure | None:
             axes.axhline(0, color=QUIET, linewidth=0.6, zorder=0)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     shown = [point.group for points in series["copy_accuracy"].values() for point in points.values()]
-    return drawn_from(figure, [run for group in groups if group in shown for run in group.runs])
+    return DrawnFigure(figure, tuple(run for group in groups if group in shown for run in group.runs))
 
 
 def _series_name(group: Setting) -> str:

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens import data
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
 from harness.measure.formatting import number, with_interval
+from harness.reporting.display import AttentionPanel, Figure
 from harness.reporting.figures.charts import (
     Curve,
     HeadMap,
@@ -24,7 +25,7 @@ from harness.reporting.figures.charts import (
 )
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 from harness.reporting.figures.text import figure_text
-from harness.runs.registry import AttentionPanel, Figure, HeadlineRow
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 __all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.repeat_tokens.measure import Halves, PoolData, summarise
+from experiments.repeat_tokens.sequences import Halves, PoolData, summarise
 from harness.measure.compare import (
     difference,
     difference_by_token,

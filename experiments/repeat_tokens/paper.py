@@ -7,10 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from experiments.repeat_tokens.tables import MEANS
+from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
 from harness.reporting.figures.style import (
     ONE_COLUMN,
@@ -23,7 +24,6 @@ from harness.reporting.figures.style import (
 )
 from harness.reporting.figures.tables import HIGH, LOW
 from harness.reporting.figures.text import figure_text
-from harness.runs.registry import PaperFigure, PaperTable
 from harness.runs.results.grouping import Setting, settings
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import shorten

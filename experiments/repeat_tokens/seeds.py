@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens import data
 from harness.measure.intervals import student_t, student_t_columns, wilson_clustered
 from harness.runs.results.grouping import Setting
 from harness.runs.results.stored_run import StoredRun

@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.repeat_tokens import data as data
+from experiments.repeat_tokens import data
+from harness.reporting.display import Table
 from harness.reporting.figures.tables import HIGH, LOW
-from harness.runs.registry import Table
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 

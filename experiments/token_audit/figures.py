@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.style import TWO_COLUMNS, colour_of, new_figure
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 _BYTE = "byte"

@@ -8,7 +8,7 @@ import torch
 
 from harness.glitch.census.asking import Interviewer, TokenAnswer
 from harness.glitch.census.calibration import WellKnown, summarise, well_known
-from harness.glitch.census.questions import ChatRule, Question, census_questions, leading_ids, make_question
+from harness.glitch.census.questions import Question, census_questions, leading_ids, make_question
 from harness.glitch.census.records import make_record
 from harness.glitch.census.verdict import Calibration
 from harness.models.answers.causal_model import CausalModel
@@ -16,6 +16,7 @@ from harness.models.answers.magikarp import VERIFIED_BELOW
 from harness.models.answers.verification import target_probabilities
 from harness.runs.context import Run
 from harness.tokens.prompts import TEMPLATES, Task
+from harness.tokens.prompts.rules import ChatRule
 from harness.tokens.text import shown
 
 VERIFICATION = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.measure.formatting import number
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.figures.tables import HIGH, LOW
 from harness.reporting.figures.text import figure_text
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 INDICATORS = {

@@ -22,7 +22,7 @@ from harness.tokens.vocabulary_audit import Category
 Metrics = dict[str, float | int | str | None]
 
 
-def measure_card(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """Everything about the token that `exp.token` names."""
     assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     token_id = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer, "exp.token")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.glitch.census.vocabulary import CensusVocabulary
-from harness.models.facts import VocabFacts
 from harness.models.tokenizers import Tokenizer
+from harness.models.vocab_facts import VocabFacts
 from harness.tokens.text import shown
 from harness.tokens.vocabulary_audit import AuditedToken, Category, audit_vocabulary
 

@@ -8,8 +8,9 @@ from harness.measure.formatting import number
 from harness.path_star.graphs import parse_graph
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import ObjectiveName
+from harness.reporting.display import Figure
 from harness.reporting.figures.style import COLOURS, LINE_STYLES, QUIET, TWO_COLUMNS, new_figure
-from harness.runs.registry import Figure, HeadlineRow
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 MOST_CURVES = 7

@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.measure.formatting import number
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 INDICATORS = {
@@ -66,7 +67,7 @@ def draw_indicators(run: StoredRun) -> MatplotlibFigure:
     candidates = run.arrays["candidates"]
     verified = candidates[run.arrays["max_prob"] < VERIFIED_BELOW]
     figure = new_figure(TWO_COLUMNS, 1.9)
-    for number, (axes, name) in enumerate(zip(figure.subplots(1, len(names), sharey=True), names, strict=True)):
+    for position, (axes, name) in enumerate(zip(figure.subplots(1, len(names), sharey=True), names, strict=True)):
         values = run.arrays[f"indicator/{name}"]
         bins = np.linspace(values.min(), values.max(), 60)
         axes.hist(values, bins=bins, color=QUIET, alpha=0.5, label="all tokens")
@@ -79,7 +80,7 @@ def draw_indicators(run: StoredRun) -> MatplotlibFigure:
                 [], [], color=COLOURS[1], linestyle=(0, (4, 2)), linewidth=0.8, label="candidates lie left of this"
             )
         axes.set_xlabel(INDICATORS[name], fontsize=6)
-        if number == 0:
+        if position == 0:
             axes.set_ylabel("tokens")
     handles: dict[str, Any] = {}
     for axes in figure.axes:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.undertrained import PROMPTS
+from experiments.undertrained.config import PROMPTS
 from experiments.undertrained.data import Verified, Weights
 from experiments.undertrained.summary import summarise
 from experiments.undertrained.verifier import Verifier
@@ -25,7 +25,7 @@ _SHARD = 64
 _MOST_KNOWN = 128
 
 
-def measure_undertrained(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """Indicators from the weights, then the verification of the candidates."""
     assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)

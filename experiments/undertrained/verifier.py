@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.undertrained import PROMPTS
-from harness.glitch.census.questions import ChatRule, Question, make_question
+from experiments.undertrained.config import PROMPTS
+from harness.glitch.census.questions import Question, make_question
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.verification import target_probabilities
 from harness.runs.context import Run
 from harness.tokens.prompts import TEMPLATES, Task
+from harness.tokens.prompts.rules import ChatRule
 
 N_STEPS = 3
 

@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.measure.formatting import number
+from harness.reporting.display import Figure, Table
 from harness.reporting.figures.style import QUIET, colour_of, line_style_of, marker_of, new_figure
 from harness.reporting.figures.tables import HIGH, LOW
-from harness.runs.registry import Figure, HeadlineRow, Table
+from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 KINDS = {"prompts": "prompts", "text": "running text"}

@@ -51,7 +51,7 @@ def pool_statistics(
     return raw, probability, probability.sum(dim=-1), rank.double()
 
 
-def measure_logits(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     """Read everything, shard by shard, and summarise."""
     assert run.identity is not None and run.tokenizer is not None
     sequences = [_prompts(run), _windows(run)]

@@ -7,27 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
-from harness.errors import Rejected
-from harness.models.config import ModelConfig, TokenizerConfig
-from harness.models.hub import repository_files
-from harness.models.identity import ModelIdentity
-
 logger = logging.getLogger(__name__)
-
-# A folder with none of these has no tokenizer; asked anyway, transformers makes up one of a single token.
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-)
 
 
 class Tokenizer:
@@ -174,51 +154,6 @@ class Tokenizer:
     def _is_byte_level(self) -> bool:
         steps = (self._definition.get("decoder"), self._definition.get("pre_tokenizer"))
         return any("ByteLevel" in _step_types(step) for step in steps)
-
-
-def load_tokenizer(
-    identity: ModelIdentity | None, config: ModelConfig, tokenizer_config: TokenizerConfig | None = None
-) -> Tokenizer | None:
-    """The tokenizer named in `tokenizer.name`, else the model's own; None where the model comes without one, or where
-    neither is given.
-
-    Raises `Rejected` where a tokenizer was named and is not there, or where its files cannot be read.
-    """
-    name = tokenizer_config.name if tokenizer_config is not None else None
-    if name is not None:
-        folder = Path(name).expanduser()
-        if folder.is_dir() and not has_tokenizer_files(folder):
-            raise Rejected.key("tokenizer.name", name, f"a folder with one of {', '.join(_TOKENIZER_FILES)}")
-        return _load("tokenizer.name", str(folder) if folder.is_dir() else name, None, config)
-    if identity is None or not _has_own_tokenizer(identity):
-        return None
-    return _load("model.name", identity.location, identity.revision, config)
-
-
-def has_tokenizer_files(folder: Path) -> bool:
-    """Whether a folder holds a file that a tokenizer could be read from."""
-    return any((folder / name).is_file() for name in _TOKENIZER_FILES)
-
-
-def _has_own_tokenizer(identity: ModelIdentity) -> bool:
-    if identity.path is not None:
-        return has_tokenizer_files(identity.path)
-
-    return bool(repository_files(identity.name, identity.revision) & set(_TOKENIZER_FILES))
-
-
-def _load(key: str, location: str, revision: str | None, config: ModelConfig) -> Tokenizer:
-
-    is_folder = Path(location).is_dir()
-    try:
-        backend = AutoTokenizer.from_pretrained(
-            location, revision=revision, trust_remote_code=config.trust_remote_code, local_files_only=is_folder
-        )
-    except Exception as error:  # tokenizers raise bare Exception for a corrupt tokenizer.json
-        reason = " ".join(str(error).split())[:200]
-        problem = f"its tokenizer cannot be read ({reason})"
-        raise Rejected(f"{key}: got {location!r}: {problem}; allowed: a readable tokenizer") from error
-    return Tokenizer(backend, location)
 
 
 def _merge_parts(merge: str | Sequence[str]) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity, resolve_identity
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.recipe import Architecture, PathStarRecipe
 from harness.training import attention

@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.path_star.graphs import StarTask, parse_graph
 
+TASK_FILE = "path_star.json"
+
 
 class Architecture(Enum):
     """What is trained."""

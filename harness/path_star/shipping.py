@@ -10,9 +10,8 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.files import write_whole
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
-from harness.path_star.recipe import PathStarRecipe
+from harness.path_star.recipe import TASK_FILE, PathStarRecipe
 
-TASK_FILE = "path_star.json"
 OBJECTIVE_FILE = "objective.safetensors"
 
 

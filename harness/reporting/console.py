@@ -3,14 +3,12 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tqdm import tqdm
 
 _LEVEL_FORMAT = "%(levelname)s: %(message)s"
 
@@ -77,16 +75,3 @@ def headline(rows: Sequence[tuple[str, Mapping[str, str]]], title: str = "") -> 
     for _, values in rows:
         columns.update(dict.fromkeys(values))
     table(["", *columns], [[label, *(values.get(name, "") for name in columns)] for label, values in rows], title)
-
-
-@contextmanager
-def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """A bar with an estimate of the time left, on stderr; silent where stderr is not a terminal."""
-
-    # disable=None: tqdm's own test for a terminal. delay: nothing flashes up for work of a moment.
-    with tqdm(total=total, desc=label, disable=None, delay=1.0, leave=False, dynamic_ncols=True) as bar:
-
-        def advance(n: int = 1) -> None:
-            bar.update(n)
-
-        yield advance

@@ -7,34 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
 from harness.models.activations.store import ActivationStore
-from harness.models.facts import VocabFacts
-from harness.models.identity import ModelIdentity
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
-from harness.models.tokenizers import Tokenizer
 from harness.organism.organism import Organism, load_organism
-from harness.reporting.console import progress_bar
-from harness.runs.config.schema import RunConfig
+from harness.runs.config.schema import ExpConfig, RunConfig
 from harness.runs.folder import RecordLog, RunFolder, ShardStore
-from harness.tokens.pools import Pool
+from harness.runs.progress import progress_bar
+from harness.runs.subject import Subject
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CheckContext:
-    """What is known before any weights are loaded: enough to refuse what cannot work."""
-
-    config: RunConfig
-    exp: Any
-    facts: VocabFacts | None
-    pools: Mapping[str, Pool]
-    tokenizer: Tokenizer | None
 
 
 @dataclass(frozen=True)
@@ -51,31 +37,21 @@ class Outcome:
     """Not 0 where the answer itself is a refusal (a gate that was exceeded)."""
 
 
-class Run:
+class Run(Subject, Generic[ExpConfig]):
     """One run in progress: its config, its instruments, and where its work is kept."""
 
-    def __init__(
-        self,
-        config: RunConfig,
-        folder: RunFolder,
-        identity: ModelIdentity | None,
-        facts: VocabFacts | None,
-        pools: Mapping[str, Pool],
-        tokenizer: Tokenizer | None,
-    ) -> None:
+    def __init__(self, config: RunConfig[ExpConfig], folder: RunFolder, subject: Subject) -> None:
+        super().__init__(subject._identity, subject._facts, subject.pools, subject._tokenizer)
         self.config = config
-        self.identity = identity
-        self.facts = facts
-        self.pools = pools
-        self.tokenizer = tokenizer
         self.records = RecordLog(folder.path / "records.jsonl")
         self.shards = ShardStore(folder)
         self.timings: dict[str, float] = {}
         self.notes: list[str] = []
         self._folder = folder
+        self._model: LoadedModel | None = None
 
     @property
-    def exp(self) -> Any:
+    def exp(self) -> ExpConfig:
         """The experiment's own parameters."""
         return self.config.exp
 
@@ -84,19 +60,18 @@ class Run:
         """What the draw of tokens and every resampling start from."""
         return self.config.seed
 
-    @cached_property
+    @property
     def model(self) -> LoadedModel:
         """The model; its weights are loaded when it first runs, and never where the store answers everything."""
-
-        if self.identity is None:
-            raise RuntimeError("this experiment did not ask for a model (needs=Needs.MODEL)")
-        return lazy_model(self.identity, self.config.model, self.store)
+        if self._model is None:
+            self._model = lazy_model(self.identity, self.config.model, self.store)
+        return self._model
 
     @cached_property
     def organism(self) -> Organism | None:
         """Training counts and planted tokens, where the model's own folder ships them."""
 
-        path = self.identity.path if self.identity else None
+        path = self.identity.path if self.has_model else None
         return load_organism(path) if path else None
 
     @cached_property
@@ -146,5 +121,6 @@ class Run:
 
     def close(self) -> None:
         """Let go of the model so that the next run in this process starts with the same memory."""
-        if "model" in self.__dict__:
-            self.__dict__.pop("model").close()
+        model, self._model = self._model, None
+        if model is not None:
+            model.close()

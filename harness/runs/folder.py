@@ -1,6 +1,5 @@
 """The only writer into a run folder: every file whole or not at all, records line by line."""
 
-import io
 import json
 import math
 import shutil
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -68,23 +66,16 @@ class RunFolder:
 
         return load((self.path / name).read_bytes())
 
-    def write_figure(self, name: str, figure: Figure) -> None:
-        """A picture as figures/<name>.pdf and .png, byte-stable for equal pictures."""
-
-        # Laid out once: each format would do it again, a third of the time a picture takes.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        for suffix, metadata in (("pdf", {"CreationDate": None, "Producer": None}), ("png", {"Software": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, metadata=metadata)
-            write_whole(self.path / "figures" / f"{name}.{suffix}", buffer.getvalue())
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """One file, whole."""
+        write_whole(self.path / name, data)
 
     def clear(self) -> None:
         """Forget everything computed before (`force=true`)."""
         if self.path.exists():
             shutil.rmtree(self.path)
 
-    def remove_if_empty_handed(self) -> None:
+    def remove_if_nothing_computed(self) -> None:
         """Drop a folder in which nothing was computed, so that nothing is left that looks like a run."""
         has_work = any((self.path / name).exists() for name in ("records.jsonl", "shards", "metrics.json", "work"))
         if self.path.exists() and not has_work:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.identity import ModelIdentity
-from harness.models.tokenizer_identity import TokenizerIdentity
+from harness.models.tokenizer_files import TokenizerIdentity
 from harness.runs.config.schema import RunConfig
-from harness.runs.registry import Experiment, Needs
+from harness.runs.experiment import Experiment, Needs
 
 
 def answer_key(

@@ -10,10 +10,12 @@ from typing import Any
 
 from harness import __version__
 from harness.models.identity import ModelIdentity
-from harness.models.tokenizer_identity import TokenizerIdentity
+from harness.models.tokenizer_files import TokenizerIdentity
 from harness.runs.config.schema import RunConfig
-from harness.runs.folder import SCHEMA_VERSION
-from harness.runs.registry import PROJECT, Experiment
+from harness.runs.experiment import Experiment
+from harness.runs.folder import SCHEMA_VERSION, RunFolder
+from harness.runs.identity import plain
+from harness.runs.registry import PROJECT
 
 _PACKAGES = (
     "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "numpy", "scipy", "pandas", "matplotlib",
@@ -58,6 +60,11 @@ class Manifest:
     def ended_as(self, status: Status, error: str | None = None, exit_code: int = 0) -> "Manifest":
         """The same run, ended now."""
         return replace(self, status=status, error=error, ended=now(), exit_code=exit_code)
+
+
+def write_manifest(folder: RunFolder, manifest: Manifest) -> None:
+    """manifest.json, whole."""
+    folder.write_json("manifest.json", plain(manifest))
 
 
 def now() -> str:

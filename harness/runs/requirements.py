@@ -3,7 +3,7 @@
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
 from harness.models.tokenizers import Tokenizer
-from harness.runs.context import CheckContext
+from harness.runs.experiment import CheckContext
 
 
 def require_plain_weights(config: ModelConfig) -> None:

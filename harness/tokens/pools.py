@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from harness.errors import Rejected
-from harness.models.facts import VocabFacts
+from harness.models.vocab_facts import VocabFacts
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import TokenTexts, select
 

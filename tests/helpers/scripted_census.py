@@ -5,10 +5,13 @@ from types import SimpleNamespace
 
 import torch
 
-from harness.glitch.census.questions import CENSUS_TASKS, census_questions
+from harness.glitch.census.matching import CENSUS_TASKS
+from harness.glitch.census.questions import census_questions
 from harness.models.answers.causal_model import CausalModel
-from harness.models.facts import VocabFacts, load_facts
-from harness.models.tokenizers import Tokenizer, load_tokenizer
+from harness.models.facts import load_facts
+from harness.models.tokenizer_loading import load_tokenizer
+from harness.models.tokenizers import Tokenizer
+from harness.models.vocab_facts import VocabFacts
 from harness.organism.tokenizer import make_tokenizer, save_tokenizer
 from harness.tokens.prompts import Task, expected_answer
 

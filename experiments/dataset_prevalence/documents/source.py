@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
 from harness.errors import Rejected
-from harness.reporting.console import progress_bar
+from harness.runs.progress import progress_bar
 
 _BLOCK = 1 << 20
 _SUFFIXES = {

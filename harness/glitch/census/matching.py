@@ -18,6 +18,9 @@ from enum import Enum
 
 from harness.tokens.prompts import Task, expected_answer
 
+CENSUS_TASKS = (Task.REPETITION, Task.SPELLING, Task.LENGTH)
+"""A token is a glitch token if it fails any of these (Li et al. 2024)."""
+
 RULE_VERSION = "bounded-1"
 _FRAME = "'\"`´‘’“”«»„."
 

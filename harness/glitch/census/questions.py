@@ -2,42 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
-from harness.models.facts import VocabFacts
+from harness.glitch.census.matching import CENSUS_TASKS
 from harness.models.tokenizers import Tokenizer
+from harness.models.vocab_facts import VocabFacts
 from harness.tokens.prompts import TEMPLATES, PromptTemplate, Task, splice
 from harness.tokens.prompts.chat import chat_form, render_chat
-
-CENSUS_TASKS = (Task.REPETITION, Task.SPELLING, Task.LENGTH)
-"""A token is a glitch token if it fails any of these (Li et al. 2024)."""
+from harness.tokens.prompts.rules import BosRule, ChatRule
 
 # Ten is what the published repetition tests allow. A spelling takes up to two tokens a letter.
 MAX_NEW_TOKENS = {Task.SPELLING: 36}
 DEFAULT_NEW_TOKENS = 10
-
-
-def prompt_versions(tasks: tuple[Task, ...]) -> dict[str, str]:
-    """Versions of the tasks' prompts, for the run id: another wording is another answer."""
-    return {f"prompt/{task.value}": TEMPLATES[task].version for task in tasks}
-
-
-class BosRule(Enum):
-    """Whether prompts begin with the beginning-of-sequence token."""
-
-    AUTO = "auto"
-    """Where the tokenizer puts one in front by itself, or where the model's training is known to have."""
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-class ChatRule(Enum):
-    """Whether prompts go through the tokenizer's chat template."""
-
-    AUTO = "auto"
-    """Where the tokenizer has one."""
-    NEVER = "never"
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,8 @@ def load_census(folder: Path, identity: ModelIdentity, key: str = KEY) -> Census
         current = TEMPLATES[Task(name)].version
         if str(question["version"]).removesuffix("+chat") != current:
             _refuse(key, folder, f"its {name} prompt is version {question['version']!r}", f"version {current!r}")
-    records = run.records
-    glitch: dict[int, bool] = {}
-    if len(records):
-        known = records[records["glitch"].notna()].sort_values("id")
-        glitch = {int(token): bool(failed) for token, failed in zip(known["id"], known["glitch"], strict=True)}
+    known = sorted((int(row["id"]), bool(row["glitch"])) for row in run.record_rows() if row["glitch"] is not None)
+    glitch = dict(known)
     return Census(
         run.run_id,
         Path(folder),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.glitch.census.token_types import TokenType, classify_type, recognisable_words
-from harness.models.facts import VocabFacts
 from harness.models.tokenizers import Tokenizer
+from harness.models.vocab_facts import VocabFacts
 
 _UNDECODABLE = "\ufffd"
 

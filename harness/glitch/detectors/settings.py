@@ -4,9 +4,10 @@
 `harness.glitch.detectors.glitchhunter.settings`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.errors import Rejected
+from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
 
 
 def _require(key: str, got: object, holds: bool, allowed: str) -> None:
@@ -110,3 +111,27 @@ class ActiveCensusSettings:
         _require("active_census.explore_share", self.explore_share, 0 <= self.explore_share <= 1, "from 0 to 1")
         for name in ("n_components", "n_neighbours", "n_trees"):
             _require(f"active_census.{name}", getattr(self, name), getattr(self, name) >= 1, "1 or more")
+
+
+NAMES = (
+    "random",
+    "rule_random",
+    "kmeans",
+    "glitchhunter",
+    "magikarp",
+    "glitchminer",
+    "glitchprober",
+    "active_census",
+)
+
+
+@dataclass(frozen=True)
+class RosterSettings:
+    """The settings of every detector that has any."""
+
+    rule_random: RuleRandomSettings = field(default_factory=RuleRandomSettings)
+    kmeans: KMeansSettings = field(default_factory=KMeansSettings)
+    glitchhunter: GlitchHunterSettings = field(default_factory=GlitchHunterSettings)
+    glitchminer: GlitchMinerSettings = field(default_factory=GlitchMinerSettings)
+    glitchprober: GlitchProberSettings = field(default_factory=GlitchProberSettings)
+    active_census: ActiveCensusSettings = field(default_factory=ActiveCensusSettings)

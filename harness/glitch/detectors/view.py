@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.row_checks import check_rows
-from harness.models.facts import VocabFacts
+from harness.models.vocab_facts import VocabFacts
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import Rejected
-from harness.models.facts import VocabFacts
+from harness.models.vocab_facts import VocabFacts
 
 _FIRST_LEAD_BYTE_BEYOND_UNICODE = 0xF5
 

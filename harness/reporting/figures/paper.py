@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Rejected
+from harness.reporting.display import Display, DrawnFigure, PaperFigure, PaperTable, load_display
 from harness.reporting.figures import tables
-from harness.reporting.figures.drawing import add_footer, runs_footer
-from harness.reporting.figures.sources import sources
+from harness.reporting.figures.drawing import add_footer, runs_footer, write_figure
 from harness.reporting.figures.style import paper_style
 from harness.runs import registry
 from harness.runs.folder import RunFolder
-from harness.runs.registry import Experiment, PaperFigure, PaperTable
 from harness.runs.results.collect import collect
 from harness.runs.results.grouping import pools_text
 from harness.runs.results.stored_run import StoredRun
@@ -46,12 +45,12 @@ def draw_paper(results_dir: Path, out: Path | None = None, experiment: str | Non
     written: list[Drawn] = []
     for name, runs in collected.runs.items():
         try:
-            drawn_by = registry.load(name)
+            display = load_display(name)
         except Rejected as error:
             log.warning("%d runs of %s are left out: %s", len(runs), name, error)
             continue
         folder = RunFolder((out or results_dir / "paper") / name)
-        written += _draw_experiment(drawn_by, runs, folder, results_dir)
+        written += _draw_experiment(name, display, runs, folder, results_dir)
     if not written:
         raise Rejected(_nothing(results_dir, experiment, collected.runs))
     return written
@@ -65,26 +64,26 @@ def _nothing(results_dir: Path, experiment: str | None, runs: dict[str, tuple[St
 
 
 def _draw_experiment(
-    experiment: Experiment, runs: Sequence[StoredRun], folder: RunFolder, results_dir: Path
+    name: str, display: Display, runs: Sequence[StoredRun], folder: RunFolder, results_dir: Path
 ) -> list[Drawn]:
     written = []
-    for figure in experiment.paper_figures:
+    for figure in display.paper_figures:
         with paper_style():
-            drawn = figure.draw(runs)
-            if drawn is None:
+            made = figure.draw(runs)
+            if made is None:
                 continue
+            drawn = made if isinstance(made, DrawnFigure) else DrawnFigure(made, tuple(runs))
             sidecar = f"{figure.name}.json"
-            shown = sources(drawn, runs)
-            ids = [run.run_id for run in shown]
-            add_footer(drawn, runs_footer(ids, sidecar, drawn.get_figwidth()))
-            folder.write_figure(figure.name, drawn)
-        folder.write_json(f"figures/{sidecar}", _sources(figure, shown, results_dir))
-        written.append(Drawn(folder.path / "figures" / f"{figure.name}.pdf", len(shown)))
-    for table in experiment.paper_tables:
+            ids = [run.run_id for run in drawn.runs]
+            add_footer(drawn.canvas, runs_footer(ids, sidecar, drawn.canvas.get_figwidth()))
+            write_figure(folder, figure.name, drawn.canvas)
+        folder.write_json(f"figures/{sidecar}", _sources(figure, drawn.runs, results_dir))
+        written.append(Drawn(folder.path / "figures" / f"{figure.name}.pdf", len(drawn.runs)))
+    for table in display.paper_tables:
         frame = table.build(runs)
         if frame is None or frame.empty:
             continue
-        label = f"{experiment.name}-{table.name}".replace("_", "-")
+        label = f"{name}-{table.name}".replace("_", "-")
         folder.write_text(f"tables/{table.name}.csv", tables.to_csv(frame))
         folder.write_text(f"tables/{table.name}.tex", tables.to_latex(frame, table.caption, label))
         folder.write_json(f"tables/{table.name}.json", _sources(table, runs, results_dir))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.runs.registry import AttentionPanel
+from harness.reporting.display import AttentionPanel
 from harness.tokens.text import shorten, visible
 
 MOST_POSITIONS = 200

@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.reporting.display import Display
 from harness.reporting.figures import tables
 from harness.reporting.report import attention
-from harness.runs.registry import Experiment
+from harness.runs import registry
 from harness.runs.results.grouping import flat
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
@@ -68,7 +69,7 @@ class PageFigure:
     """In the page's pixels: every picture on one scale."""
 
 
-def render_report(run: StoredRun, experiment: Experiment) -> str:
+def render_report(run: StoredRun, display: Display) -> str:
     """The page of one run, self-contained: no address outside it is ever asked for.
 
     Every string that came from a vocabulary, a config or an error is made visible and escaped; the page's own policy
@@ -79,15 +80,15 @@ def render_report(run: StoredRun, experiment: Experiment) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["visible"] = lambda value: visible(str(value))
-    panels = attention.page_panels(experiment.panels(run))
+    panels = attention.page_panels(display.panels(run))
     page = environment.get_template("page.html").render(
         nonce=hashlib.sha256(run.run_id.encode()).hexdigest()[:16],
         run=run,
-        experiment=experiment,
-        headline=_headline(run, experiment),
+        summary=registry.load(run.experiment).summary,
+        headline=_headline(run, display),
         reference=run.config.get("reference") or {},
-        figures=_figures(run, experiment),
-        tables=[*_tables(run, experiment), _all_metrics(run)],
+        figures=_figures(run, display),
+        tables=[*_tables(run, display), _all_metrics(run)],
         panels=panels,
         bundle=attention.bundle() if any(panel.data for panel in panels) else "",
         facts=_facts(run),
@@ -97,8 +98,8 @@ def render_report(run: StoredRun, experiment: Experiment) -> str:
     return page.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
-def _headline(run: StoredRun, experiment: Experiment) -> PageTable | None:
-    rows = experiment.headline(run)
+def _headline(run: StoredRun, display: Display) -> PageTable | None:
+    rows = display.headline(run)
     if not rows:
         return None
     columns: dict[str, None] = {}
@@ -111,10 +112,10 @@ def _headline(run: StoredRun, experiment: Experiment) -> PageTable | None:
     return PageTable("", "", ("", *columns), tuple(cells))
 
 
-def _figures(run: StoredRun, experiment: Experiment) -> list[PageFigure]:
+def _figures(run: StoredRun, display: Display) -> list[PageFigure]:
     stored = run.figures
     found = []
-    for figure in experiment.figures:
+    for figure in display.figures:
         if figure.name not in stored:
             continue
         data = stored[figure.name].png.read_bytes()
@@ -125,8 +126,8 @@ def _figures(run: StoredRun, experiment: Experiment) -> list[PageFigure]:
     return found
 
 
-def _tables(run: StoredRun, experiment: Experiment) -> list[PageTable]:
-    built = [(table, table.build(run)) for table in experiment.tables]
+def _tables(run: StoredRun, display: Display) -> list[PageTable]:
+    built = [(table, table.build(run)) for table in display.tables]
     return [
         page_table(table.name.replace("_", " "), table.caption, frame)
         for table, frame in built

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from harness.reporting.display import Display
 from harness.reporting.tracking.wandb_tracker import WandbTracker
 from harness.runs.config.schema import TrackerConfig, TrackerKind
-from harness.runs.registry import Experiment
 from harness.runs.results.stored_run import StoredRun
 
 log = logging.getLogger(__name__)
@@ -20,14 +20,14 @@ TIME_LIMIT = 300.0
 class Tracker(Protocol):
     """Somewhere a finished run is shown besides its folder."""
 
-    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
+    def log_run(self, run: StoredRun, display: Display) -> None:
         """Log a run once, at its end, from its files."""
 
 
 class NullTracker:
     """`tracker=none`."""
 
-    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
+    def log_run(self, run: StoredRun, display: Display) -> None:
         """Do nothing."""
 
 
@@ -39,13 +39,13 @@ class BoundedTracker:
         self._name = name
         self._time_limit = time_limit
 
-    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
+    def log_run(self, run: StoredRun, display: Display) -> None:
         """Log the run, or warn that it was not logged."""
         problem: list[str] = []
 
         def work() -> None:
             try:
-                self._tracker.log_run(run, experiment)
+                self._tracker.log_run(run, display)
             # Everything, SystemExit too: a tracker's end must not be the run's.
             except BaseException as error:
                 problem.append(f"{type(error).__name__}: {error}")

@@ -13,10 +13,10 @@ from urllib.parse import urlparse
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from harness.reporting.display import Display
 from harness.reporting.figures.tables import plain
 from harness.reporting.report.attention import standalone
 from harness.runs.config.schema import TrackerConfig
-from harness.runs.registry import Experiment
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 
@@ -42,16 +42,16 @@ class WandbTracker:
         self._results_dir = results_dir
         self._sweep_id = sweep_id
 
-    def log_run(self, run: StoredRun, experiment: Experiment) -> None:
+    def log_run(self, run: StoredRun, display: Display) -> None:
         """Config, metrics, tables, attention patterns, figures and the run folder; raises whatever wandb raises."""
         # Before the import: wandb reads it when it is loaded.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         with _own_folders(self._results_dir.resolve() / "wandb"):
             mode = choose_mode()
             if mode is not Mode.DISABLED:
-                self._log(run, experiment, mode)
+                self._log(run, display, mode)
 
-    def _log(self, run: StoredRun, experiment: Experiment, mode: Mode) -> None:
+    def _log(self, run: StoredRun, display: Display, mode: Mode) -> None:
         import wandb
 
         session = wandb.init(
@@ -69,7 +69,7 @@ class WandbTracker:
         try:
             for step, values in _curves(run):
                 session.log(values, step=step)
-            session.log(dict(_media(run, experiment)))
+            session.log(dict(_media(run, display)))
             session.summary.update({key: value for key, value in run.metrics.items() if value is not None})
             session.log_artifact(_artifact(run))
         except BaseException:
@@ -152,20 +152,20 @@ def _config(run: StoredRun) -> dict[str, Any]:
     return {**run.config, "manifest": {key: manifest.get(key) for key in kept}}
 
 
-def _media(run: StoredRun, experiment: Experiment) -> Iterator[tuple[str, Any]]:
+def _media(run: StoredRun, display: Display) -> Iterator[tuple[str, Any]]:
     """Everything that is logged in one step; numbers keep their names in metrics.json."""
     import wandb
 
     for name, value in run.metrics.items():
         if isinstance(value, int | float):
             yield name, value
-    for table in experiment.tables:
+    for table in display.tables:
         frame = table.build(run)
         if frame is not None and not frame.empty:
             yield f"tables/{table.name}", _table(frame)
     for name, figure in run.figures.items():
         yield f"figures/{name}", wandb.Image(str(figure.png))
-    panels = experiment.panels(run)
+    panels = display.panels(run)
     if panels:
         yield "attention_patterns", wandb.Html(standalone(panels), inject=False)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -27,9 +28,16 @@ def search_path_override() -> list[str]:
     return [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in outside)}]"] if outside else []
 
 
+def declare_experiments() -> None:
+    """Let Hydra know every experiment by its name; a file conf/exp/NAME.yaml, where there is one, wins."""
+    for name in registry.names().keys() - set(registry.options("exp")):
+        ConfigStore.instance().store(name=name, group="exp", node={"name": name}, provider="harness")
+
+
 def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -> DictConfig:
     """The composed but untyped config. Raises `Rejected` for every mistake Hydra finds, as one line."""
 
+    declare_experiments()
     normalised = [*search_path_override(), *typed_overrides.normalise(overrides)]
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):

@@ -62,11 +62,6 @@ def is_sweep(text: str) -> bool:
     return bool(OverridesParser.create().parse_override(text).is_sweep_override())
 
 
-def asks_for_sweep_group(overrides: Sequence[str]) -> bool:
-    """Whether a `sweep=NAME` is among the overrides."""
-    return any(text.startswith("sweep=") and text != "sweep=null" for text in overrides)
-
-
 def refuse_stray_sweeps(overrides: Sequence[str]) -> None:
     """Without -m, several values for one key are a mistake that must not run as one job."""
     for text in overrides:

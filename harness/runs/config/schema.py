@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.tokens.pool_spec import PoolSpec
+
+ExpConfig = TypeVar("ExpConfig")
+"""An experiment's own frozen dataclass."""
 
 
 class TrackerKind(Enum):
@@ -57,11 +60,11 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Generic[ExpConfig]):
     """Everything one run was asked to do."""
 
     exp_name: str
-    exp: Any
+    exp: ExpConfig
     """The experiment's own frozen dataclass."""
     model: ModelConfig = field(default_factory=ModelConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)

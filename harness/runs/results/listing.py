@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.runs import registry
 from harness.errors import HarnessError
 from harness.tokens.text import shorten, visible
 from harness.runs.results.collect import readable, run_folders
@@ -76,13 +75,13 @@ def _listed(folder: Path) -> Listed:
 
 
 def _headline(run: StoredRun) -> tuple[dict[str, dict[str, str]], str]:
-    """The experiment's own headline; a run of an experiment that is not here has none, one that lacks parts says so."""
+    """The headline stored with the run; one that cannot be read says so."""
     try:
-        rows = registry.load(run.experiment).headline(run)
-    except HarnessError as error:
-        return {}, str(error)
+        rows = run.headline
     except (KeyError, TypeError, ValueError) as error:
-        return {}, f"its headline cannot be made: {type(error).__name__}: {error}"
+        return {}, f"its headline cannot be read: {type(error).__name__}: {error}"
+    if rows is None:
+        return {}, "its headline was not stored (an older version's run)"
     return {row.label: dict(row.values) for row in rows}, ""
 
 

@@ -1,19 +1,22 @@
 """A run read back from its folder, with no model loaded."""
 
 import numpy as np
-import pandas as pd
 from omegaconf import OmegaConf
 from safetensors.numpy import load_file
 from html import escape
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.runs.results.headline import HeadlineRow, from_plain
 
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class FigureFile:
 class StoredRun:
     """What one run left on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, manifest: Mapping[str, Any] | None = None) -> None:
+        """The run in `folder`; `manifest` stands in for the one on disk, for a run that is about to be complete."""
         self.folder = Path(folder)
+        self._manifest = manifest
         if not (self.folder / "manifest.json").is_file():
             raise HarnessError(f"{self.folder} is no run folder: it has no manifest.json")
 
@@ -49,7 +54,7 @@ class StoredRun:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """manifest.json: status, versions, model, seed, notes."""
-        return self._json("manifest.json")
+        return self._json("manifest.json") if self._manifest is None else dict(self._manifest)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -77,20 +82,26 @@ class StoredRun:
         return {str(key): value for key, value in loaded.items()} if isinstance(loaded, dict) else {}
 
     @cached_property
-    def records(self) -> pd.DataFrame:
+    def records(self) -> "pd.DataFrame":
         """records.jsonl as a data frame, one row per item measured."""
+        # Only here: a found run is shown without pandas, which takes half a second to import.
         import pandas as pd
 
+        return pd.DataFrame(self.record_rows())
+
+    def record_rows(self) -> list[dict[str, Any]]:
+        """records.jsonl as it stands, one mapping per item measured."""
+        
         path = self.folder / "records.jsonl"
         if not path.is_file():
-            return pd.DataFrame()
+            return []
         rows = []
         for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
             try:
                 rows.append(json.loads(line))
             except ValueError:
                 break  # the torn last line of a run that is still going or was killed
-        return pd.DataFrame(rows)
+        return rows
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -104,6 +115,16 @@ class StoredRun:
         """The stored pictures by name."""
         found = sorted((self.folder / "figures").glob("*.png"))
         return {path.stem: FigureFile(path.stem, path, path.with_suffix(".pdf")) for path in found}
+
+    @cached_property
+    def headline(self) -> Sequence[HeadlineRow] | None:
+        """The small table the run ended with; None for a run stored before such tables were."""
+        path = self.folder / "headline.json"
+        return from_plain(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+    def interval(self, key: str) -> tuple[Any, Any, Any]:
+        """A metric with the ends of its 95 % interval: (mean, low, high), each None where it was not measured."""
+        return self.metrics.get(key), self.metrics.get(f"{key}/ci_low"), self.metrics.get(f"{key}/ci_high")
 
     @property
     def experiment(self) -> str:

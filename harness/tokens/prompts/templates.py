@@ -187,3 +187,8 @@ GLITCHMINER_STRICT: tuple[PromptTemplate, ...] = (
         ChatForm("Question: Please can you repeat the string '{token}'?", " Of course! Here is the repeated string:'"),
     ),
 )
+
+
+def prompt_versions(tasks: tuple[Task, ...]) -> dict[str, str]:
+    """Versions of the tasks' prompts, for the run id: another wording is another answer."""
+    return {f"prompt/{task.value}": TEMPLATES[task].version for task in tasks}

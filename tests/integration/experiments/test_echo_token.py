@@ -3,14 +3,15 @@
 import pytest
 
 from harness.errors import Rejected
-from harness.glitch.census.questions import BosRule, leading_ids
+from harness.glitch.census.questions import leading_ids
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from harness.runs.lifecycle import execute
 from harness.tokens.prompts import splice
+from harness.tokens.prompts.rules import BosRule
 from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
 from tests.helpers.scripted_census import answering_model, write_model
 

@@ -338,7 +338,7 @@ def test_fingerprint_tells_apart_what_computes_differently(checkpoints: Mapping[
 
 
 def test_shared_model_tells_its_story(shared_dir: Path) -> None:
-    from harness.models.tokenizers import load_tokenizer
+    from harness.models.tokenizer_loading import load_tokenizer
 
     config = ModelConfig(name=str(shared_dir / "models" / "stories260k"), device="cpu")
     identity = resolve_identity(config)

@@ -15,7 +15,7 @@ from harness.models.activations.ablation import head_output_hooks
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.path_star import either_end, scratchpad, unmasking
 from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
 from harness.path_star.architecture import make_codec

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from harness.errors import Rejected
-from harness.models.tokenizer_identity import resolve_tokenizer
+from harness.models.tokenizer_files import resolve_tokenizer
 from harness.runs.config.compose import compose_run
 from harness.runs.lifecycle import execute, prepare
 from tests.helpers.scripted_census import EXTRA_ROWS, write_model

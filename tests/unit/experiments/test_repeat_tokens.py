@@ -12,10 +12,11 @@ import torch
 from experiments.repeat_tokens import EXPERIMENT, RepeatTokensConfig, check
 from experiments.repeat_tokens.measure import summarise
 from harness.errors import Rejected, RunFailed
-from harness.models.facts import VocabFacts
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.vocab_facts import VocabFacts
 from harness.runs.config.schema import RunConfig
-from harness.runs.context import CheckContext, Outcome, Run
+from harness.runs.context import Outcome, Run
+from harness.runs.experiment import CheckContext
 from harness.runs.folder import RunFolder, to_json
 from harness.tokens.pools import resolve_pools
 

@@ -8,7 +8,8 @@ import pytest
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import ModelIdentity, ModelSource
-from harness.models.tokenizers import Tokenizer, load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
+from harness.models.tokenizers import Tokenizer
 
 
 def identity(folder: Path) -> ModelIdentity:

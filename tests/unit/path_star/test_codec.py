@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.organism import POCKET_FOLDER
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.encoded import Rows

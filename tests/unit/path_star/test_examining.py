@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from experiments.path_star import PathStarConfig
+from experiments.path_star.config import PathStarConfig
 from experiments.path_star.knock_out import measure_knock_out
 from experiments.path_star.lookup import edge_places, model_inputs
 from experiments.path_star.lookup import measure_lookup as measure_heads

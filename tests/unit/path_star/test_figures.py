@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness.reporting.figures.sources import sources
 
 from experiments.path_star import data, figures, paper, tables
 from experiments.path_star.cells import cells, over_seeds
@@ -15,7 +16,6 @@ from harness.path_star.node_names import node_names
 from harness.path_star.recipe import Architecture, ObjectiveName
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.figures.paper import draw_paper
-from harness.reporting.figures.sources import sources
 from harness.reporting.figures.style import paper_style
 from harness.runs import registry
 from harness.runs.folder import RunFolder

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import Rejected
-from harness.models.facts import Exposures, VocabFacts
+from harness.models.vocab_facts import Exposures, VocabFacts
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.pools import resolve_pools
 from harness.tokens.rules import BYTES_UTF8_NEVER_HOLDS

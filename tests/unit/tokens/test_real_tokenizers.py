@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness.models.config import ModelConfig, TokenizerConfig
-from harness.models.facts import VocabFacts, load_facts
+from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
-from harness.models.tokenizers import Tokenizer, load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
+from harness.models.tokenizers import Tokenizer
+from harness.models.vocab_facts import VocabFacts
 from harness.tokens.pools import resolve_pools
 from harness.tokens.text import shown
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from harness.models.config import ModelConfig, TokenizerConfig
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.tokens.vocabulary_audit import ByteType, Category, audit_vocabulary, byte_type
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,8 @@ import numpy as np
 from harness.errors import Rejected, RunFailed
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
-from harness.runs.registry import Experiment, HeadlineRow
+from harness.runs.experiment import Experiment
+from harness.runs.results.headline import HeadlineRow
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness.measure.intervals import wilson
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from harness.runs.context import Run
 from harness.runs.lifecycle import execute

@@ -180,7 +180,7 @@ class TestLiveOracle:
         from harness.glitch.detectors.live_oracle import LiveOracle
         from harness.glitch.detectors.oracle import BudgetSpent
         from harness.models.facts import load_facts
-        from harness.models.tokenizers import load_tokenizer
+        from harness.models.tokenizer_loading import load_tokenizer
 
         config = ModelConfig(name=str(folder), device="cpu")
         identity = identity_of(folder)

@@ -11,7 +11,7 @@ from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.organism import POCKET_FOLDER
 from harness.tokens.prompts import Task
 

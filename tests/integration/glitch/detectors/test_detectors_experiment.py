@@ -9,8 +9,7 @@ import torch
 from harness.errors import Rejected
 from harness.glitch.detectors import active_census
 from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
-from harness.glitch.detectors.roster import NAMES
-from harness.glitch.detectors.settings import ActiveCensusSettings, KMeansSettings
+from harness.glitch.detectors.settings import NAMES, ActiveCensusSettings, KMeansSettings
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind

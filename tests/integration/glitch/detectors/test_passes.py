@@ -20,7 +20,7 @@ from harness.models.bridge import boot
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 from harness.tokens.prompts import TEMPLATES, Task
 from tests.helpers.scripted_census import write_model
 

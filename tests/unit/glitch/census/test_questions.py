@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from harness.glitch.census.questions import BosRule, ChatRule, census_questions, leading_ids, make_question
-from harness.models.facts import VocabFacts
+from harness.glitch.census.questions import census_questions, leading_ids, make_question
+from harness.models.vocab_facts import VocabFacts
 from harness.tokens.prompts import TEMPLATES, Task
 from harness.tokens.prompts.chat import chat_form, render_chat
+from harness.tokens.prompts.rules import BosRule, ChatRule
 
 pytestmark = pytest.mark.unit
 

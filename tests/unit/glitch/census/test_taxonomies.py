@@ -41,7 +41,7 @@ def test_recognisable_words_stand_behind_a_space_early_in_the_vocabulary():
 def test_published_examples_with_the_words_of_gpt2s_own_vocabulary(shared_dir):
     from harness.models.config import ModelConfig, TokenizerConfig
     from harness.models.identity import ModelIdentity, ModelSource
-    from harness.models.tokenizers import load_tokenizer
+    from harness.models.tokenizer_loading import load_tokenizer
 
     nobody = ModelIdentity("none", ModelSource.LOCAL, None, None, None, "none")
     tokenizer = load_tokenizer(nobody, ModelConfig(), TokenizerConfig(str(shared_dir / "tokenizers" / "gpt2")))

@@ -15,12 +15,14 @@ from harness.glitch.detectors.glitchprober import GlitchProber
 from harness.glitch.detectors.kmeans import KMeansCentroids
 from harness.glitch.detectors.ledger import Detector
 from harness.glitch.detectors.magikarp import MagikarpRanking
-from harness.glitch.detectors.roster import NAMES, RosterSettings, make_detector
+from harness.glitch.detectors.roster import make_detector
 from harness.glitch.detectors.rule_random import RuleRandom
 from harness.glitch.detectors.settings import (
+    NAMES,
     ActiveCensusSettings,
     GlitchMinerSettings,
     KMeansSettings,
+    RosterSettings,
     RuleRandomSettings,
 )
 from tests.helpers.planted_tokens import PlantedPasses, f1_of, oracle_of, planted_view

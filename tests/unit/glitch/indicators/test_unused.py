@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import Rejected
 from harness.glitch.indicators import known_unused_ids
-from harness.models.facts import VocabFacts
+from harness.models.vocab_facts import VocabFacts
 
 pytestmark = pytest.mark.unit
 

@@ -11,11 +11,11 @@ import pytest
 
 from experiments.repeat_tokens import figures
 from experiments.repeat_tokens import tables as run_tables
+from harness.reporting.display import Figure
 from harness.reporting.figures import tables
 from harness.reporting.figures.drawing import add_footer, draw_run, runs_footer
 from harness.reporting.figures.style import ONE_COLUMN, new_figure, paper_style
 from harness.runs.folder import RunFolder
-from harness.runs.registry import Figure
 from tests.unit.runs.results.stored_runs import EXPERIMENT, Made, write_run
 
 SMALL = Made(seq_len=4, n_layers=2, n_heads=4, n_top=2)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.figures import main
 
 from experiments.repeat_tokens import paper
 from experiments.repeat_tokens.dose import doses
 from experiments.repeat_tokens.seeds import across_seeds, curve_across_seeds
 from harness.errors import Rejected
+from harness.figures import main
 from harness.measure.intervals import student_t
 from harness.reporting.figures.paper import draw_paper
 from harness.runs import registry

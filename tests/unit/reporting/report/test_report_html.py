@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.reporting.display import AttentionPanel
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.report import attention
 from harness.reporting.report.html import render_report
 from harness.runs.folder import RunFolder
-from harness.runs.registry import AttentionPanel
 from tests.unit.runs.results.stored_runs import FEW_FIGURES as EXPERIMENT
 from tests.unit.runs.results.stored_runs import HOSTILE_TOKENS, Made, write_run
 

@@ -16,8 +16,8 @@ from harness.reporting.tracking import NullTracker, make_tracker
 from harness.reporting.tracking.tracker import BoundedTracker
 from harness.reporting.tracking.wandb_tracker import Mode, WandbTracker, choose_mode, stable_id
 from harness.runs.config.schema import TrackerConfig, TrackerKind
+from harness.runs.experiment import Experiment
 from harness.runs.folder import RunFolder
-from harness.runs.registry import Experiment
 from harness.runs.results.stored_run import load_run
 from tests.unit.runs.results.stored_runs import FEW_FIGURES as EXPERIMENT
 from tests.unit.runs.results.stored_runs import HOSTILE_TOKENS, Made, write_run

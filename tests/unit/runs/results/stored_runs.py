@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from experiments.repeat_tokens import figures, paper, tables
-from harness.runs.registry import Experiment
+from harness.runs.experiment import Experiment
 from harness.runs.results.stored_run import StoredRun, load_run
 from harness.runs.folder import RunFolder
 

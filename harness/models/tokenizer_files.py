@@ -69,3 +69,22 @@ def _from_hub(name: str) -> Path:
         raise Rejected(
             f"tokenizer.name: got {name!r}: it cannot be fetched ({type(error).__name__}: {reason}); allowed: {allowed}"
         ) from error
+
+
+# A folder with none of these has no tokenizer; asked anyway, transformers makes up one of a single token.
+READABLE_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+)
+
+
+def has_tokenizer_files(folder: Path) -> bool:
+    """Whether a folder holds a file that a tokenizer could be read from."""
+    return any((folder / name).is_file() for name in READABLE_FILES)

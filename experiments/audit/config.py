@@ -1,0 +1,65 @@
+"""What exp=audit is asked, and what it refuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from experiments.audit.other import find_other
+from experiments.audit.parts import census_config, undertrained_config
+from harness.errors import Rejected
+from harness.models.identity import ModelIdentity
+from harness.runs.config.schema import RunConfig
+from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.part_config import check_part
+from harness.tokens.prompts.rules import BosRule, ChatRule
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """Parameters of `exp=audit`."""
+
+    max_glitch_rate: float | None = None
+    """The gate: the largest share of glitch tokens among those tested; default: no gate."""
+    compare_to: str | None = None
+    """Another revision: a hub name, a folder of weights, or the folder of a finished audit or census."""
+    compare_revision: str | None = None
+    """Branch, tag or commit of `compare_to` on the hub."""
+    n_tokens: int | None = None
+    """How many tokens the census tests, drawn by `seed`; default: every token."""
+    percentile: float = 2.0
+    """Share of reachable tokens, in percent, that are verified as under-trained."""
+    unused_ids: tuple[int, ...] | None = None
+    """Ids known to be unused; default: as in exp=undertrained."""
+    chat: ChatRule = ChatRule.AUTO
+    bos: BosRule = BosRule.AUTO
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_glitch_rate is not None and not 0 <= self.max_glitch_rate <= 1:
+            raise Rejected.key("exp.max_glitch_rate", self.max_glitch_rate, "a share from 0 to 1")
+        if self.compare_revision is not None and self.compare_to is None:
+            raise Rejected("exp.compare_revision: it needs exp.compare_to=<hub name> beside it")
+
+
+def inputs(config: RunConfig, _: ModelIdentity | None) -> Mapping[str, str]:
+    """The weights, or the run, that this one is compared with."""
+
+    other = find_other(config)
+    return {} if other is None else {"compare_to": other.fingerprint}
+
+
+def check(context: CheckContext) -> None:
+    """Refuse what one of the parts would refuse."""
+
+    for part in (undertrained_config(context.config), census_config(context.config)):
+        check_part(context, part)
+
+
+EXPERIMENT = Experiment(
+    name="audit",
+    version=1,
+    summary="A model's tokens before release: vocabulary, under-trained tokens and census in one list, with a gate.",
+    config=AuditConfig,
+    needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    check=check,
+    inputs=inputs,
+)

@@ -1,0 +1,56 @@
+"""What exp=census is asked, and what it refuses."""
+
+from dataclasses import dataclass
+
+from harness.errors import Rejected
+from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
+from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.requirements import require_plain_weights, require_tokenizer
+from harness.tokens.prompts.rules import BosRule, ChatRule
+from harness.tokens.prompts.templates import prompt_versions
+
+
+@dataclass(frozen=True)
+class CensusConfig:
+    """Parameters of `exp=census`."""
+
+    n_tokens: int | None = None
+    """How many tokens, drawn without replacement by `seed`; default: every token."""
+    chat: ChatRule = ChatRule.AUTO
+    """Whether prompts go through the tokenizer's chat template where it has one."""
+    bos: BosRule = BosRule.AUTO
+    """Whether plain prompts begin with BOS."""
+    ask_all: bool = False
+    """Also ask the tasks that say nothing about this model."""
+    batch_size: int | None = None
+    """Prompts per pass; default: from memory. Changes no verdict in float32 but for ties."""
+    shard: int = 512
+    """Tokens that are kept or lost together when a run is interrupted."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_tokens", "batch_size", "shard"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise Rejected.key(f"exp.{name}", value, "1 or more")
+
+
+def check(context: CheckContext) -> None:
+    """Refuse what cannot work before weights are loaded."""
+
+    require_plain_weights(context.config.model)
+    require_tokenizer(context)
+    assert context.facts is not None
+    most = context.facts.d_vocab - len(context.facts.special_ids)
+    if context.exp.n_tokens is not None and context.exp.n_tokens > most:
+        raise Rejected.key("exp.n_tokens", context.exp.n_tokens, f"1 to {most}, the tokens that are not special")
+
+
+EXPERIMENT = Experiment(
+    name="census",
+    version=1,
+    summary="Every token through repetition, spelling and length: which are glitch tokens, and how they fail.",
+    config=CensusConfig,
+    needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    check=check,
+    inputs=lambda *_: {"rule": RULE_VERSION, **prompt_versions(CENSUS_TASKS)},
+)

@@ -1,0 +1,75 @@
+"""What exp=glitchhunter is asked, and what it refuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import Rejected
+from harness.glitch.census.stored import census_inputs
+from harness.glitch.detectors.glitchhunter import GlitchHunterSettings
+from harness.glitch.graph.choices import Projection
+from harness.models.identity import ModelIdentity
+from harness.runs.config.schema import RunConfig
+from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.requirements import require_plain_weights
+from harness.tokens.prompts import Task
+from harness.tokens.prompts.rules import BosRule, ChatRule
+
+
+@dataclass(frozen=True)
+class GlitchHunterConfig(GlitchHunterSettings):
+    """Parameters of `exp=glitchhunter`: how the hunt proceeds, whom it asks, what it is compared with."""
+
+    tasks: tuple[Task, ...] = (Task.REPETITION,)
+    """A token fails if it fails any of these. The paper asks for repetition while it hunts."""
+    from_census: bool = False
+    """Take verdicts from the census (all its tasks) instead of asking the model."""
+    census: Path | None = None
+    """Folder of a finished census; default: the newest of this model below results_dir, if there is one."""
+    budget: int | None = None
+    """Queries at most; default: no limit."""
+    projection: Projection = Projection.AUTO
+    """How the picture's coordinates are found."""
+    chat: ChatRule = ChatRule.AUTO
+    """Whether prompts go through the tokenizer's chat template where it has one."""
+    bos: BosRule = BosRule.AUTO
+    """Whether plain prompts begin with BOS."""
+    batch_size: int | None = None
+    """Prompts per pass; default: from memory."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            raise Rejected.key("exp.tasks", [task.value for task in self.tasks], "tasks, each once, at least one")
+        for name in ("budget", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise Rejected.key(f"exp.{name}", value, "1 or more")
+
+
+def check(context: CheckContext) -> None:
+    """Refuse what cannot work before weights are loaded."""
+
+    require_plain_weights(context.config.model)
+    assert context.facts is not None
+    n_tokens = context.facts.d_vocab - len(context.facts.special_ids)
+    if context.exp.k >= n_tokens:
+        allowed = f"1 to {n_tokens - 1}, neighbours among the {n_tokens} tokens that are not special"
+        raise Rejected.key("exp.k", context.exp.k, allowed)
+
+
+def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
+    """The census that is taken for the truth: with another one it is another run."""
+
+    return census_inputs(config.exp.census, config.results_dir, identity)
+
+
+EXPERIMENT = Experiment(
+    name="glitchhunter",
+    version=1,
+    summary="GlitchHunter: cluster the embedding graph, test a sample of every cluster, keep what fails, start over.",
+    config=GlitchHunterConfig,
+    needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    check=check,
+    inputs=inputs,
+)

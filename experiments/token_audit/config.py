@@ -1,0 +1,19 @@
+"""What exp=token_audit is asked, and what it refuses."""
+
+from dataclasses import dataclass
+
+from harness.runs.experiment import Experiment, Needs
+
+
+@dataclass(frozen=True)
+class TokenAudit:
+    """There is nothing to choose: an audit reads the whole vocabulary."""
+
+
+EXPERIMENT = Experiment(
+    name="token_audit",
+    version=1,
+    summary="What kind of token every id is: byte, special, part of a character, unreachable or ordinary.",
+    config=TokenAudit,
+    needs=frozenset({Needs.TOKENIZER}),
+)

@@ -1,0 +1,54 @@
+"""What exp=token_card is asked, and what it refuses."""
+
+from dataclasses import dataclass
+
+from harness.errors import Rejected
+from harness.glitch.indicators import known_unused_ids
+from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.requirements import require_plain_weights, require_tokenizer
+from harness.tokens.lookup import find_token
+from harness.tokens.prompts.rules import BosRule, ChatRule
+
+
+@dataclass(frozen=True)
+class TokenCardConfig:
+    """Parameters of `exp=token_card`."""
+
+    token: int | str | None = None
+    """The token by its id, or by its exact text (leading space included); a text of several tokens is refused."""
+    n_neighbours: int = 10
+    n_known: int = 64
+    """Most well-known tokens that a task is tried on, and that stand before the token; drawn by `seed`."""
+    unused_ids: tuple[int, ...] | None = None
+    """Ids known to be unused; default: as in exp=undertrained."""
+    chat: ChatRule = ChatRule.AUTO
+    bos: BosRule = BosRule.AUTO
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("n_neighbours", "n_known"):
+            if getattr(self, name) < 1:
+                raise Rejected.key(f"exp.{name}", getattr(self, name), "1 or more")
+
+
+def check(context: CheckContext) -> None:
+    """Refuse what is not one token, before weights are loaded."""
+
+    require_plain_weights(context.config.model)
+    tokenizer = require_tokenizer(context)
+    assert context.facts is not None
+    if context.exp.token is None:
+        raise Rejected.key("exp.token", None, f"an id from 0 to {context.facts.d_vocab - 1}, or the text of one token")
+    find_token(context.exp.token, context.facts.d_vocab, tokenizer, "exp.token")
+    if context.exp.unused_ids is not None:
+        known_unused_ids(context.facts, context.exp.unused_ids)
+
+
+EXPERIMENT = Experiment(
+    name="token_card",
+    version=1,
+    summary="Everything known about one token: text, merges, neighbours, indicators, exposures, answers, logits.",
+    config=TokenCardConfig,
+    needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    check=check,
+)

@@ -1,0 +1,53 @@
+"""What exp=undertrained is asked, and what it refuses."""
+
+from dataclasses import dataclass
+
+from harness.errors import Rejected
+from harness.glitch.indicators import known_unused_ids
+from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.requirements import require_plain_weights, require_tokenizer
+from harness.tokens.prompts import Task
+from harness.tokens.prompts.rules import BosRule
+from harness.tokens.prompts.templates import prompt_versions
+
+PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
+
+
+"""The three verification prompts."""
+
+
+@dataclass(frozen=True)
+class UndertrainedConfig:
+    """Parameters of `exp=undertrained`."""
+
+    percentile: float = 2.0
+    """Share of reachable tokens, in percent, that become candidates; 100 verifies them all."""
+    unused_ids: tuple[int, ...] | None = None
+    """Ids known to be unused; default: the published list of the model's family, else bytes that no text holds."""
+    bos: BosRule = BosRule.AUTO
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.percentile <= 100:
+            raise Rejected.key("exp.percentile", self.percentile, "above 0, at most 100")
+
+
+def check(context: CheckContext) -> None:
+    """Refuse what cannot work before weights are loaded."""
+
+    require_plain_weights(context.config.model)
+    require_tokenizer(context)
+    assert context.facts is not None
+    if context.exp.unused_ids is not None:
+        known_unused_ids(context.facts, context.exp.unused_ids)
+
+
+EXPERIMENT = Experiment(
+    name="undertrained",
+    version=1,
+    summary="Under-trained tokens by their weights, verified by asking for them (Magikarp).",
+    config=UndertrainedConfig,
+    needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    check=check,
+    inputs=lambda *_: prompt_versions(PROMPTS),
+)

@@ -1,0 +1,97 @@
+"""What can be shown of an experiment's runs: figures, tables and attention patterns, all from stored files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.figure import Figure as Canvas
+
+from harness.errors import Rejected
+from harness.runs import registry
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of one run."""
+
+    name: str
+    caption: str
+    draw: Callable[[StoredRun], Canvas | None]
+    """None where the run has nothing to draw (a model without attention patterns has no head map)."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of one run; a column `x` with columns `x ci_low` and `x ci_high` beside it is shown with its interval."""
+
+    name: str
+    caption: str
+    build: Callable[[StoredRun], pd.DataFrame | None]
+    """None where the run has no rows."""
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    """A picture across runs."""
+
+    name: str
+    caption: str
+    draw: "Callable[[Sequence[StoredRun]], DrawnFigure | Canvas | None]"
+    """None where these runs do not fit it; a `DrawnFigure` where it shows only some of them."""
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A picture across runs, and the runs it really shows."""
+
+    canvas: Canvas
+    runs: tuple[StoredRun, ...]
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table across runs."""
+
+    name: str
+    caption: str
+    build: Callable[[Sequence[StoredRun]], pd.DataFrame | None]
+    """None where these runs do not fit it."""
+
+
+@dataclass(frozen=True)
+class AttentionPanel:
+    """Attention patterns to look at by hand, with a label for each head and a string for each token."""
+
+    title: str
+    tokens: tuple[str, ...]
+    patterns: Float[np.ndarray, "head query key"]
+    head_labels: tuple[str, ...]
+
+
+def _nothing(_: StoredRun) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Display:
+    """Everything that is shown of an experiment's runs. No model is loaded to draw."""
+
+    headline: Callable[[StoredRun], Sequence[HeadlineRow]] = _nothing
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    panels: Callable[[StoredRun], Sequence[AttentionPanel]] = _nothing
+    paper_figures: tuple[PaperFigure, ...] = ()
+    paper_tables: tuple[PaperTable, ...] = ()
+
+
+def load_display(name: str) -> Display:
+    """How runs of an experiment are shown; nothing is shown of one that defines no `DISPLAY`."""
+    module = registry.part(name, "display")
+    display = getattr(module, "DISPLAY", Display())
+    if not isinstance(display, Display):
+        raise Rejected(f"exp={name}: DISPLAY in {module.__file__} is no harness.reporting.display.Display(...)")
+    return display
