@@ -1,11 +1,12 @@
 """The runs an audit is made of: what each is asked for."""
 
+from experiments.audit.config import AuditConfig
 from harness.models.config import ModelConfig
 from harness.runs.config.schema import RunConfig
 from harness.runs.part_config import part_config
 
 
-def undertrained_config(config: RunConfig) -> RunConfig:
+def undertrained_config(config: RunConfig[AuditConfig]) -> RunConfig[AuditConfig]:
     """Indicators, candidates and their verification."""
     exp = config.exp
     return part_config(
@@ -18,7 +19,7 @@ def undertrained_config(config: RunConfig) -> RunConfig:
     )
 
 
-def census_config(config: RunConfig, model: ModelConfig | None = None) -> RunConfig:
+def census_config(config: RunConfig[AuditConfig], model: ModelConfig | None = None) -> RunConfig[AuditConfig]:
     """The census of the run's model, or of another."""
     exp = config.exp
     return part_config(

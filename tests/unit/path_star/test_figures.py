@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness.reporting.figures.sources import sources
 
 from experiments.path_star import data, figures, paper, tables
 from experiments.path_star.cells import cells, over_seeds
@@ -229,7 +228,7 @@ def test_heads_are_compared_on_the_graph_that_most_objectives_have(tmp_path: Pat
     ]
     drawn = paper.draw_lookup(runs)
     assert drawn is not None
-    shown = {(run.details["task"], run.details["objective"]) for run in sources(drawn, runs)}
+    shown = {(run.details["task"], run.details["objective"]) for run in drawn.runs}
     assert shown == {("G(2,3)", "teacher_forcing"), ("G(2,3)", "reversed")}
     assert paper.draw_lookup(runs[:2]) is None
 
