@@ -254,8 +254,8 @@ def test_the_seed_changes_the_draw_and_the_batch_size_does_not(tmp_path: Path) -
 def test_a_pool_that_runs_out_of_sequences_says_so(tmp_path: Path) -> None:
     exp = RepeatTokensConfig(seq_len=SEQ_LEN, n_sequences=4)
     config = RunConfig("repeat_tokens", exp, pools={"some": (30,)}, results_dir=tmp_path)
-    run = Run(config, RunFolder(tmp_path), None, facts(), resolve_pools(config.pools, facts(), 0), None)
-    run.__dict__["model"] = RuleModel()
+    run = Run(config, RunFolder(tmp_path), Subject(None, facts(), resolve_pools(config.pools, facts(), 0), None))
+    run._model = RuleModel()
     measure(run)
     assert "pools.some: only 1 of 4 sequences differ, so its intervals are too short" in run.notes
 

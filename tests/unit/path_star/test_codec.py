@@ -9,6 +9,7 @@ from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import EMBEDDED_FOLDER
 from harness.models.tokenizer_loading import load_tokenizer
+from harness.models.tokenizers import Tokenizer
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.encoded import Rows
 from harness.path_star.files import graph_lines
@@ -24,11 +25,14 @@ EXAMPLE = StarGraphs(
 )
 
 
-class OneOfMany:
+class OneOfMany(Tokenizer):
     """A tokenizer that gives for every text what a function says."""
 
     def __init__(self, ids_of):
-        self.encode = ids_of
+        self._ids_of = ids_of
+
+    def encode(self, text):
+        return self._ids_of(text)
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,9 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespac
     )
     root = Path(__file__).resolve().parents[4]
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
+    # matplotlib keeps its list of fonts in the home directory: not what is looked at here.
     environment = {**kept, "HOME": str(home), "NETRC": str(home / "netrc"), "PYTHONPATH": str(root)}
+    environment["MPLCONFIGDIR"] = str(results.parent / "matplotlib")
     done = subprocess.run(
         [sys.executable, "-c", program, str(results), str(run.folder)],
         cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
