@@ -62,7 +62,8 @@ def take(asked: argparse.Namespace) -> int:
 
         with ThreadPoolExecutor(asked.jobs) as pool:
             list(pool.map(run, chains))
-    (asked.out / "taken.json").write_text(json.dumps(_facts(checkout), indent=1) + "\n")
+    facts = _facts(checkout) | {"seconds": runner.seconds}
+    (asked.out / "taken.json").write_text(json.dumps(facts, indent=1) + "\n")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{used.ru_utime + used.ru_stime:.0f} s of processor time")
     return 0
@@ -83,7 +84,7 @@ def compare(asked: argparse.Namespace) -> int:
             raise SystemExit(f"{folder} holds no complete snapshot")
         facts.append(json.loads((folder / "taken.json").read_text()))
     for name in facts[0]:
-        if name != "checkout" and facts[0][name] != facts[1].get(name):
+        if name not in ("checkout", "seconds") and facts[0][name] != facts[1].get(name):
             print(f"warning: taken with another {name}", file=sys.stderr)
     n = 0
     for difference in Comparison(asked.a, asked.b, asked.ignore, asked.ignore_lines).differences():

@@ -14,6 +14,7 @@ class Command:
 
     name: str
     words: tuple[str, ...]
+    """{results/census/*} stands for the first such path, {results/census/*#1} for the second."""
     module: str = "harness"
     imports: bool = False
     """Whether it is also stored which heavy packages the process had imported at its end."""

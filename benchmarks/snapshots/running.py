@@ -34,6 +34,8 @@ class Runner:
     def __init__(self, places: Places, work: Path, out: Path) -> None:
         self._places, self._work, self._out = places, work, out
         self._environment = _environment(places.checkout, work)
+        self.seconds: dict[str, float] = {}
+        """How long every command took, for whoever wants `take` to be quicker."""
 
     def check_checkout(self) -> None:
         """Refuse to take a snapshot of some other harness than the checkout's."""
@@ -66,11 +68,13 @@ class Runner:
         before = _stamps(folder)
         report = self._work / f"imports-{folder.name}"
         start = ["-c", _WITH_IMPORTS.replace("{heavy!r}", repr(HEAVY)), str(report)] if command.imports else ["-m"]
+        started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, *start, command.module, *command.words],
+            [sys.executable, *start, command.module, *(_found(word, folder) for word in command.words)],
             cwd=folder, env=self._environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=_LONGEST,
             check=False,
         )  # fmt: skip
+        self.seconds[f"{folder.name}/{command.name}"] = round(time.perf_counter() - started, 1)
         after = _stamps(folder)
         stored = {
             "command": " ".join(("python", "-m", command.module, *command.words)) + "\n",
@@ -90,6 +94,17 @@ class Runner:
 def folder_name(name: str) -> str:
     """A command's name as a folder, free of what a shell pattern would read otherwise."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+
+
+def _found(word: str, folder: Path) -> str:
+    """`word` with {PATTERN} replaced by the first path below `folder` that the pattern fits, {PATTERN#N} by another."""
+
+    def first(match: re.Match[str]) -> str:
+        paths = sorted(path.relative_to(folder).as_posix() for path in folder.glob(match[1]))
+        number = int(match[2] or 0)
+        return paths[number] if number < len(paths) else match[0]
+
+    return re.sub(r"\{(results/[^{}#]+)(?:#(\d+))?\}", first, word)
 
 
 def _space_out(results: Path) -> None:
