@@ -1,7 +1,7 @@
 """What the command line does, stored, so that a change that should change nothing can be seen to change nothing.
 
     python benchmarks/behaviour.py take OUT [--checkout PATH] [--shared PATH] [--only NAME ...] [--jobs N]
-    python benchmarks/behaviour.py compare A B [--ignore GLOB ...] [--ignore-lines REGEX ...]
+    python benchmarks/behaviour.py compare A B [--only NAME ...] [--ignore GLOB] [--ignore-lines REGEX]
 
 `take` runs a few hundred small commands (every experiment, sweeps, the two other commands, help pages, refusals) with
 a checkout's harness, each in a process of its own below a temporary folder, and keeps in OUT what each said, which
@@ -87,7 +87,7 @@ def compare(asked: argparse.Namespace) -> int:
         if name not in ("checkout", "seconds") and facts[0][name] != facts[1].get(name):
             print(f"warning: taken with another {name}", file=sys.stderr)
     n = 0
-    for difference in Comparison(asked.a, asked.b, asked.ignore, asked.ignore_lines).differences():
+    for difference in Comparison(asked.a, asked.b, asked.only, asked.ignore, asked.ignore_lines).differences():
         print(difference)
         n += 1
     print(f"{n} differences" if n else "no difference")
@@ -99,16 +99,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     taking = commands.add_parser("take", help="store what the command line does")
+    comparing = commands.add_parser("compare", help="list what differs between two snapshots")
     taking.add_argument("out", type=Path)
     taking.add_argument("--checkout", type=Path, default=HERE, help="default: the one this program lies in")
     taking.add_argument(
         "--shared", type=Path, help="models and tokenizers of others; default: $HARNESS_SHARED, ../shared"
     )
-    taking.add_argument("--only", nargs="+", choices=[chain.name for chain in CHAINS], metavar="NAME",
-                        help="only these: %(choices)s")  # fmt: skip
+    for parser_of_one in (taking, comparing):
+        parser_of_one.add_argument("--only", nargs="+", default=(), choices=[chain.name for chain in CHAINS],
+                                   metavar="NAME", help="only these: %(choices)s")  # fmt: skip
     taking.add_argument("--jobs", type=int, default=1)
     taking.set_defaults(do=take)
-    comparing = commands.add_parser("compare", help="list what differs between two snapshots")
     comparing.add_argument("a", type=Path)
     comparing.add_argument("b", type=Path)
     comparing.add_argument("--ignore", action="append", default=[], metavar="GLOB")

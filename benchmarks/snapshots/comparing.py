@@ -15,12 +15,20 @@ _LONGEST_LINE = 200
 class Comparison:
     """What differs between the snapshots `a` and `b`, but for what `ignore` names.
 
-    `ignore` holds shell patterns over paths inside a snapshot, or over `path:key` for a metric or an array;
-    `ignore_lines` regular expressions: lines that one of them is found in are left out on both sides.
+    Compared are the chains named in `only`, or all of them. `ignore` holds shell patterns over paths inside a snapshot,
+    or over `path:key` for a metric or an array; `ignore_lines` regular expressions: lines that one of them is found in
+    are left out on both sides.
     """
 
-    def __init__(self, a: Path, b: Path, ignore: Sequence[str] = (), ignore_lines: Sequence[str] = ()) -> None:
-        self._a, self._b, self._ignore = a, b, tuple(ignore)
+    def __init__(
+        self,
+        a: Path,
+        b: Path,
+        only: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        ignore_lines: Sequence[str] = (),
+    ) -> None:
+        self._a, self._b, self._only, self._ignore = a, b, tuple(only), tuple(ignore)
         self._lines = re.compile("|".join(f"(?:{line})" for line in ignore_lines)) if ignore_lines else None
 
     def differences(self) -> Iterator[str]:
@@ -37,6 +45,8 @@ class Comparison:
                     yield f"{path}\n" + "\n".join(f"    {line[:_LONGEST_LINE]}" for line in found)
 
     def _is_ignored(self, path: str) -> bool:
+        if self._only and path.split("/")[0] not in self._only:
+            return True
         return any(fnmatchcase(path, pattern) for pattern in self._ignore)
 
     def _file(self, path: str) -> list[str]:
