@@ -27,8 +27,6 @@ from harness.tokens.text import shown
 EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 _EXAMPLES = 8
 
-Calibrations = Mapping[Task, Calibration]
-
 
 @dataclass(frozen=True)
 class CalibratedTask:
