@@ -1,12 +1,13 @@
 """The runs an audit is made of: what each is asked for."""
 
-from experiments.audit.config import AuditConfig
+from typing import Any
+
 from harness.models.config import ModelConfig
 from harness.runs.config.schema import RunConfig
 from harness.runs.part_config import part_config
 
 
-def undertrained_config(config: RunConfig[AuditConfig]) -> RunConfig[AuditConfig]:
+def undertrained_config(config: RunConfig[Any]) -> RunConfig[Any]:
     """Indicators, candidates and their verification."""
     exp = config.exp
     return part_config(
@@ -19,7 +20,7 @@ def undertrained_config(config: RunConfig[AuditConfig]) -> RunConfig[AuditConfig
     )
 
 
-def census_config(config: RunConfig[AuditConfig], model: ModelConfig | None = None) -> RunConfig[AuditConfig]:
+def census_config(config: RunConfig[Any], model: ModelConfig | None = None) -> RunConfig[Any]:
     """The census of the run's model, or of another."""
     exp = config.exp
     return part_config(
