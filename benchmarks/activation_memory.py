@@ -25,8 +25,7 @@ from harness.models.activations.capture import capture
 from harness.models.activations.request import ActivationRequest
 from harness.models.bridge import BridgedModel, boot
 from harness.models.config import ModelConfig
-from harness.models.identity import resolve_identity
-from harness.models.identity import EMBEDDED_FOLDER
+from harness.models.identity import EMBEDDED_FOLDER, resolve_identity
 
 SEQ_LEN = 25
 PATTERNS = "blocks.*.attn.hook_pattern"
