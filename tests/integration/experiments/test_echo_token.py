@@ -40,7 +40,7 @@ def echoing_model(identity, config):
 
 
 def echo(folder, results, **exp):
-    from experiments.echo_token import EchoTokenConfig
+    from experiments.echo_token.config import EchoTokenConfig
 
     return execute(
         RunConfig(
@@ -83,7 +83,7 @@ def test_what_is_no_token_is_refused(folder, tmp_path, token, problem):
 
 
 def test_a_prompt_beyond_the_window_is_said_plainly(folder, tmp_path):
-    from experiments.echo_token import EchoTokenConfig
+    from experiments.echo_token.config import EchoTokenConfig
 
     run = execute(
         RunConfig(

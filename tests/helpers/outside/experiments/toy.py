@@ -54,7 +54,7 @@ def measure(run: Run) -> Outcome:
 EXPERIMENT = Experiment(
     name="toy",
     version=1,
-    summary="squares",
+    summary="An experiment outside the project: squares numbers, and can be told to fail or to be slow.",
     config=Toy,
     needs=frozenset(),
 )

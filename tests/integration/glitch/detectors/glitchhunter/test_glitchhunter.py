@@ -57,13 +57,13 @@ def script(monkeypatch, wrong):
 
 
 def go_hunting(folder, results, force=False, **exp):
-    from experiments.glitchhunter import GlitchHunterConfig
+    from experiments.glitchhunter.config import GlitchHunterConfig
 
     return execute(config_of("glitchhunter", GlitchHunterConfig(**{**SMALL, **exp}), folder, results, force))
 
 
 def take_census(folder, results):
-    from experiments.census import CensusConfig
+    from experiments.census.config import CensusConfig
 
     return execute(config_of("census", CensusConfig(), folder, results))
 
