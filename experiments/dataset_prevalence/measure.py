@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.dataset_prevalence.config import DatasetPrevalenceConfig
 from experiments.dataset_prevalence.documents.layouts import Document, Layout
 from experiments.dataset_prevalence.documents.reading import BadDocument, Placed
 from experiments.dataset_prevalence.documents.source import File, HubName, Source, fingerprint, total_bytes
@@ -115,9 +116,8 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace")
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[DatasetPrevalenceConfig]) -> Outcome:
     """Read, count, sum up."""
-    assert run.tokenizer is not None and run.facts is not None
     source, glitch = find_source(run.exp), glitch_tokens(run)
     place_of = np.full(run.facts.d_vocab, -1, dtype=np.int64)
     place_of[list(glitch.ids)] = np.arange(len(glitch.ids))
@@ -126,8 +126,7 @@ def measure(run: Run) -> Outcome:
     return _summarise(run, source, glitch, totals)
 
 
-def _count(run: Run, source: Source, place_of: np.ndarray, n_glitch: int) -> Totals:
-    assert run.tokenizer is not None
+def _count(run: Run[DatasetPrevalenceConfig], source: Source, place_of: np.ndarray, n_glitch: int) -> Totals:
     kept = run.shards.read(_TOTALS)
     totals = Totals.read(kept, n_glitch) if kept is not None else Totals(n_glitch)
     stream = documents(source, run.exp)
@@ -165,8 +164,7 @@ def _progress(source: Source, chunk: Sequence[Placed], totals: Totals) -> int:
     return totals.n_read if isinstance(source, HubName) else chunk[-1][1].bytes_read
 
 
-def _summarise(run: Run, source: Source, glitch: GlitchTokens, totals: Totals) -> Outcome:
-    assert run.tokenizer is not None
+def _summarise(run: Run[DatasetPrevalenceConfig], source: Source, glitch: GlitchTokens, totals: Totals) -> Outcome:
     sums = totals.sums
     order = np.lexsort((np.arange(totals.n_glitch), -totals.tokens))
     met = [int(place) for place in order if totals.tokens[place]]
@@ -211,7 +209,7 @@ def _summarise(run: Run, source: Source, glitch: GlitchTokens, totals: Totals) -
     return Outcome(metrics, arrays, details)
 
 
-def _data_details(run: Run, source: Source, totals: Totals) -> dict[str, Any]:
+def _data_details(run: Run[DatasetPrevalenceConfig], source: Source, totals: Totals) -> dict[str, Any]:
     if isinstance(source, HubName):
         name, formats = f"{source.name} ({source.split})", ["hub"]
     else:
@@ -232,7 +230,7 @@ def _name(files: Sequence[File]) -> str:
     return first if len(files) == 1 else f"{first} and {len(files) - 1} more files"
 
 
-def _say(run: Run, glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
+def _say(run: Run[DatasetPrevalenceConfig], glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
     """The plain sentences that go with the numbers."""
     if not totals.sums.trials:
         run.note(
@@ -251,10 +249,9 @@ def _say(run: Run, glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
         )
 
 
-def glitch_tokens(run: Run) -> GlitchTokens:
+def glitch_tokens(run: Run[DatasetPrevalenceConfig]) -> GlitchTokens:
     """The tokens that this run counts."""
 
-    assert run.facts is not None and run.identity is not None
     if run.exp.tokens is not None:
         return named_tokens(run.exp.tokens, run.facts, run.seed, run.tokenizer)
     census = load_census(census_folder(run.config, run.identity), run.identity)

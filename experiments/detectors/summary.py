@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from experiments.detectors.config import DetectorsConfig
 from experiments.detectors.truth import Truth
 from harness.glitch.detectors.scoring import confusion, ideal_curve, recall_auc, recall_curve, roc_auc, roc_curve
 from harness.glitch.detectors.settings import NAMES
@@ -98,7 +99,7 @@ class Comparison:
         return found
 
 
-def summarise(run: Run, found: Comparison) -> Outcome:
+def summarise(run: Run[DetectorsConfig], found: Comparison) -> Outcome:
     """Metrics, arrays and details."""
     metrics = _census_metrics(found)
     for name in NAMES:
@@ -271,7 +272,7 @@ def _progress(name: str, seeds: Seeds, glitch: Bool[np.ndarray, " token"]) -> di
     return {f"{name}/progress/spent": spent, f"{name}/progress/f1": f1}
 
 
-def _details(run: Run, found: Comparison) -> dict[str, Any]:
+def _details(run: Run[DetectorsConfig], found: Comparison) -> dict[str, Any]:
     return {
         "truth": {
             "source": found.truth.source,

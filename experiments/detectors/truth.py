@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from experiments.detectors.config import DetectorsConfig
 from harness.errors import Rejected
 from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.calibration import calibrate, well_known
@@ -46,7 +47,7 @@ class Truth:
         return dict(zip(self.ids.tolist(), self.glitch.tolist(), strict=True))
 
 
-def establish_truth(run: Run, interviewer: Interviewer) -> Truth:
+def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
     """The truth of this run, kept as a shard so that a resumed run goes on with the very same."""
 
     def compute(_: Batch[None]) -> dict[str, np.ndarray]:
@@ -77,9 +78,8 @@ def establish_truth(run: Run, interviewer: Interviewer) -> Truth:
     )
 
 
-def _stored(run: Run) -> Truth | None:
+def _stored(run: Run[DetectorsConfig]) -> Truth | None:
     """The census of the config, else the newest complete one; None where there is none."""
-    assert run.identity is not None
     if run.exp.census is not None:
         folder = run.exp.census
     else:
@@ -100,9 +100,8 @@ def _stored(run: Run) -> Truth | None:
     )
 
 
-def _taken(run: Run, interviewer: Interviewer) -> Truth:
+def _taken(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
     """Ask every token every task that counts."""
-    assert run.tokenizer is not None and run.facts is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
     with run.timer("census"):
         calibrations = {
@@ -123,7 +122,7 @@ def _taken(run: Run, interviewer: Interviewer) -> Truth:
 
 
 def _ask_all(
-    run: Run, interviewer: Interviewer, questions: list[Question], ids: list[int]
+    run: Run[DetectorsConfig], interviewer: Interviewer, questions: list[Question], ids: list[int]
 ) -> tuple[Bool[np.ndarray, " token"], int]:
     if not questions:
         return np.zeros(len(ids), dtype=bool), 0

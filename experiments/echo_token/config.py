@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from harness.errors import Rejected
+from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.lookup import find_token
 from harness.tokens.prompts import Task
 from harness.tokens.prompts.rules import BosRule
@@ -46,12 +46,11 @@ class EchoTokenConfig:
             raise Rejected.key("exp.no_repeat_ngram", self.no_repeat_ngram, "0, or 2 to 9")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[EchoTokenConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    tokenizer = require_tokenizer(context)
-    assert context.facts is not None
+    tokenizer = context.tokenizer
     if context.exp.token is not None:
         find_token(context.exp.token, context.facts.d_vocab, tokenizer, "exp.token")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.echo_token.config import EchoTokenConfig
 from harness.glitch.census.questions import Question, leading_ids
 from harness.glitch.census.verdict import LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
@@ -59,8 +60,7 @@ class _Tested:
 class _Echoer:
     """The model with everything an answer needs."""
 
-    def __init__(self, run: Run) -> None:
-        assert run.identity is not None and run.facts is not None and run.tokenizer is not None
+    def __init__(self, run: Run[EchoTokenConfig]) -> None:
         self.run, self.tokenizer = run, run.tokenizer
         with run.timer("load"):
             self.model = CausalModel.load(run.identity, run.config.model)
@@ -121,7 +121,7 @@ class _Echoer:
         return self.vocabulary.decode(said, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[EchoTokenConfig]) -> Outcome:
     """Echo every token of every pool in every setting; a prompt that does not fit the window is said so."""
     echoer = _Echoer(run)
     try:
@@ -140,8 +140,7 @@ def measure(run: Run) -> Outcome:
     return _summarise(run, echoer, tested, settings, successes)
 
 
-def _choose_tokens(run: Run) -> list[_Tested]:
-    assert run.facts is not None
+def _choose_tokens(run: Run[EchoTokenConfig]) -> list[_Tested]:
     if run.exp.token is not None:
         token = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer, "exp.token")
         return [_Tested("token", f"id {token}", 1, (token,))]
@@ -157,7 +156,9 @@ def _choose_tokens(run: Run) -> list[_Tested]:
     return tested
 
 
-def _echo_pool(run: Run, echoer: _Echoer, pool: _Tested, settings: Sequence[Setting]) -> dict[str, np.ndarray]:
+def _echo_pool(
+    run: Run[EchoTokenConfig], echoer: _Echoer, pool: _Tested, settings: Sequence[Setting]
+) -> dict[str, np.ndarray]:
     """Successes [token] of every setting."""
 
     def compute(batch: Batch[tuple[int, ...]]) -> dict[str, np.ndarray]:
@@ -215,7 +216,7 @@ def _row(echoer: _Echoer, pool: _Tested, token: int, said: Mapping[str, np.ndarr
 
 
 def _summarise(
-    run: Run,
+    run: Run[EchoTokenConfig],
     echoer: _Echoer,
     tested: Sequence[_Tested],
     settings: Sequence[Setting],
@@ -260,7 +261,7 @@ def _success(ids: Sequence[int], hits: np.ndarray, n_trials: int) -> Interval:
 
 
 def _details(
-    run: Run,
+    run: Run[EchoTokenConfig],
     echoer: _Echoer,
     tested: Sequence[_Tested],
     settings: Sequence[Setting],

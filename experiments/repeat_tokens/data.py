@@ -93,12 +93,6 @@ def published(run: StoredRun) -> Mapping[str, float]:
     return known
 
 
-def published_source(run: StoredRun) -> str:
-    """Where the published figures come from and what they were measured with; empty where there are none."""
-    reference = run.config.get("reference") or {}
-    return "; ".join(str(reference[key]) for key in ("condition", "source") if reference.get(key))
-
-
 def published_name(run: StoredRun) -> str:
     """`published for GPT-2 small`: whose figures they are, since the run may be of another model."""
     condition = str((run.config.get("reference") or {}).get("condition", ""))

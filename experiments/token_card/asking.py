@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.token_card.config import TokenCardConfig
 from harness.glitch.census.asking import Interviewer, TokenAnswer
 from harness.glitch.census.calibration import WellKnown, summarise, well_known
 from harness.glitch.census.questions import Question, census_questions, leading_ids, make_question
@@ -24,7 +25,7 @@ _STEPS = 3
 _NEXT = 10
 
 
-def known_tokens(run: Run, task: Task, token_id: int) -> WellKnown:
+def known_tokens(run: Run[TokenCardConfig], task: Task, token_id: int) -> WellKnown:
     """At most `exp.n_known` tokens that the model knows well, the token itself left out."""
     tokens = well_known(task, run.organism, run.pools)
     ids = [i for i in tokens.ids if i != token_id]
@@ -32,9 +33,8 @@ def known_tokens(run: Run, task: Task, token_id: int) -> WellKnown:
     return WellKnown(tuple(sorted(ids[place] for place in drawn)), tokens.where)
 
 
-def verify(run: Run, model: CausalModel, token_id: int) -> list[dict[str, Any]]:
+def verify(run: Run[TokenCardConfig], model: CausalModel, token_id: int) -> list[dict[str, Any]]:
     """The token's probability at the first three positions of Magikarp's prompts, those that fit."""
-    assert run.tokenizer is not None and run.facts is not None
     found = []
     for task in VERIFICATION:
         question = make_question(TEMPLATES[task], run.tokenizer, run.facts, run.exp.bos, ChatRule.NEVER, _STEPS)
@@ -61,13 +61,12 @@ def verify(run: Run, model: CausalModel, token_id: int) -> list[dict[str, Any]]:
     return found
 
 
-def _probabilities(run: Run, model: CausalModel, question: Question, ids: Sequence[int]) -> Any:
-    assert run.tokenizer is not None
+def _probabilities(run: Run[TokenCardConfig], model: CausalModel, question: Question, ids: Sequence[int]) -> Any:
     prompts = {i: question.prompt(i, run.tokenizer) for i in ids}
     return target_probabilities(model, ids, prompts.__getitem__, _STEPS, run.exp.batch_size)
 
 
-def _known_share(run: Run, model: CausalModel, question: Question, token_id: int) -> dict[str, Any]:
+def _known_share(run: Run[TokenCardConfig], model: CausalModel, question: Question, token_id: int) -> dict[str, Any]:
     """How many well-known tokens the same prompt gets out of the model."""
     known = known_tokens(run, question.task, token_id)
     if not known.ids:
@@ -80,9 +79,10 @@ def _known_share(run: Run, model: CausalModel, question: Question, token_id: int
     }
 
 
-def take_part_in_census(run: Run, interviewer: Interviewer, token_id: int) -> tuple[list[dict[str, Any]], bool | None]:
+def take_part_in_census(
+    run: Run[TokenCardConfig], interviewer: Interviewer, token_id: int
+) -> tuple[list[dict[str, Any]], bool | None]:
     """The answers to the three tasks, each with its calibration, and the verdict (None: no informative task)."""
-    assert run.tokenizer is not None and run.facts is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
     calibrations: dict[Task, Calibration] = {}
     answers: dict[Task, TokenAnswer] = {}
@@ -121,9 +121,10 @@ def take_part_in_census(run: Run, interviewer: Interviewer, token_id: int) -> tu
     return rows, record.glitch
 
 
-def look_behind(run: Run, model: CausalModel, token_id: int) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+def look_behind(
+    run: Run[TokenCardConfig], model: CausalModel, token_id: int
+) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """The token's logit, log-probability and rank behind well-known tokens; and what the model expects behind it."""
-    assert run.tokenizer is not None and run.facts is not None
     known = known_tokens(run, Task.REPETITION, token_id)
     front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
     logits = torch.stack(

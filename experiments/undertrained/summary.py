@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.undertrained.config import UndertrainedConfig
 from experiments.undertrained.data import Verified, Weights
 from experiments.undertrained.verifier import Verifier
 from harness.glitch.census.vocabulary import CensusVocabulary
@@ -24,7 +25,7 @@ _MOST_LISTED = 400
 
 
 def summarise(
-    run: Run,
+    run: Run[UndertrainedConfig],
     audit: VocabularyAudit,
     weights: Weights,
     threshold: float,
@@ -39,7 +40,7 @@ def summarise(
     ids = np.array(verified.ids, dtype=np.int64)
     median = float(np.median(weights.ranking[ids[hits]])) if hits.any() else None
     low = _low_by_category(audit, weights.ranking, vocabulary, median)
-    published = published_table(run.identity.name if run.identity is not None else "")
+    published = published_table(run.identity.name)
     metrics = _metrics(weights, verified, ordinary, bool(verifier.questions)) | {
         "verification_threshold": threshold,
         "prompts_used": len(verifier.questions),
@@ -133,9 +134,9 @@ def _low_by_category(
     return found
 
 
-def _by_exposures(run: Run, verified: Verified) -> list[dict[str, Any]]:
+def _by_exposures(run: Run[UndertrainedConfig], verified: Verified) -> list[dict[str, Any]]:
     """Candidates and verified ones by how often training showed them, where that is known."""
-    if run.facts is None or run.facts.exposures is None or not verified.by_prompt:
+    if run.facts.exposures is None or not verified.by_prompt:
         return []
     counts = run.facts.exposures.total
     seen = counts[list(verified.ids)]

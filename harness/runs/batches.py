@@ -22,7 +22,7 @@ class Batch(Generic[T]):
 
 
 def compute_batches(
-    run: Run,
+    run: Run[Any],
     batches: Sequence[Batch[T]],
     compute: Callable[[Batch[T]], Mapping[str, np.ndarray]],
     rows: Callable[[Batch[T], Mapping[str, np.ndarray]], Iterable[Mapping[str, Any]]],

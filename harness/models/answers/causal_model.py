@@ -16,12 +16,12 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from harness.errors import Rejected, RunFailed
 from harness.models.answers.continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
+from harness.models.answers.requirements import require_plain_weights
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity, ModelSource
 from harness.models.quiet import LoadReport, quiet_loading
-from harness.runs.requirements import require_plain_weights
 
 logger = logging.getLogger(__name__)
 

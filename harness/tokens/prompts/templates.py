@@ -168,26 +168,6 @@ GLITCHHUNTER_SPELLING_PAPER_PREFIX = PromptTemplate(
     "Answer: Sure! The spelling of this string is:",
 )
 
-# GlitchMiner calls a token glitch only if these two fail as well. No chat template: rendered as above.
-_EXPLAIN_USER = "What does '{token}' mean?"
-GLITCHMINER_STRICT: tuple[PromptTemplate, ...] = (
-    PromptTemplate(
-        Task.MAGIKARP_EXPLAIN,
-        "glitchminer-strict-explain-1",
-        _GLITCHMINER,
-        f"{MAGIKARP_EXPLAIN_SHOTS.preamble}\nUser: What does 'edslfkj' mean?\nAssistant: 'edslfkj' has no specific "
-        f"meaning I am aware of.\nUser: {_EXPLAIN_USER}\nAssistant: '",
-        ChatForm(_EXPLAIN_USER, "'", MAGIKARP_EXPLAIN_SHOTS.preamble),
-    ),
-    PromptTemplate(
-        Task.REPETITION,
-        "glitchminer-strict-repetition-1",
-        _GLITCHMINER,
-        "Question: Please can you repeat the string '{token}'?\n Of course! Here is the repeated string:'",
-        ChatForm("Question: Please can you repeat the string '{token}'?", " Of course! Here is the repeated string:'"),
-    ),
-)
-
 
 def prompt_versions(tasks: tuple[Task, ...]) -> dict[str, str]:
     """Versions of the tasks' prompts, for the run id: another wording is another answer."""

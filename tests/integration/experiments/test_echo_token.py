@@ -8,8 +8,8 @@ from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import splice
 from harness.tokens.prompts.rules import BosRule
 from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS

@@ -12,8 +12,8 @@ from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
 from harness.glitch.detectors.settings import NAMES, ActiveCensusSettings, KMeansSettings
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
 
