@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.reporting.display import Figure
-from harness.reporting.figures.layout import legend_below
+from harness.reporting.figures.layout import legend_below, name_rows
 from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, new_figure
 from harness.reporting.words import CATEGORIES, INDICATORS
 from harness.runs.results.stored_run import StoredRun
@@ -37,10 +37,8 @@ def draw_reasons(run: StoredRun) -> MatplotlibFigure | None:
             place, failed, height=0.3, color=COLOURS[0], label="of these, fail the census" if place == 0 else None
         )
         axes.text(n + 0.015 * most, place, f"{n:,}", va="center", fontsize=6.5)
-    axes.set_yticks(range(len(counts)), list(REASONS.values()))
-    axes.set_ylim(len(counts) - 0.45, -0.6)
+    name_rows(axes, list(REASONS.values()), below=0.45)
     axes.set_xlim(0, 1.14 * most)
-    axes.tick_params(axis="y", length=0)
     axes.set_xlabel("tokens")
     legend_below(figure, axes, 2)
     return figure
@@ -80,10 +78,8 @@ def draw_revisions(run: StoredRun) -> MatplotlibFigure | None:
     axes.barh([0, 1], [both, both], color=QUIET, height=0.6, label=f"in both ({both:,})")
     axes.barh(0, repaired, left=both, color=COLOURS[2], height=0.6, label=f"repaired ({repaired:,})")
     axes.barh(1, became, left=both, color=COLOURS[0], height=0.6, label=f"new ({became:,})")
-    axes.set_yticks([0, 1], ["the other revision", "this one"])
-    axes.set_ylim(1.5, -0.5)
+    name_rows(axes, ["the other revision", "this one"], below=0.5, above=0.5)
     axes.set_xlim(0, max(1, both + max(became, repaired)) * 1.05)
-    axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"glitch tokens of {run.metrics['compare/tokens']:,} asked in both")
     legend_below(figure, axes, 3)
     return figure

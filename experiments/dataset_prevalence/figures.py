@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.reporting.display import Figure
-from harness.reporting.figures.layout import legend_below
+from harness.reporting.figures.layout import legend_below, name_rows
 from harness.reporting.figures.style import COLOURS, ONE_COLUMN, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.runs.results.stored_run import StoredRun
@@ -23,11 +23,7 @@ def draw_most_frequent(run: StoredRun) -> MatplotlibFigure | None:
     places = range(len(top))
     axes.barh(places, top["tokens"], height=0.72, color=COLOURS[5], label="occurrences")
     axes.plot(top["documents"], places, "o", color=COLOURS[0], markersize=3, label="documents it occurs in")
-    axes.set_yticks(
-        places, [f"{figure_text(text)}  ({number})" for text, number in zip(top["token"], top["id"], strict=True)]
-    )
-    axes.set_ylim(len(top) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+    name_rows(axes, [f"{figure_text(text)}  ({i})" for text, i in zip(top["token"], top["id"], strict=True)])
     if top["tokens"].max() > 50 * max(int(top["documents"].min()), 1):
         axes.set_xscale("log")
         axes.set_xlim(left=0.5)

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from experiments.token_audit.tables import KINDS
 from harness.reporting.display import Figure
+from harness.reporting.figures.layout import name_rows
 from harness.reporting.figures.style import TWO_COLUMNS, colour_of, new_figure
 from harness.runs.results.stored_run import StoredRun
 
@@ -28,12 +29,10 @@ def _draw_counts(axes: Axes, run: StoredRun, present: list[str]) -> None:
         n = int((categories == name).sum())
         axes.barh(row, n - 0.5, height=0.62, left=0.5, color=colour_of(name, list(KINDS)))
         axes.text(n * 1.2, row, f"{n:,}", va="center", fontsize=6.5)
-    axes.set_yticks(range(len(present)), [KINDS[name] for name in present])
-    axes.set_ylim(len(present) - 0.4, -0.6)
+    name_rows(axes, [KINDS[name] for name in present])
     axes.set_xscale("log")
     axes.set_xlim(0.5, len(categories) * 12)
     axes.set_xlabel("ids (log scale)")
-    axes.tick_params(axis="y", length=0)
 
 
 def _draw_places(axes: Axes, run: StoredRun, present: list[str]) -> None:

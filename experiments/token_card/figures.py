@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from experiments.token_card.tables import NUMBERS, PROMPTS
 from harness.models.answers.magikarp import VERIFIED_BELOW
 from harness.reporting.display import Figure
+from harness.reporting.figures.layout import name_rows
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.runs.results.stored_run import StoredRun
@@ -37,11 +38,9 @@ def _draw_standing(axes: Axes, run: StoredRun) -> None:
         axes.plot(scaled, place + shift, ",", color=QUIET, alpha=0.35, rasterized=True)
         axes.plot((row["value"] - values.min()) / span, place, "o", color=COLOURS[0], markersize=5, zorder=3)
         axes.text(1.03, place, f"{row['rank']:,}", va="center", fontsize=6, color=COLOURS[0])
-    axes.set_yticks(range(len(rows)), [NUMBERS[row["name"]] for row in rows])
-    axes.set_ylim(len(rows) - 0.45, -0.55)
+    name_rows(axes, [NUMBERS[row["name"]] for row in rows], below=0.45, above=0.55)
     axes.set_xlim(-0.03, 1.02)
     axes.set_xticks([0, 1], ["lowest", "highest"])
-    axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"all {run.details['d_vocab']:,} tokens (grey) and this one")
     axes.text(1.03, 1.01, "rank", transform=axes.get_xaxis_transform(), fontsize=6, color=COLOURS[0], va="bottom")
     axes.spines["left"].set_visible(False)
@@ -62,9 +61,7 @@ def _draw_verification(axes: Axes, run: StoredRun) -> None:
     axes.axvline(VERIFIED_BELOW, color=QUIET, linewidth=0.7, linestyle=(0, (4, 2)))
     axes.set_xscale("log")
     axes.set_xlim(_LEAST / 2, 3)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [PROMPTS[row["prompt"]] for row in rows])
-    axes.tick_params(axis="y", length=0)
+    name_rows(axes, [PROMPTS[row["prompt"]] for row in rows])
     axes.set_xlabel("largest probability when asked for")
     handles, labels = axes.get_legend_handles_labels()
     if handles:

@@ -18,6 +18,13 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 1) -> None:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
 
 
+def name_rows(axes: Axes, names: Sequence[str], below: float = 0.4, above: float = 0.6) -> None:
+    """Rows 0, 1, ... from the top, named, with some room (in rows) around the last and the first."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - below, -above)
+    axes.tick_params(axis="y", length=0)
+
+
 def forest_figure(rows: Sequence[IntervalRow], x_label: str, width: float, row_height: float) -> tuple[Figure, Axes]:
     """A picture that is one forest of shares, as high (inches) as its rows need."""
     figure = new_figure(width, 0.7 + row_height * len(rows))
