@@ -16,6 +16,7 @@ from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
 from harness.glitch.census.verdict import Calibration
 from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.measure.exposures import EXPOSURE_RANGES
 from harness.measure.intervals import wilson
 from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
@@ -23,8 +24,6 @@ from harness.runs.context import Outcome, Run
 from harness.tokens.prompts import Task
 from harness.tokens.text import shown
 
-# Half-open ranges of training counts; the last is open.
-EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 _EXAMPLES = 8
 
 
@@ -255,7 +254,7 @@ def _by_exposures(run: Run[CensusConfig], judged: Sequence[TokenRecord]) -> list
     planted = {i for ids in run.organism.planted.values() for i in ids} if run.organism is not None else set()
     rows = []
     for kind in (False, True):
-        for low, high in EXPOSURE_BUCKETS:
+        for low, high in EXPOSURE_RANGES:
             inside = [
                 record
                 for record in judged

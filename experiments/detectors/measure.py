@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from experiments.detectors.config import DetectorsConfig
-from experiments.detectors.summary import Comparison, Seeds, summarise
+from experiments.detectors.metrics import Comparison, Seeds, summarise
 from experiments.detectors.truth import Truth, establish_truth
 from harness.errors import Rejected
 from harness.glitch.census.asking import Interviewer

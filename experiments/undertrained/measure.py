@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.undertrained.config import PROMPTS, UndertrainedConfig
 from experiments.undertrained.data import Verified, Weights
-from experiments.undertrained.summary import summarise
+from experiments.undertrained.metrics import summarise
 from experiments.undertrained.verifier import Verifier
 from harness.errors import Rejected
 from harness.glitch.census.calibration import well_known

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.path_star import data, figures, paper, tables
+from experiments.path_star import data, display, figures, paper, tables
 from experiments.path_star.cells import cells, over_seeds
 from experiments.train_path_star.figures import draw_curve
 from harness.path_star.node_names import node_names
@@ -46,7 +46,7 @@ def test_every_objective_and_length_is_drawn(tmp_path: Path, objective: Objectiv
     for table in tables.TABLES:
         frame = table.build(run)
         assert frame is not None and len(frame)
-    assert len(figures.headline(run)) == 1
+    assert len(display.headline(run)) == 1
 
 
 def test_a_model_without_attention_has_no_pictures_of_heads(tmp_path: Path) -> None:

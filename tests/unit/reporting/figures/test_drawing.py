@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.repeat_tokens import figures
+from experiments.repeat_tokens import display, figures
 from experiments.repeat_tokens import tables as run_tables
 from harness.reporting.display import Figure
 from harness.reporting.figures import tables
@@ -117,7 +117,7 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
     table = run_tables.pool_metrics(run).set_index(["measure", "pool"])
     assert table.loc[("log-prob, first half (nats)", "unused"), "published"] == -17.27
     assert table.loc[("copy gain (nats)", "common"), "published"] == pytest.approx(-0.971 + 7.327)
-    rows = {row.label: row.values for row in figures.headline(run)}
+    rows = {row.label: row.values for row in display.headline(run)}
     assert rows["unused, published for GPT-2 small"]["1st / 2nd half (nats)"] == "−17.3 / −19.7"
     with paper_style():
         figure = figures.draw_logprob(run)
@@ -130,7 +130,7 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
 def test_published_values_of_other_pools_are_not_shown(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, published=True))
     run.config["reference"]["pools"] = {"unused": "1:2", "common": run.config["pools"]["common"]}
-    rows = [row.label for row in figures.headline(run)]
+    rows = [row.label for row in display.headline(run)]
     assert "common, published for GPT-2 small" in rows and "unused, published for GPT-2 small" not in rows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments.repeat_tokens import figures, paper, tables
+from experiments.repeat_tokens import display, figures, paper, tables
 from harness.reporting.display import Display
 from harness.runs.results.headline import to_plain
 from harness.runs.results.stored_run import StoredRun, load_run
@@ -34,7 +34,7 @@ HOSTILE_TOKENS = (
 
 SUMMARY = "made up <b>summary</b>"
 DISPLAY = Display(
-    headline=figures.headline,
+    headline=display.headline,
     figures=figures.FIGURES,
     tables=tables.TABLES,
     panels=figures.panels,

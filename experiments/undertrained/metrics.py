@@ -12,6 +12,7 @@ from experiments.undertrained.config import UndertrainedConfig
 from experiments.undertrained.data import Verified, Weights
 from experiments.undertrained.verifier import Verifier
 from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.measure.exposures import EXPOSURE_RANGES, is_inside
 from harness.measure.intervals import wilson
 from harness.models.answers.magikarp import VERIFIED_BELOW, VerificationClass, classify_verification, soft_threshold
 from harness.runs.context import Outcome, Run
@@ -21,7 +22,6 @@ from harness.tokens.vocabulary_audit import Category, VocabularyAudit
 PUBLISHED = Path(__file__).with_name("published.json")
 CATEGORIES = tuple(category.value for category in Category)
 _MOST_LISTED = 400
-_EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 
 
 def summarise(
@@ -141,14 +141,13 @@ def _by_exposures(run: Run[UndertrainedConfig], verified: Verified) -> list[dict
     counts = run.facts.exposures.total
     seen = counts[list(verified.ids)]
     rows = []
-    for low, high in _EXPOSURE_BUCKETS:
-        top = np.inf if high is None else high
-        inside = (seen >= low) & (seen < top)
+    for low, high in EXPOSURE_RANGES:
+        inside = is_inside(seen, low, high)
         rows.append(
             {
                 "low": low,
                 "high": high,
-                "tokens": int(((counts >= low) & (counts < top)).sum()),
+                "tokens": int(is_inside(counts, low, high).sum()),
                 "candidates": int(inside.sum()),
                 "verified": int((inside & verified.is_verified).sum()),
             }
