@@ -15,10 +15,9 @@ from harness.models.identity import ModelIdentity
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import Exposures, VocabFacts
+from harness.organism import EXPOSURES_FILE
 
 logger = logging.getLogger(__name__)
-
-EXPOSURES_FILE = "exposures.safetensors"
 
 
 def load_facts(

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from transformers import GPT2LMHeadModel
 
+from harness.organism import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
 from harness.organism.exposures import Exposures
 from harness.organism.model_card import render_card
 from harness.organism.organism import load_organism
@@ -144,14 +145,14 @@ def ship(
 ) -> None:
     """Write the organism's folder; exposures.safetensors, which makes it an organism, comes after all it needs."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "exposures.safetensors").unlink(missing_ok=True)
+    (folder / EXPOSURES_FILE).unlink(missing_ok=True)
     model.save_pretrained(folder)
     save_tokenizer(material.tokenizer, folder, recipe.context)
-    _write_json(folder / "planted.json", {str(dose): list(ids) for dose, ids in material.planted.items()})
+    _write_json(folder / PLANTED_FILE, {str(dose): list(ids) for dose, ids in material.planted.items()})
     held_out = {task.value: list(stream.held_out[task.family]) for task in Task}
-    _write_json(folder / "held_out.json", held_out)
+    _write_json(folder / HELD_OUT_FILE, held_out)
     _write_json(
-        folder / "recipe.json",
+        folder / RECIPE_FILE,
         {
             "settings": recipe.as_dict(),
             "corpus_sha256": material.corpus.sha256,
@@ -163,7 +164,7 @@ def ship(
         },
     )
     _write_curve(folder / "training_curve.csv", curve)
-    _write_exposures(folder / "exposures.safetensors", stream.exposures(recipe.vocab_size))
+    _write_exposures(folder / EXPOSURES_FILE, stream.exposures(recipe.vocab_size))
     write_card(folder)
     for path in folder.iterdir():
         # safetensors writes files that only their owner may read.
