@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RunFailed
-from harness.files import write_whole
+from harness.files import folder_of_whole_files, write_whole
 from harness.runs.folder import RecordLog, RunFolder, ShardStore, to_json
 
 pytestmark = pytest.mark.unit
@@ -33,6 +33,32 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_files_that_a_library_writes_are_moved_whole_and_readable_by_all(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(ZeroDivisionError), folder_of_whole_files(tmp_path) as folder:
+        (folder / "a").write_text("half")
+        raise ZeroDivisionError
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+    with folder_of_whole_files(tmp_path) as folder:
+        for name in "ab":
+            (folder / name).write_text("new")
+            (folder / name).chmod(0o600)
+    (tmp_path / "plain").write_text("")
+    modes = {path.name: path.stat().st_mode for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("a", "b", "plain"), modes["plain"])
+    assert (tmp_path / "a").read_text() == "new"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFailed, match="No space left"), folder_of_whole_files(tmp_path) as folder:
+        (folder / "a").write_text("newer")
+    assert (tmp_path / "a").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "plain"]
 
 
 def test_records_drop_a_torn_last_line_and_go_on(tmp_path):
