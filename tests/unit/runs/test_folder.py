@@ -89,8 +89,18 @@ def test_wherever_a_kill_cuts_the_file_what_is_kept_is_a_prefix(tmp_path_factory
 def test_a_damaged_shard_is_work_not_done(tmp_path):
     shards = ShardStore(RunFolder(tmp_path))
     shards.write("x", {"a": np.arange(3)})
-    assert shards.read("x")["a"].tolist() == [0, 1, 2]
+    assert shards.read("x").arrays["a"].tolist() == [0, 1, 2]
     path = tmp_path / "shards" / "x.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
     assert shards.read("x") is None
     assert shards.read("y") is None
+
+
+def test_a_shard_holds_texts_beside_its_arrays(tmp_path):
+    shards = ShardStore(RunFolder(tmp_path))
+    texts = {"facts": '{"source": "census of «x»"}', "numbers": str(2**70)}
+    shards.write("x", {"a": np.arange(3)}, texts)
+    shards.write("plain", {"a": np.arange(3)})
+    assert shards.read("x").metadata == texts
+    assert shards.read("x").arrays["a"].tolist() == [0, 1, 2]
+    assert shards.read("plain").metadata == {}
