@@ -1,5 +1,6 @@
 """Counting glitch tokens over a stream of documents; what is kept does not grow with the data set."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import islice
@@ -17,9 +18,11 @@ from harness.glitch.census.stored import load_census
 from harness.measure.intervals import ClusterSums, wilson, wilson_ratio
 from harness.models.tokenizers import Tokenizer
 from harness.runs.context import Outcome, Run
+from harness.runs.folder import Shard
 from harness.tokens.text import shown
 
 _TOTALS = "totals"
+_NUMBERS = "numbers"
 _LAYOUTS = tuple(Layout)
 _MOST_TEXTS = 4_000_000
 """Characters that are encoded at once, but for a document that is longer."""
@@ -45,24 +48,27 @@ class Totals:
         self.tokens, self.documents, self.first_in = (np.zeros(self.n_glitch, dtype=np.int64) for _ in range(3))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As they are kept between chunks."""
-        numbers = [self.n_read, self.with_glitch, *astuple(self.sums)]
+        """The part of what is kept between chunks that fits arrays."""
         return {
-            # Sums of squares may outgrow 64 bits; as text they do not.
-            "numbers": np.frombuffer(",".join(map(str, numbers)).encode(), dtype=np.uint8).copy(),
             "layouts": self.layouts,
             "tokens": self.tokens,
             "documents": self.documents,
             "first_in": self.first_in,
         }
 
+    def numbers(self) -> dict[str, str]:
+        """The rest, as text: sums of squares may outgrow 64 bits."""
+        return {_NUMBERS: json.dumps([self.n_read, self.with_glitch, *astuple(self.sums)])}
+
     @classmethod
-    def read(cls, arrays: dict[str, np.ndarray], n_glitch: int) -> "Totals":
-        """What `arrays` kept."""
-        numbers = [int(number) for number in arrays["numbers"].tobytes().decode().split(",")]
-        totals = cls(n_glitch, numbers[0], numbers[1], ClusterSums(*numbers[2:]), arrays["layouts"])
+    def read(cls, shard: Shard | None, n_glitch: int) -> "Totals":
+        """What a shard kept; nothing counted yet where it does not hold all of it."""
+        if shard is None or _NUMBERS not in shard.metadata:
+            return cls(n_glitch)
+        n_read, with_glitch, *sums = json.loads(shard.metadata[_NUMBERS])
+        totals = cls(n_glitch, n_read, with_glitch, ClusterSums(*sums), shard.arrays["layouts"])
         totals.tokens, totals.documents, totals.first_in = (
-            arrays[name] for name in ("tokens", "documents", "first_in")
+            shard.arrays[name] for name in ("tokens", "documents", "first_in")
         )
         return totals
 
@@ -127,8 +133,7 @@ def measure(run: Run[DatasetPrevalenceConfig]) -> Outcome:
 
 
 def _count(run: Run[DatasetPrevalenceConfig], source: Source, place_of: np.ndarray, n_glitch: int) -> Totals:
-    kept = run.shards.read(_TOTALS)
-    totals = Totals.read(kept, n_glitch) if kept is not None else Totals(n_glitch)
+    totals = Totals.read(run.shards.read(_TOTALS), n_glitch)
     stream = documents(source, run.exp)
     at = 0
     total = total_bytes(source) if not isinstance(source, HubName) else run.exp.max_documents or 0
@@ -139,7 +144,7 @@ def _count(run: Run[DatasetPrevalenceConfig], source: Source, place_of: np.ndarr
                 pass
             while chunk := _next_chunk(stream, run.exp.chunk):
                 totals.add([document for document, _ in chunk], run.tokenizer, place_of)
-                run.shards.write(_TOTALS, totals.arrays())
+                run.shards.write(_TOTALS, totals.arrays(), totals.numbers())
                 now = _progress(source, chunk, totals)
                 advance(now - at)
                 at = now

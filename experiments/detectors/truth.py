@@ -17,9 +17,11 @@ from harness.glitch.census.stored import find_census, load_census
 from harness.glitch.detectors.live_oracle import LiveOracle
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
+from harness.runs.folder import Shard
 from harness.tokens.prompts import Task
 
 _SHARD = 512
+_TRUTH, _FACTS = "truth", "facts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,28 +51,32 @@ class Truth:
 
 def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
     """The truth of this run, kept as a shard so that a resumed run goes on with the very same."""
-
-    def compute(_: Batch[None]) -> dict[str, np.ndarray]:
-        found = _stored(run) or _taken(run, interviewer)
-        facts = {
-            "tasks": [task.value for task in found.tasks],
-            "tokens_per_query": found.tokens_per_query,
-            "source": found.source,
-            "calibration": found.calibration,
-        }
-        return {
-            "ids": found.ids,
-            "glitch": found.glitch.astype(np.int8),
-            "facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8).copy(),
-        }
-
-    (arrays,) = compute_batches(run, [Batch("truth", None)], compute, _no_rows, "finding the truth")
-    facts = json.loads(arrays["facts"].tobytes().decode())
-    for sentence in facts["calibration"].values():
+    with run.progress(1, "finding the truth") as advance:
+        truth = _kept(run.shards.read(_TRUTH))
+        if truth is None:
+            truth = _stored(run) or _taken(run, interviewer)
+            facts = {
+                "tasks": [task.value for task in truth.tasks],
+                "tokens_per_query": truth.tokens_per_query,
+                "source": truth.source,
+                "calibration": truth.calibration,
+            }
+            arrays = {"ids": truth.ids, "glitch": truth.glitch.astype(np.int8)}
+            run.shards.write(_TRUTH, arrays, {_FACTS: json.dumps(facts)})
+        advance(1)
+    for sentence in truth.calibration.values():
         run.note(sentence)
+    return truth
+
+
+def _kept(shard: Shard | None) -> Truth | None:
+    """The truth in a shard; None where it does not hold all of it."""
+    if shard is None or _FACTS not in shard.metadata:
+        return None
+    facts = json.loads(shard.metadata[_FACTS])
     return Truth(
-        arrays["ids"],
-        arrays["glitch"].astype(bool),
+        shard.arrays["ids"],
+        shard.arrays["glitch"].astype(bool),
         tuple(Task(name) for name in facts["tasks"]),
         float(facts["tokens_per_query"]),
         str(facts["source"]),

@@ -6,9 +6,8 @@ from harness.errors import Rejected
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
 from harness.tokens.lookup import find_token
-from harness.tokens.prompts import Task
 from harness.tokens.prompts.rules import BosRule
-from harness.tokens.prompts.templates import prompt_versions
+from harness.tokens.prompts.templates import input_output_template, version_stamp
 
 
 @dataclass(frozen=True)
@@ -62,5 +61,5 @@ EXPERIMENT = Experiment(
     config=EchoTokenConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
-    inputs=lambda *_: prompt_versions((Task.MAGIKARP_INPUT_OUTPUT,)),
+    inputs=lambda config, _: dict([version_stamp(input_output_template(config.exp.n_shots))]),
 )

@@ -21,8 +21,8 @@ from harness.models.answers.stopping import EndOfLine, LineTable, UntilSaid
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
-from harness.tokens.prompts import TEMPLATES, Task
-from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
+from harness.tokens.prompts import Task
+from harness.tokens.prompts.templates import input_output_template
 from harness.tokens.text import shown
 
 _CLOSING = "»"
@@ -66,11 +66,10 @@ class _Echoer:
             self.model = CausalModel.load(run.identity, run.config.model)
         self.vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
         self.table = LineTable.build(self.vocabulary.texts, run.facts.special_ids, self.model.device)
-        template = TEMPLATES[Task.MAGIKARP_INPUT_OUTPUT]
-        text = MAGIKARP_INPUT_OUTPUT_SHOTS.text(run.exp.n_shots)
+        template = input_output_template(run.exp.n_shots)
         front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
         self.question = Question(
-            template.task, template.version, template.source, text, False, front, run.exp.max_new_tokens
+            template.task, template.version, template.source, template.text, False, front, run.exp.max_new_tokens
         )
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from harness.files import write_whole
 from harness.tokens.prompts import TEMPLATES
 from harness.tokens.prompts.templates import SLOT
 
@@ -59,7 +60,7 @@ def make_tokenizer(merges: Iterable[Merge], with_bos: bool = True) -> Tokenizer:
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """Write tokenizer.json and tokenizer_config.json so that transformers' AutoTokenizer loads them."""
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    write_whole(folder / "tokenizer.json", tokenizer.to_str(pretty=False).encode())
     settings = {
         "tokenizer_class": "GPT2TokenizerFast",
         "bos_token": BOS,
@@ -69,7 +70,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
         "clean_up_tokenization_spaces": False,
         "model_max_length": context,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / "tokenizer_config.json", (json.dumps(settings, indent=2) + "\n").encode())
 
 
 def token_texts(tokenizer: Tokenizer) -> list[str]:
