@@ -123,7 +123,7 @@ def ask_tokens(
 
 
 def _asks(interviewer: Interviewer, questions: Sequence[Question]) -> Any:
-    """A `compute` for `compute_batches`: what was said, as ids one behind the other with their lengths."""
+    """A `compute` for `compute_batches`: what was said, as ids one after the other with their lengths."""
 
     def compute(batch: Batch[Sequence[int]]) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}

@@ -1,4 +1,4 @@
-"""What the model answers about one token: verification, the census' tasks, and logits behind other tokens."""
+"""What the model answers about one token: verification, the census' tasks, and logits after other tokens."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -124,22 +124,22 @@ def take_part_in_census(
 def look_behind(
     run: Run[TokenCardConfig], model: CausalModel, token_id: int
 ) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """The token's logit, log-probability and rank behind well-known tokens; and what the model expects behind it."""
+    """The token's logit, log-probability and rank after well-known tokens; and what the model expects after it."""
     known = known_tokens(run, Task.REPETITION, token_id)
     front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
     logits = torch.stack(
         [model.logits(torch.tensor([[*front, i]]))[0, -1].float().cpu() for i in (*known.ids, token_id)]
     )
-    behind, own = logits[:-1], logits[-1]
-    logprobs = behind.log_softmax(dim=-1)
+    in_context, alone = logits[:-1], logits[-1]
+    logprobs = in_context.log_softmax(dim=-1)
     arrays = {
         "context/ids": np.array(known.ids, dtype=np.int64),
-        "context/logit": behind[:, token_id].numpy(),
+        "context/logit": in_context[:, token_id].numpy(),
         "context/logprob": logprobs[:, token_id].numpy(),
         # A tie counts against the token.
-        "context/rank": (behind >= behind[:, token_id : token_id + 1]).sum(dim=-1).numpy(),
+        "context/rank": (in_context >= in_context[:, token_id : token_id + 1]).sum(dim=-1).numpy(),
     }
-    best = own.softmax(dim=-1).topk(min(_NEXT, len(own)))
+    best = alone.softmax(dim=-1).topk(min(_NEXT, len(alone)))
     names = [shown(run.tokenizer.token_text(int(i))) for i in best.indices]
     found = [
         {"id": int(i), "token": name, "prob": float(p)}

@@ -86,7 +86,7 @@ def _windows(run: Run[UnusedLogitsConfig]) -> Sequences:
 
 
 def _read(run: Run[UnusedLogitsConfig], model: CausalModel, sequences: Sequences) -> dict[str, np.ndarray]:
-    """Arrays of one kind; positions of all sequences one behind the other."""
+    """Arrays of one kind; positions of all sequences one after the other."""
 
     def compute(batch: Batch[tuple[int, ...]]) -> dict[str, np.ndarray]:
         parts: dict[str, list[np.ndarray]] = {}

@@ -193,7 +193,7 @@ def _placeholder_tokenizer() -> Any:
 
 
 def _hook_names(bridge: Any) -> tuple[str, ...]:
-    # Hooks behind a switch that is off would be accepted and never fire.
+    # Hooks that a switch turns off would be accepted and never fire.
     points = bridge.hook_dict.items()
     return tuple(sorted(name for name, point in points if bridge._gated_hook_reason(point.name or name) is None))
 

@@ -33,7 +33,7 @@ def learn_merges(texts: Sequence[str], n_merges: int) -> list[Merge]:
     prompts = [piece for template in TEMPLATES.values() for piece in template.text.split(SLOT)] * PROMPT_COPIES
     learner.train_from_iterator([*texts, *prompts], trainer)
     merges = [(left, right) for left, right in json.loads(learner.to_str())["model"]["merges"]]
-    # Two merges can end in one token; the second adds none, and would shift every id behind it.
+    # Two merges can end in one token; the second adds none, and would shift every id after it.
     distinct = list({left + right: (left, right) for left, right in reversed(merges)}.values())[::-1]
     if len(distinct) < n_merges:
         raise ValueError(f"n_merges: got {n_merges}, allowed: at most {len(distinct)} (all that this corpus has)")
