@@ -3,13 +3,10 @@
 Hugging Face weights run unchanged unless `model.compatibility_mode` asks for TransformerLens' folded ones.
 """
 
-import hashlib
 import inspect
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -25,6 +22,7 @@ from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
+from harness.models.in_memory import fingerprint, lender
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.loading import free_memory, input_rows, lens_version, loading, output_rows
 
@@ -125,16 +123,11 @@ def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
     return BridgedModel(bridge, structure, fingerprint(identity, config))
 
 
-def fingerprint(identity: ModelIdentity, config: ModelConfig) -> str:
-    """What `BridgedModel.fingerprint` will be, known before anything is booted; hex sha256."""
-    placed = config.device_map or resolve_device(config).split(":")[0]
-    versions = [version(name) for name in ("torch", "transformers", "transformer-lens")]
-    parts = [identity.fingerprint, config.dtype.value, placed, config.compatibility_mode, versions]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
 def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | None) -> Any:
     options: dict[str, Any] = {"device": device} if device is not None else {"device_map": config.device_map}
+    in_memory = lender(identity, config)
+    if in_memory is not None:
+        options["model_class"] = in_memory
     return TransformerBridge.boot_transformers(
         identity.location,
         revision=identity.revision,

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import AutoModelForCausalLM
-from transformers.activations import GELUTanh, NewGELUActivation
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from harness.errors import RunFailed
@@ -20,6 +19,7 @@ from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
+from harness.models.in_memory import lend
 from harness.models.loaded import LanguageModel
 from harness.models.loading import free_memory, input_rows, loading, output_rows
 
@@ -48,7 +48,7 @@ class CausalModel(LanguageModel):
         file = load_config_file(identity, config.trust_remote_code)
         with loading(identity, config):
             backend = _load_backend(identity, config)
-        fuse_activations(backend)
+        lend(identity, config, backend)
         return cls(backend, config.n_ctx if config.n_ctx is not None else file.n_ctx)
 
     @property
@@ -162,15 +162,6 @@ class CausalModel(LanguageModel):
         if len(layers) < len(cache.layers) or any(layer.keys.shape[-2] != len(ids) for layer in layers):
             return None
         return [(layer.keys, layer.values) for layer in layers]
-
-
-def fuse_activations(backend: Any) -> None:
-    """Let torch's one-pass GELU stand in for transformers' spelt-out tanh formula: the same function up to rounding."""
-
-    for module in backend.modules():
-        for name, child in module.named_children():
-            if type(child) is NewGELUActivation:
-                setattr(module, name, GELUTanh())
 
 
 def _load_backend(identity: ModelIdentity, config: ModelConfig) -> Any:
