@@ -1,4 +1,4 @@
-"""What exp=train_path_star is asked, and what it refuses."""
+"""Parameters of exp=train_path_star, and what it refuses."""
 
 from collections.abc import Mapping
 

@@ -36,7 +36,7 @@ def measure(run: Run[PathStarRecipe]) -> Outcome:
     }
     details = {
         "task": recipe.task.label,
-        "objective": recipe.objective.value,
+        "objective": recipe.objective,
         "architecture": recipe.architecture.value,
         "folder": f"artifacts/{MODEL}",
         "steps": outcome.steps,

@@ -35,7 +35,7 @@ def make_codec(recipe: PathStarRecipe) -> Codec:
     """How the task is written for this model; raises `Rejected` for a pretrained one without a tokenizer."""
     identity = pretrained_identity(recipe)
     if identity is None:
-        return NumeralCodec(recipe.task, recipe.objective.has_signs)
+        return NumeralCodec(recipe.task, recipe.way.has_signs)
 
     tokenizer = load_tokenizer(identity, ModelConfig(name=identity.name), TokenizerConfig())
     if tokenizer is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.path_star.config import PathStarConfig
-from harness.path_star.recipe import ObjectiveName
+from harness.path_star.ways.first_only import FirstOnly
 from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig
 from harness.runs.part_config import part_config
@@ -32,7 +32,7 @@ def first_only_model(config: RunConfig[PathStarConfig]) -> Trained | None:
     exp: PathStarConfig = config.exp
     if exp.n_first_only_steps == 0:
         return None
-    values = exp.recipe_values() | {"objective": ObjectiveName.FIRST_ONLY, "n_steps": exp.n_first_only_steps}
+    values = exp.recipe_values() | {"objective": FirstOnly.name, "n_steps": exp.n_first_only_steps}
     return _train(config, values)
 
 
