@@ -12,8 +12,8 @@ from harness.path_star import ways
 from harness.path_star.ways.way import Way
 
 
-def _found() -> dict[str, type[Way]]:
-    """Those with a name, in the order in which they are shown."""
+def find_all() -> dict[str, type[Way]]:
+    """The classes with a name, in the order in which they are shown."""
     files = [importlib.import_module(f"{ways.__name__}.{file.name}") for file in pkgutil.iter_modules(ways.__path__)
              if file.name != "roster"]  # fmt: skip
     kinds = {kind for file in files for _, kind in inspect.getmembers(file, inspect.isclass)}
@@ -21,7 +21,7 @@ def _found() -> dict[str, type[Way]]:
     return {kind.name: kind for kind in sorted(named, key=lambda kind: (kind.place, kind.name))}
 
 
-WAYS: dict[str, type[Way]] = _found()
+WAYS: dict[str, type[Way]] = find_all()
 
 
 def find(name: str) -> type[Way]:
