@@ -15,7 +15,7 @@ from harness.runs.results.grouping import flat
 from harness.runs.results.stored_run import StoredRun
 
 _SEEDS = ("graph_seed", "weights_seed", "order_seed")
-# How a model is examined, not what it is; and what its cell and its label say anyway.
+# How a model is examined, which decides nothing of its training; and its seeds, which tell repetitions apart.
 _NOT_TRAINING = ("name", "n_held_out", "n_test", "n_lookup", "n_knock_out", "n_top_heads", "first_only_steps",
                  "threads", "checkpoint_every", "probe_every", "n_probe", "replicate", *_SEEDS)  # fmt: skip
 _IN_LABEL = ("graph", "objective", "architecture", "n_layers", "d_model", "n_values", "checkpoint", "pretrained")

@@ -70,7 +70,7 @@ def nodes(run: StoredRun) -> tuple[str, ...]:
 
 
 def plans_backwards(run: StoredRun) -> bool:
-    """Whether the path is first written from goal to start; where it is first written, its heads were watched."""
+    """Whether the path is first written from goal to start. Heads were watched where it is first written."""
     return way(run).planning().is_reversed
 
 
@@ -94,7 +94,7 @@ def model_label(run: StoredRun) -> str:
     exp = run.config["exp"]
     name = ARCHITECTURES[Architecture(run.details["architecture"])]
     if exp.get("checkpoint"):
-        # Size and training are the checkpoint's own; the config of this run does not say them.
+        # Size and training are the checkpoint's own; the config of this run does not hold them.
         return f"{name}, checkpoint {last_part(exp['checkpoint'])}"
     if exp.get("pretrained"):
         return f"{last_part(exp['pretrained'])}, {name}"
@@ -136,7 +136,7 @@ def cheat_tests(kind: type[Way]) -> tuple[CheatTest, ...]:
 
 
 def has_heads(run: StoredRun) -> bool:
-    """Whether the model has attention patterns to speak of."""
+    """Whether the model has attention patterns."""
     return bool(run.details.get("heads", {}).get("applicable"))
 
 

@@ -154,7 +154,7 @@ def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
         upright = max(map(len, tokens)) * len(tokens) > 90
         shown = [figure_text(token, 6) for token in tokens]
         grid[-1].set_xticks(range(len(tokens)), shown, fontsize=size, rotation=90 if upright else 0)
-    grid[-1].set_xlabel("what the model reads (keys): the edges, the question, and the answer behind the line")
+    grid[-1].set_xlabel("what the model reads (keys): the edges, the question, and the answer after the line")
     _titled(figure, run, _about_example(run))
     figure.colorbar(image, ax=list(grid), location="right", shrink=0.7, aspect=30, label="attention", pad=0.01)
     return figure
@@ -187,7 +187,7 @@ def _frame_edges(axes: Axes, run: StoredRun, n_rows: int) -> None:
 
 
 def _about_example(run: StoredRun) -> str:
-    """How the model answered the example, which its patterns cannot say."""
+    """How the model answered the example, which its patterns do not show."""
     records = run.records
     framed = "framed: the edge between the node a row predicts and the one written before it"
     if records.empty or "exact" not in records:

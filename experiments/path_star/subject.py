@@ -1,4 +1,4 @@
-"""What is examined: the model, the graphs it is asked, and how they are written."""
+"""What is examined: a model, the graphs that it answers, and how they are written."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +18,7 @@ from harness.path_star.ways.way import Forward, Way
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined: graphs, how they are written, and the model that answers."""
+    """A model and graphs; `rows` are the graphs with their true answers, as the model reads them."""
 
     exp: PathStarConfig
     graphs: StarGraphs

@@ -128,5 +128,9 @@ TABLES = (
         "written before it, from where the node is predicted.",
         edge_lookup,
     ),
-    Table("models", "What was asked. A training is a run of its own, with a report and a training curve.", models),
+    Table(
+        "models",
+        "The models that answered. A training is a run of its own, with a report and a training curve.",
+        models,
+    ),
 )

@@ -87,7 +87,7 @@ class PathModel(nn.Module):
 def train_path_model(
     recipe: PathStarRecipe, out_folder: Path, work_folder: Path, on_progress: Callable[[int], None]
 ) -> TrainingOutcome:
-    """Train `recipe` and write the model to `out_folder`; `on_progress` is told the steps made so far.
+    """Train `recipe` and write the model to `out_folder`; `on_progress` is called with the steps made so far.
 
     Checkpoints live in `work_folder`: called again after a kill it goes on from the newest whole one. Raises
     `Rejected` for what cannot be trained.
