@@ -59,13 +59,11 @@ class PathStarConfig(PathStarRecipe):
 
 def check(context: CheckContext[PathStarConfig]) -> None:
     """Refuse what cannot be trained (a checkpoint is looked at before: its bytes are part of the run's name)."""
-
     check_recipe(context.exp)
 
 
 def inputs(config: RunConfig[PathStarConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
     """Bytes of data files, of the weights to start from, and of a checkpoint."""
-
     del identity
     found = dict(fingerprints(config.exp))
     if config.exp.checkpoint is not None:
@@ -76,7 +74,6 @@ def inputs(config: RunConfig[PathStarConfig], identity: ModelIdentity | None) ->
 
 def checkpoint_identity(exp: PathStarConfig) -> ModelIdentity:
     """Who the checkpoint is; raises `Rejected` for a folder without usable weights."""
-
     return resolve_identity(ModelConfig(name=str(Path(str(exp.checkpoint)).expanduser().absolute())))
 
 

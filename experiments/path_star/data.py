@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.path_star.graphs import parse_graph
-from harness.path_star.node_names import node_names
 from harness.path_star.recipe import Architecture
 from harness.path_star.ways.roster import find
 from harness.path_star.ways.way import Way
@@ -41,14 +40,6 @@ class CheatTest:
     """Whether the answer is one of the arms, so that a guess among them is right 1/d of the time."""
 
 
-@dataclass(frozen=True)
-class Top:
-    """A head whose patterns were kept; `row` is its place in example/pattern."""
-
-    label: str
-    row: int
-
-
 def share(run: StoredRun, name: str) -> Share:
     """One share of a run."""
     return Share(*run.interval(name))
@@ -66,7 +57,7 @@ def graph(run: StoredRun) -> tuple[int, int]:
 
 def nodes(run: StoredRun) -> tuple[str, ...]:
     """Names of the answer's nodes, in the order in which they are written."""
-    return node_names(graph(run)[1], way(run).is_reversed)
+    return way(run).node_names(graph(run)[1])
 
 
 def plans_backwards(run: StoredRun) -> bool:
@@ -76,7 +67,7 @@ def plans_backwards(run: StoredRun) -> bool:
 
 def watched_nodes(run: StoredRun) -> tuple[str, ...]:
     """Names of the nodes whose prediction the heads were watched at, in the order in which they are written."""
-    return node_names(graph(run)[1], plans_backwards(run))
+    return way(run).planning().node_names(graph(run)[1])
 
 
 def chance(run: StoredRun) -> float:
@@ -161,11 +152,9 @@ def knock_out_cost(run: StoredRun) -> np.ndarray:
     return lost[..., 1:]
 
 
-def top_heads(run: StoredRun) -> list[Top]:
-    """The heads whose patterns were kept, strongest first."""
-    if not has_heads(run):
-        return []
-    return [Top(str(head["label"]), row) for row, head in enumerate(run.details["heads"]["top"])]
+def top_heads(run: StoredRun) -> tuple[str, ...]:
+    """Labels of the heads whose patterns were kept, in the order of example/pattern: strongest first."""
+    return tuple(str(head["label"]) for head in run.details["heads"]["top"]) if has_heads(run) else ()
 
 
 def example_tokens(run: StoredRun) -> tuple[str, ...]:

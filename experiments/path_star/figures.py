@@ -140,12 +140,12 @@ def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
     labels = _query_labels(run, tokens[first:])
     figure = new_figure(TWO_COLUMNS, len(heads) * (0.11 * len(labels) + 0.22) + 0.75)
     grid = figure.subplots(len(heads), 1, squeeze=False, sharex=True)[:, 0]
-    vmax = float(patterns[[head.row for head in heads]].max())
-    for axes, head in zip(grid, heads, strict=True):
-        image = axes.imshow(_seen(patterns[head.row], first), cmap=SEQUENTIAL, vmin=0.0, vmax=vmax, aspect="auto")
+    vmax = float(patterns[: len(heads)].max())
+    for axes, head, pattern in zip(grid, heads, patterns, strict=False):
+        image = axes.imshow(_seen(pattern, first), cmap=SEQUENTIAL, vmin=0.0, vmax=vmax, aspect="auto")
         axes.spines[:].set_visible(True)
         axes.set_yticks(range(len(labels)), labels, fontsize=5)
-        axes.set_ylabel(f"head {head.label}", fontsize=6.5)
+        axes.set_ylabel(f"head {head}", fontsize=6.5)
         axes.tick_params(length=0, pad=1)
         axes.axvline(first + 0.5, color="black", linewidth=0.5)
         _frame_edges(axes, run, len(labels))
@@ -203,7 +203,7 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
     if not heads or patterns is None:
         return []
     title = f"{run.details['task']}, {data.way(run).label}: one graph, the {len(heads)} top heads"
-    return [AttentionPanel(title, data.example_tokens(run), patterns, tuple(head.label for head in heads))]
+    return [AttentionPanel(title, data.example_tokens(run), patterns, heads)]
 
 
 FIGURES = (

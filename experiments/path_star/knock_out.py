@@ -13,7 +13,6 @@ from experiments.path_star.subject import Subject
 from harness.measure.heads import Head
 from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.path_star.answering import nodes_right
-from harness.path_star.node_names import node_names
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
 
@@ -30,19 +29,17 @@ def measure_knock_out(run: Run[PathStarConfig], subject: Subject) -> HeadFinding
     n_heads = next(iter(means.values())).shape[1]
     heads = [Head(layer, head) for layer in hooks for head in range(n_heads)]
     batches = [Batch(f"knock-out-{head.layer}-{head.head}", head) for head in heads]
-    shards = compute_batches(
-        run,
-        batches,
-        lambda batch: {"right": _without(part, hooks, means, batch.work)},
-        lambda *_: (),
-        "without a head",
-    )
+
+    def compute(batch: Batch[Head]) -> dict[str, np.ndarray]:
+        return {"right": _without(part, hooks, means, batch.work)}
+
+    shards = compute_batches(run, batches, compute, lambda *_: (), "without a head")
     right = np.stack([shard["right"] for shard in shards]).reshape(len(hooks), n_heads, len(intact))
     cost = intact - right
     # The first node stands in the question: a head that is needed for it only copies.
     costs = cost[..., 1:]
     layer, head, node = (int(at) for at in np.unravel_index(int(costs.argmax()), costs.shape))
-    names = node_names(subject.exp.task.path_length, subject.way.is_reversed)
+    names = subject.way.node_names(subject.exp.task.path_length)
     lost = float(costs[layer, head, node])
     return HeadFindings(
         {

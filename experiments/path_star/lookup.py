@@ -134,13 +134,11 @@ def _mean_attention(
         Batch(f"lookup-{first:06d}", slice(first, min(first + _PER_PASS, len(inputs))), _PER_PASS)
         for first in range(0, len(inputs), _PER_PASS)
     ]
-    shards = compute_batches(
-        run,
-        batches,
-        lambda batch: _attention(run, subject, inputs, places, batch.work, hooks),
-        lambda *_: (),
-        "heads",
-    )
+
+    def compute(batch: Batch[slice]) -> dict[str, np.ndarray]:
+        return _attention(run, subject, inputs, places, batch.work, hooks)
+
+    shards = compute_batches(run, batches, compute, lambda *_: (), "heads")
     parent, child = (np.concatenate([shard[end] for shard in shards]).mean(axis=0) for end in ("parent", "child"))
     return parent, child
 
@@ -154,18 +152,13 @@ def _attention(
     hooks: dict[int, str],
 ) -> dict[str, np.ndarray]:
     """[row layer head node]: attention to the parent's and to the child's token."""
-    query, ends = (
-        torch.from_numpy(places.query[rows]),
-        {"parent": torch.from_numpy(places.parent[rows]), "child": torch.from_numpy(places.child[rows])},
-    )
+    query = torch.from_numpy(places.query[rows])
+    row = torch.arange(len(query))[:, None]
+    ends = {"parent": torch.from_numpy(places.parent[rows]), "child": torch.from_numpy(places.child[rows])}
 
-    def read(pattern: Tensor, key: Tensor) -> Float[Tensor, "row head node"]:
-        row = torch.arange(len(query))[:, None]
+    def reader(key: Tensor) -> Callable[[Tensor, str], Float[Tensor, "row head node"]]:
         # An index between two others puts the head last.
-        return pattern.float().cpu()[row, :, query, key].transpose(1, 2)
-
-    def reader(key: Tensor) -> Callable[[Tensor, str], Tensor]:
-        return lambda pattern, _: read(pattern, key)
+        return lambda pattern, _: pattern.float().cpu()[row, :, query, key].transpose(1, 2)
 
     requests = [ActivationRequest(name, reader(key), label) for name in hooks.values() for label, key in ends.items()]
     found = capture(subject.model, torch.from_numpy(inputs[rows]), requests, None, run.store).reduced

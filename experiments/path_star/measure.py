@@ -84,9 +84,7 @@ def _answer_all(run: Run[PathStarConfig], subject: Subject) -> dict[str, np.ndar
         Batch(f"graphs-{first:06d}", slice(first, min(first + SHARD, len(subject.rows))), SHARD)
         for first in range(0, len(subject.rows), SHARD)
     ]
-    shards = compute_batches(
-        run, batches, lambda batch: _answers(subject.part(batch.work)), lambda b, a: _records(subject, b, a), "graphs"
-    )
+    shards = compute_batches(run, batches, lambda batch: _answers(subject.part(batch.work)), _records, "graphs")
     return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
 
 
@@ -161,8 +159,7 @@ def _read(codec: Codec, written: Int[np.ndarray, "row pos"], rows: Rows) -> Int[
     return found
 
 
-def _records(subject: Subject, batch: Batch[slice], arrays: Mapping[str, np.ndarray]) -> Iterable[dict[str, Any]]:
-    del subject
+def _records(batch: Batch[slice], arrays: Mapping[str, np.ndarray]) -> Iterable[dict[str, Any]]:
     led = "wrong_arm" in arrays
     for row, graph in enumerate(range(batch.work.start, batch.work.stop)):
         yield {

@@ -5,7 +5,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.path_star.graphs import parse_graph
-from harness.path_star.node_names import node_names
 from harness.path_star.ways.roster import find
 from harness.path_star.ways.way import Way
 from harness.reporting.display import Figure
@@ -51,7 +50,7 @@ def _points(run: StoredRun, name: str) -> pd.DataFrame:
 
 
 def _draw_probes(axes: Axes, run: StoredRun, probes: pd.DataFrame) -> None:
-    names = node_names(parse_graph(str(run.config["exp"]["graph"]))[1], way(run).is_reversed)
+    names = way(run).node_names(parse_graph(str(run.config["exp"]["graph"]))[1])
     others = iter((*COLOURS[1:-1], *COLOURS[1:-1]))
     few = len(names) <= MOST_CURVES
     # One probe is a point that no line joins to another.

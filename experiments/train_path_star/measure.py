@@ -10,7 +10,6 @@ from harness.runs.context import Outcome, Run
 
 def measure(run: Run[PathStarRecipe]) -> Outcome:
     """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
-
     recipe: PathStarRecipe = run.exp
     folder = run.artifact_folder / MODEL
     with run.timer("train"), run.progress(recipe.n_steps, f"training {recipe.task.label}") as advance:

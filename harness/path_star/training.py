@@ -150,7 +150,6 @@ def make_trainer(
     recipe: PathStarRecipe, codec: Codec, material: Material, work: Path, on_progress: Callable[[int], None]
 ) -> Trainer:
     """A Trainer that shows the graphs in the order of `order_seed` and records loss and probes."""
-
     rows = encode(material.train, codec, recipe.way.is_reversed)
     probed = encode(material.held_out[: recipe.n_probe], codec, recipe.way.is_reversed)
     n_pos = max(rows.tokens.shape[1], probed.tokens.shape[1]) + recipe.way.n_added(recipe.task.path_length)
@@ -237,7 +236,6 @@ def probe(model: Any, rows: Rows, way: Way) -> dict[str, float]:
 
 def training_arguments(recipe: PathStarRecipe, work: Path) -> TrainingArguments:
     """AdamW, the recipe's schedule and precision, one process and no network."""
-
     n_devices = max(torch.cuda.device_count(), 1)
     return TrainingArguments(
         output_dir=str(work),

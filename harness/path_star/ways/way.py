@@ -95,6 +95,14 @@ class Way(ABC):
         """The way whose rows show how the path is found."""
         return cls.plans_as or cls
 
+    @classmethod
+    def node_names(cls, path_length: int) -> tuple[str, ...]:
+        """What a reader calls the answer's nodes, in the order in which they are written, from the start: `start`,
+        `first step`, `step 2`, ..., `goal`."""
+        steps = ["first step", *(f"step {number}" for number in range(2, path_length - 1))][: path_length - 2]
+        names = ("start", *steps, "goal")
+        return names[::-1] if cls.is_reversed else names
+
     @property
     def query_shift(self) -> int:
         """How much farther right than the token before a node the place lies where the node is predicted."""

@@ -11,7 +11,6 @@ import pytest
 from experiments.path_star import data, display, figures, paper, tables
 from experiments.path_star.cells import cells, over_seeds
 from experiments.train_path_star.figures import draw_curve
-from harness.path_star.node_names import node_names
 from harness.path_star.recipe import Architecture
 from harness.path_star.ways.roster import WAYS
 from harness.reporting.display import load_display
@@ -29,10 +28,11 @@ FIRST_ONLY = "first_only"
 
 
 def test_nodes_are_named_in_the_order_of_the_answer() -> None:
+    node_names = WAYS["teacher_forcing"].node_names
     assert node_names(2) == ("start", "goal")
     assert node_names(3) == ("start", "first step", "goal")
     assert node_names(5) == ("start", "first step", "step 2", "step 3", "goal")
-    assert node_names(5, is_reversed=True) == ("goal", "step 3", "step 2", "first step", "start")
+    assert WAYS["reversed"].node_names(5) == ("goal", "step 3", "step 2", "first step", "start")
 
 
 @pytest.mark.parametrize("objective", [name for name in WAYS if name != FIRST_ONLY])
