@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.path_star import data
-from harness.measure.intervals import student_t, wilson
+from harness.measure.intervals import Interval, student_t, wilson
 from harness.path_star.ways.roster import WAYS
 from harness.path_star.ways.way import Way
 from harness.runs.results.grouping import flat
@@ -160,7 +160,11 @@ def over_seeds(cell: Cell, metric: str) -> data.Share:
         interval = wilson(round(values[0] * trials), trials)
     else:
         interval = student_t(np.array(values, dtype=np.float64))
-    low, high = interval.low, interval.high
-    if low is None or high is None:
+    return cut(interval, 0.0)
+
+
+def cut(interval: Interval, least: float) -> data.Share:
+    """An interval that ends at `least` and at 1 where it would go beyond."""
+    if interval.low is None or interval.high is None:
         return data.Share(interval.mean, None, None)
-    return data.Share(interval.mean, max(low, 0.0), min(high, 1.0))
+    return data.Share(interval.mean, max(interval.low, least), min(interval.high, 1.0))

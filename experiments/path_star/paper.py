@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from experiments.path_star import data
-from experiments.path_star.cells import Cell, Variant, cells, over_seeds
+from experiments.path_star.cells import Cell, Variant, cells, cut, over_seeds
 from harness.measure.intervals import student_t
 from harness.path_star.ways.roster import WAYS
 from harness.path_star.ways.way import Way
@@ -24,6 +24,8 @@ from harness.runs.results.stored_run import StoredRun
 
 _ROOM_FOR_VALUES = 36
 """Bars over the width of a page that still have room for a value above them."""
+EACH = "each seed"
+"""The column with the value of every seed."""
 
 
 def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
@@ -158,7 +160,6 @@ def clever_hans_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     return _framed(rows)
 
 
-EACH = "each seed"
 _LOOKUPS = {
     "edge_lookup/score": "where a node is predicted, to the edge that leads to it",
     "edge_lookup/question_score": "the goal in the question, to the edge that ends there",
@@ -173,8 +174,8 @@ def lookup_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
             value = over_seeds(cell, metric)
             if value.mean is not None:
                 row = _who(cell) | {"from": words} | interval_columns("attention", value)
-                row |= {"seeds": len(cell.values(metric))}
-                rows.append(row | {EACH: _heads_of(cell, metric.replace("score", "head"), metric)})
+                heads = _heads_of(cell, metric.replace("score", "head"), metric)
+                rows.append(row | {"seeds": len(cell.values(metric)), EACH: heads})
     return _framed(rows)
 
 
@@ -201,11 +202,8 @@ def knock_out_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         if not costs:
             continue
         # No share of graphs but a difference of two, so one seed has no interval.
-        lost = student_t(np.array(costs, dtype=np.float64))
-        low, high = lost.low, lost.high
-        if low is not None and high is not None:
-            low, high = max(low, -1.0), min(high, 1.0)
-        ends = interval_columns("share right, lost", data.Share(lost.mean, low, high))
+        lost = cut(student_t(np.array(costs, dtype=np.float64)), -1.0)
+        ends = interval_columns("share right, lost", lost)
         heads = _heads_of(cell, "knock_out/head", "knock_out/cost", "knock_out/node")
         rows.append(_who(cell) | ends | {"seeds": len(costs), EACH: heads})
     return _framed(rows)

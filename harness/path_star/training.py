@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
@@ -160,20 +159,11 @@ def make_trainer(
         vocab_size=causal.get_output_embeddings().weight.shape[0],
     )
     way = recipe.way(codec, recipe.objective_settings)
-
-    class Indices(Dataset):
-        """Row numbers: the collator gathers a whole batch at once."""
-
-        def __len__(self) -> int:
-            return len(rows)
-
-        def __getitem__(self, index: int) -> int:
-            return index
-
     trainer = Trainer(
         model=PathModel(causal, way, sizes),
         args=training_arguments(recipe, work),
-        train_dataset=Indices(),
+        # Row numbers: the collator gathers a whole batch at once.
+        train_dataset=cast(Any, range(len(rows))),
         data_collator=lambda indices: collate(rows, indices),
         callbacks=[make_curve(recipe, way, probed, on_progress)],
     )
