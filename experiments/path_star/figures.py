@@ -154,7 +154,7 @@ def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
         upright = max(map(len, tokens)) * len(tokens) > 90
         shown = [figure_text(token, 6) for token in tokens]
         grid[-1].set_xticks(range(len(tokens)), shown, fontsize=size, rotation=90 if upright else 0)
-    grid[-1].set_xlabel("what the model reads (keys): the edges, the question, and the answer after the line")
+    grid[-1].set_xlabel("what the model reads (keys): the edges, the question, and the answer behind the line")
     _titled(figure, run, _about_example(run))
     figure.colorbar(image, ax=list(grid), location="right", shrink=0.7, aspect=30, label="attention", pad=0.01)
     return figure

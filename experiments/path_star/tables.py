@@ -130,7 +130,7 @@ TABLES = (
     ),
     Table(
         "models",
-        "The models that answered. A training is a run of its own, with a report and a training curve.",
+        "What was asked. A training is a run of its own, with a report and a training curve.",
         models,
     ),
 )
