@@ -16,10 +16,10 @@ same; clever_hans/first_only: the first step of a second model trained on nothin
 meaning: a teacherless model reads no answer. Shares are over graphs, with Wilson intervals (/ci_low, /ci_high).
 
 either_end/from_goal (objective either_end): answers that the model kept because the goal's end was the likelier one;
-"teacher-forced" and the cheat tests there mean asked from the start.
+"teacher-forced" and the cheat tests there are of answers written from the start.
 
-position_<i>/round (objective masked_diffusion): the round in which the node was filled in, mean over graphs, from 1;
-"teacher-forced" there: the nodes before it seen, it and those behind it hidden.
+position_<i>/round (objective masked_diffusion): the round in which the node was written, mean over graphs, from 1;
+"teacher-forced" there: the nodes before it seen, it and those after it hidden.
 
 scratchpad/exact_match (objective scratchpad): paths from goal to start that were right, before the answer;
 "teacher-forced" there has the true one before the answer, the cheat tests have the model's own.
@@ -29,8 +29,8 @@ mean attention; edge_lookup/question_head, .../question_score: the same from the
 ends there, where a model may look back before it answers.
 
 knock_out/head, knock_out/node, knock_out/cost: the head that is needed most, the node it is needed for (the answer's
-first aside), and how much of the share right is lost, with the truth before it, when the head says its mean over the
-graphs instead of its own; null and 0 where no head is needed. With a scratchpad both are measured there.
+first aside), and how much of the share right is lost, with the truth before it, when the head's mean output over the
+graphs takes the place of its own; null and 0 where no head is needed. With a scratchpad both are measured there.
 
 records.jsonl: a line per graph, {item, graph, exact, forced_first, generated: [node], wrong_arm, after_wrong_first}.
 
@@ -48,5 +48,5 @@ Arrays (arrays.safetensors):
 
 Details: task, objective, architecture, model, training {run_id, steps, is_solved, n_parameters}, n_test,
 heads {applicable, layers, top}, n_knock_out, example {tokens, prompt_length (where the places begin at which the answer
-is said)}, first_only {run_id, steps}.
+is predicted)}, first_only {run_id, steps}.
 """

@@ -8,31 +8,16 @@ from typing import Any
 import numpy as np
 
 from experiments.path_star import data
-from harness.measure.intervals import student_t, wilson
-from harness.path_star.recipe import ObjectiveName
+from harness.measure.intervals import Interval, student_t, wilson
+from harness.path_star.ways.roster import WAYS
+from harness.path_star.ways.way import Way
 from harness.runs.results.grouping import flat
 from harness.runs.results.stored_run import StoredRun
 
-OBJECTIVES = (
-    ObjectiveName.TEACHER_FORCING,
-    ObjectiveName.TEACHERLESS,
-    ObjectiveName.REVERSED,
-    ObjectiveName.MULTI_TOKEN,
-    ObjectiveName.TOKEN_ORDER,
-    ObjectiveName.NEXT_LATENT,
-    ObjectiveName.MASKED_TARGETS,
-    ObjectiveName.EITHER_END,
-    ObjectiveName.MASKED_DIFFUSION,
-    ObjectiveName.SCRATCHPAD,
-)
-"""The order of bars and rows; a model trained on the first step alone is no answer to the task."""
-
 _SEEDS = ("graph_seed", "weights_seed", "order_seed")
-# How a model is examined, not what it is; and what its cell and its label say anyway.
+# How a model is examined, which decides nothing of its training; and its seeds, which tell repetitions apart.
 _NOT_TRAINING = ("name", "n_held_out", "n_test", "n_lookup", "n_knock_out", "n_top_heads", "first_only_steps",
                  "threads", "checkpoint_every", "probe_every", "n_probe", "replicate", *_SEEDS)  # fmt: skip
-_WITH_SETTINGS = (ObjectiveName.MULTI_TOKEN, ObjectiveName.TOKEN_ORDER, ObjectiveName.NEXT_LATENT,
-                  ObjectiveName.MASKED_TARGETS)  # fmt: skip
 _IN_LABEL = ("graph", "objective", "architecture", "n_layers", "d_model", "n_values", "checkpoint", "pretrained")
 
 
@@ -57,7 +42,7 @@ class Cell:
 
     variant: Variant
     graph: tuple[int, int]
-    objective: ObjectiveName
+    way: type[Way]
     runs: tuple[StoredRun, ...]
 
     @property
@@ -77,40 +62,43 @@ class Cell:
 
 
 def cells(runs: Sequence[StoredRun]) -> list[Cell]:
-    """Runs as cells, by variant, graph and objective; of runs that asked the same model the largest is kept."""
+    """Runs as cells, by variant, graph and objective; of runs of the same model the largest is kept."""
     shown = _one_per_model([run for run in runs if _is_answer(run)])
     telling = _telling(shown)
-    groups: dict[tuple[Variant, tuple[int, int], ObjectiveName], list[StoredRun]] = {}
+    groups: dict[tuple[Variant, tuple[int, int], type[Way]], list[StoredRun]] = {}
     for run in shown:
         model, n_values = _model(run)
         variant = Variant(model, n_values, _other(run, telling[model, n_values]))
-        groups.setdefault((variant, data.graph(run), data.objective(run)), []).append(run)
+        groups.setdefault((variant, data.graph(run), data.way(run)), []).append(run)
     found = [
-        Cell(variant, graph, objective, tuple(sorted(members, key=_seeds)))
-        for (variant, graph, objective), members in groups.items()
+        Cell(variant, graph, way, tuple(sorted(members, key=_seeds)))
+        for (variant, graph, way), members in groups.items()
     ]
     return sorted(found, key=_order)
 
 
 def _is_answer(run: StoredRun) -> bool:
-    return "exact_match" in run.metrics and data.objective(run) in OBJECTIVES
+    # A model of the first step alone is no answer to the task.
+    return "exact_match" in run.metrics and data.way(run).gives_whole_answers
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:
     architecture = list(data.ARCHITECTURES.values())
     rank = next((at for at, name in enumerate(architecture) if name in cell.variant.model), len(architecture))
     variant = cell.variant
-    return (rank, variant.model, variant.n_values, variant.other, cell.graph, OBJECTIVES.index(cell.objective))
+    return (rank, variant.model, variant.n_values, variant.other, cell.graph, list(WAYS).index(cell.way.name))
 
 
 def _training(run: StoredRun) -> dict[str, Any]:
-    """What the model's training was asked, seeds aside, dotted. Nothing of it is known of a checkpoint."""
+    """The parameters of the model's training but for its seeds, dotted. None of them are known of a checkpoint."""
     if run.config["exp"].get("checkpoint"):
         return {}
-    asked = flat(run.config["exp"])
-    if data.objective(run) not in _WITH_SETTINGS:
-        asked = {key: value for key, value in asked.items() if not key.startswith("objective_settings.")}
-    return {key: value for key, value in asked.items() if key not in _NOT_TRAINING}
+    left_out = () if data.way(run).has_settings else ("objective_settings.",)
+    return {
+        key: value
+        for key, value in flat(run.config["exp"]).items()
+        if key not in _NOT_TRAINING and not key.startswith(left_out)
+    }
 
 
 def _seeds(run: StoredRun) -> tuple[Any, ...]:
@@ -122,7 +110,7 @@ def _seeds(run: StoredRun) -> tuple[Any, ...]:
 
 
 def _one_per_model(runs: Sequence[StoredRun]) -> list[StoredRun]:
-    """The run's own seed trains nothing: two runs that differ in it alone asked the same model twice."""
+    """The run's own seed trains nothing: two runs that differ in it alone are of the same model."""
     found: dict[str, StoredRun] = {}
     for run in sorted(runs, key=lambda run: (-data.n_test(run), run.run_id)):
         exp = run.config["exp"]
@@ -140,7 +128,7 @@ def _telling(runs: Sequence[StoredRun]) -> dict[tuple[str, int], list[str]]:
     found: dict[tuple[str, int], set[str]] = {_model(run): set() for run in runs}
     groups: dict[tuple[Any, ...], list[StoredRun]] = {}
     for run in runs:
-        groups.setdefault((_model(run), data.graph(run), data.objective(run)), []).append(run)
+        groups.setdefault((_model(run), data.graph(run), data.way(run)), []).append(run)
     for (model, *_), members in groups.items():
         recipes = [_training(run) for run in members]
         for name in set().union(*recipes).difference(_IN_LABEL):
@@ -172,7 +160,11 @@ def over_seeds(cell: Cell, metric: str) -> data.Share:
         interval = wilson(round(values[0] * trials), trials)
     else:
         interval = student_t(np.array(values, dtype=np.float64))
-    low, high = interval.low, interval.high
-    if low is None or high is None:
+    return cut(interval, 0.0)
+
+
+def cut(interval: Interval, least: float) -> data.Share:
+    """An interval that ends at `least` and at 1 where it would go beyond."""
+    if interval.low is None or interval.high is None:
         return data.Share(interval.mean, None, None)
-    return data.Share(interval.mean, max(low, 0.0), min(high, 1.0))
+    return data.Share(interval.mean, max(interval.low, least), min(interval.high, 1.0))

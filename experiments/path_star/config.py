@@ -1,4 +1,4 @@
-"""What exp=path_star is asked, and what it refuses."""
+"""Parameters of exp=path_star, and what it refuses."""
 
 import json
 from collections.abc import Mapping
@@ -10,10 +10,12 @@ from harness.errors import Rejected
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity, resolve_identity
 from harness.path_star.graphs import parse_graph
-from harness.path_star.recipe import TASK_FILE, ObjectiveName, PathStarRecipe
+from harness.path_star.recipe import TASK_FILE, PathStarRecipe
 from harness.path_star.request import check_recipe, fingerprints
+from harness.path_star.ways.teacher_forcing import TeacherForcing
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment
+from harness.runs.identity import plain
 
 _SAME = ("graph", "n_values", "objective", "architecture")
 
@@ -23,15 +25,15 @@ class PathStarConfig(PathStarRecipe):
     """The training's recipe, and how the trained model is examined."""
 
     checkpoint: Path | None = None
-    """A model trained before (a folder with path_star.json): graph and objective must be the ones asked for here."""
+    """A model trained before (a folder with path_star.json): graph and objective must be those of this config."""
     n_test: int = 2000
-    """Held-out graphs that are asked; with held_out_file, the first so many of its lines."""
+    """Held-out graphs that the model answers; with held_out_file, the first so many of its lines."""
     n_lookup: int = 256
     """Graphs over which attention to edges is averaged."""
     n_top_heads: int = 4
     """Heads whose patterns are kept."""
     n_knock_out: int = 256
-    """Graphs that are asked once for every head taken out; 0: none is."""
+    """Graphs that the model answers without each head in turn; 0: no head is taken out."""
     first_only_steps: int = 2000
     """Steps of a second model that is trained on the first step alone; 0: none is. Only beside teacher forcing."""
 
@@ -51,19 +53,17 @@ class PathStarConfig(PathStarRecipe):
     @property
     def n_first_only_steps(self) -> int:
         """How long the second model is trained; 0: it is not."""
-        alike = self.objective is ObjectiveName.TEACHER_FORCING and self.checkpoint is None
-        return self.first_only_steps if alike else 0
+        is_comparable = self.objective == TeacherForcing.name and self.checkpoint is None
+        return self.first_only_steps if is_comparable else 0
 
 
 def check(context: CheckContext[PathStarConfig]) -> None:
     """Refuse what cannot be trained (a checkpoint is looked at before: its bytes are part of the run's name)."""
-
     check_recipe(context.exp)
 
 
 def inputs(config: RunConfig[PathStarConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
     """Bytes of data files, of the weights to start from, and of a checkpoint."""
-
     del identity
     found = dict(fingerprints(config.exp))
     if config.exp.checkpoint is not None:
@@ -74,12 +74,11 @@ def inputs(config: RunConfig[PathStarConfig], identity: ModelIdentity | None) ->
 
 def checkpoint_identity(exp: PathStarConfig) -> ModelIdentity:
     """Who the checkpoint is; raises `Rejected` for a folder without usable weights."""
-
     return resolve_identity(ModelConfig(name=str(Path(str(exp.checkpoint)).expanduser().absolute())))
 
 
 def check_checkpoint(exp: PathStarConfig) -> None:
-    """Refuse a checkpoint that was trained on something else than what is asked here."""
+    """Refuse a checkpoint that was trained on something else than what the config says."""
     if exp.checkpoint is None:
         return
     path = Path(exp.checkpoint).expanduser() / TASK_FILE
@@ -91,15 +90,15 @@ def check_checkpoint(exp: PathStarConfig) -> None:
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise Rejected(f"exp.checkpoint: {path} cannot be read ({type(error).__name__})") from error
-    asked = {"objective": exp.objective.value, "architecture": exp.architecture.value}
     for name in _SAME:
-        here, there = asked.get(name, getattr(exp, name)), recipe.get(name)
+        here, there = plain(getattr(exp, name)), recipe.get(name)
+        is_same = here == there
         if name == "graph" and isinstance(there, str):
-            here, there = parse_graph(str(here)), parse_graph(there)
-        if here != there:
+            is_same = parse_graph(here) == parse_graph(there)
+        if not is_same:
             raise Rejected(
-                f"exp.checkpoint: {exp.checkpoint} was trained with {name}={recipe.get(name)}, and "
-                f"exp.{name}={asked.get(name, getattr(exp, name))} is asked; allowed: a checkpoint of the same task"
+                f"exp.checkpoint: {exp.checkpoint} was trained with {name}={there}, and "
+                f"exp.{name}={here} is asked; allowed: a checkpoint of the same task"
             )
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.path_star.graphs import parse_graph
-from harness.path_star.node_names import node_names
-from harness.path_star.recipe import Architecture, Decoding, ObjectiveName
+from harness.path_star.recipe import Architecture
+from harness.path_star.ways.roster import find
+from harness.path_star.ways.way import Way
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 
@@ -36,15 +37,7 @@ class CheatTest:
     label: str
     absent: str
     has_chance: bool = False
-    """Whether it asks for one of the arms, so that a guess among them is right 1/d of the time."""
-
-
-@dataclass(frozen=True)
-class Top:
-    """A head whose patterns were kept; `row` is its place in example/pattern."""
-
-    label: str
-    row: int
+    """Whether the answer is one of the arms, so that a guess among them is right 1/d of the time."""
 
 
 def share(run: StoredRun, name: str) -> Share:
@@ -52,14 +45,9 @@ def share(run: StoredRun, name: str) -> Share:
     return Share(*run.interval(name))
 
 
-def objective(run: StoredRun) -> ObjectiveName:
-    """What the model was trained on."""
-    return ObjectiveName(run.details["objective"])
-
-
-def is_parallel(run: StoredRun) -> bool:
-    """Whether all nodes are answered at once, with no truth to force."""
-    return objective(run).decoding is Decoding.PARALLEL
+def way(run: StoredRun) -> type[Way]:
+    """How the model was trained and answers."""
+    return find(run.details["objective"])
 
 
 def graph(run: StoredRun) -> tuple[int, int]:
@@ -69,17 +57,17 @@ def graph(run: StoredRun) -> tuple[int, int]:
 
 def nodes(run: StoredRun) -> tuple[str, ...]:
     """Names of the answer's nodes, in the order in which they are written."""
-    return node_names(graph(run)[1], objective(run).is_reversed)
+    return way(run).node_names(graph(run)[1])
 
 
 def plans_backwards(run: StoredRun) -> bool:
-    """Whether the path is first written from goal to start; where it is first written, its heads were watched."""
-    return objective(run) in (ObjectiveName.REVERSED, ObjectiveName.SCRATCHPAD)
+    """Whether the path is first written from goal to start. Heads were watched where it is first written."""
+    return way(run).planning().is_reversed
 
 
 def watched_nodes(run: StoredRun) -> tuple[str, ...]:
     """Names of the nodes whose prediction the heads were watched at, in the order in which they are written."""
-    return node_names(graph(run)[1], plans_backwards(run))
+    return way(run).planning().node_names(graph(run)[1])
 
 
 def chance(run: StoredRun) -> float:
@@ -88,7 +76,7 @@ def chance(run: StoredRun) -> float:
 
 
 def n_test(run: StoredRun) -> int:
-    """Held-out graphs that were asked."""
+    """Held-out graphs that the model answered."""
     return int(run.details["n_test"])
 
 
@@ -97,7 +85,7 @@ def model_label(run: StoredRun) -> str:
     exp = run.config["exp"]
     name = ARCHITECTURES[Architecture(run.details["architecture"])]
     if exp.get("checkpoint"):
-        # Size and training are the checkpoint's own; the config of this run does not say them.
+        # Size and training are the checkpoint's own; the config of this run does not hold them.
         return f"{name}, checkpoint {last_part(exp['checkpoint'])}"
     if exp.get("pretrained"):
         return f"{last_part(exp['pretrained'])}, {name}"
@@ -112,14 +100,14 @@ def last_part(path: object) -> str:
 def title(run: StoredRun) -> str:
     """Which run a picture is of, on one line."""
     steps = run.details.get("training", {}).get("steps")
-    parts = [run.details["task"], objective(run).label, model_label(run)]
+    parts = [run.details["task"], way(run).label, model_label(run)]
     return ", ".join([*parts, f"{steps} steps"] if steps is not None else parts)
 
 
-def cheat_tests(kind: ObjectiveName) -> tuple[CheatTest, ...]:
-    """The tests of the cheat in the order in which they are read, in the words of this objective."""
+def cheat_tests(kind: type[Way]) -> tuple[CheatTest, ...]:
+    """The tests of the cheat in the order in which they are read, in the words of this way of answering."""
     second, end = ("node before the goal", "start") if kind.is_reversed else ("first step", "leaf")
-    asked = "start" if kind.is_reversed else "asked goal"
+    true_end = "start" if kind.is_reversed else "asked goal"
     unread = "does not apply: the model reads no answer"
     found = [
         CheatTest("position_2/teacher_forced", f"{second} right", "not measured", has_chance=True),
@@ -129,17 +117,17 @@ def cheat_tests(kind: ObjectiveName) -> tuple[CheatTest, ...]:
         CheatTest(
             "clever_hans/wrong_first_inner",
             f"wrong arm given: walks it, all but its {end}",
-            unread if kind.decoding is Decoding.PARALLEL else f"does not apply: nothing between it and the {end}",
+            f"does not apply: nothing between it and the {end}" if kind.reads_answer else unread,
         ),
         CheatTest("clever_hans/wrong_first_followed", f"wrong arm given: walks it to its {end}", unread),
-        CheatTest("clever_hans/wrong_first_ends_at_goal", f"wrong arm given: ends at the {asked}", unread),
+        CheatTest("clever_hans/wrong_first_ends_at_goal", f"wrong arm given: ends at the {true_end}", unread),
     ]
     # The goal has one neighbour only: on an arm is the same as right.
     return tuple(test for test in found if not (kind.is_reversed and test.metric == "first_step/on_an_arm"))
 
 
 def has_heads(run: StoredRun) -> bool:
-    """Whether the model has attention patterns to speak of."""
+    """Whether the model has attention patterns."""
     return bool(run.details.get("heads", {}).get("applicable"))
 
 
@@ -164,11 +152,9 @@ def knock_out_cost(run: StoredRun) -> np.ndarray:
     return lost[..., 1:]
 
 
-def top_heads(run: StoredRun) -> list[Top]:
-    """The heads whose patterns were kept, strongest first."""
-    if not has_heads(run):
-        return []
-    return [Top(str(head["label"]), row) for row, head in enumerate(run.details["heads"]["top"])]
+def top_heads(run: StoredRun) -> tuple[str, ...]:
+    """Labels of the heads whose patterns were kept, in the order of example/pattern: strongest first."""
+    return tuple(str(head["label"]) for head in run.details["heads"]["top"]) if has_heads(run) else ()
 
 
 def example_tokens(run: StoredRun) -> tuple[str, ...]:

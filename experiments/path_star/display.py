@@ -24,7 +24,7 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
         "others min": number(min(rest, default=None), 2),
         "given 2": number(run.metrics.get("clever_hans/given_first"), 2) or "–",
     }
-    return [HeadlineRow(f"{run.details['task']} {data.objective(run).label}", values)]
+    return [HeadlineRow(f"{run.details['task']} {data.way(run).label}", values)]
 
 
 DISPLAY = Display(

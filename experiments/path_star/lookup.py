@@ -15,10 +15,6 @@ from harness.measure.heads import Head, top_heads
 from harness.models.activations.capture import capture
 from harness.models.activations.patterns import pattern_hooks
 from harness.models.activations.request import ActivationRequest
-from harness.path_star.answering import in_answer
-from harness.path_star.either_end import write_from_end
-from harness.path_star.recipe import Decoding
-from harness.path_star.unmasking import hide_nodes
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
 
@@ -55,37 +51,28 @@ def edge_places(subject: Subject) -> Places:
     for number in range(n_edges_on_path):
         listed = (graphs.edges[:, :, 0] == path[:, number, None]) & (graphs.edges[:, :, 1] == path[:, number + 1, None])
         edge[:, number] = listed.argmax(axis=1)
-    if subject.exp.objective.is_reversed:
+    if subject.way.is_reversed:
         edge = edge[:, ::-1]
     row = np.arange(len(graphs))[:, None]
     return Places(
-        query=rows.node_start[:, 1:] - 1 + query_shift(subject),
+        query=rows.node_start[:, 1:] - 1 + subject.way.query_shift,
         parent=rows.edge_at[row, edge, 0],
         child=rows.edge_at[row, edge, 1],
     )
 
 
-def query_shift(subject: Subject) -> int:
-    """How much farther right than the token before a node the place lies where it is predicted."""
-    n_nodes = subject.graphs.path.shape[1]
-    # The sign behind the prompt moves the answer by one; a hidden node is said where its own dummy stands, behind all.
-    return {Decoding.EITHER_END: 1, Decoding.UNMASKING: n_nodes + 1}.get(subject.decoding, 0)
-
-
 def with_question(subject: Subject, places: Places) -> Places:
-    """The places, and behind them one more: from the goal in the question to the edge that ends there.
+    """The places, and after them one more: from the goal in the question to the edge that ends there.
 
     A model that plans backwards may look that edge up before it begins to answer.
     """
     rows, graphs = subject.rows, subject.graphs
     last = (graphs.edges[:, :, 1] == graphs.goal[:, None]).argmax(axis=1)
-    row = np.arange(len(graphs))
-    ends = (rows.edge_at[row, last, end][:, None] for end in (0, 1))
-    parent, child = ends
+    edge_at = rows.edge_at[np.arange(len(graphs)), last]
     return Places(
-        query=np.concatenate([places.query, rows.goal_at[:, None]], axis=1),
-        parent=np.concatenate([places.parent, parent], axis=1),
-        child=np.concatenate([places.child, child], axis=1),
+        query=np.column_stack([places.query, rows.goal_at]),
+        parent=np.column_stack([places.parent, edge_at[:, 0]]),
+        child=np.column_stack([places.child, edge_at[:, 1]]),
     )
 
 
@@ -97,22 +84,21 @@ def measure_lookup(run: Run[PathStarConfig], subject: Subject) -> HeadFindings:
     if not hooks:
         run.note("this model has no attention patterns: which heads look up edges does not apply to it")
         return HeadFindings(nothing, details={"heads": {"applicable": False}})
-    asked = subject.part(slice(0, subject.exp.n_lookup))
-    places, inputs = edge_places(asked), model_inputs(asked)
-    parent, child = _mean_attention(run, asked, inputs, with_question(asked, places), hooks)
+    part = subject.part(slice(0, subject.exp.n_lookup))
+    places, inputs = edge_places(part), part.way.reads(part.rows)
+    parent, child = _mean_attention(run, part, inputs, with_question(part, places), hooks)
     question = np.stack([parent[..., -1], child[..., -1]], axis=-1)
     parent, child = parent[..., :-1], child[..., :-1]
-    best, asks = (parent + child).max(axis=-1), question.sum(axis=-1)
+    best, from_goal = (parent + child).max(axis=-1), question.sum(axis=-1)
     heads = top_heads(best, subject.exp.n_top_heads, list(hooks))
-    # Rows may be filled up on the right; what is no filling is read.
-    plain = subject.decoding in (Decoding.AUTOREGRESSIVE, Decoding.PARALLEL)
-    length = int(asked.rows.length[0]) - 1 if plain else inputs.shape[1]
+    # Without the padding, which lies on the right.
+    length = inputs.shape[1] - (part.rows.tokens.shape[1] - int(part.rows.length[0]))
     return HeadFindings(
         {
             "edge_lookup/head": heads[0].label,
             "edge_lookup/score": float(best.max()),
-            "edge_lookup/question_head": top_heads(asks, 1, list(hooks))[0].label,
-            "edge_lookup/question_score": float(asks.max()),
+            "edge_lookup/question_head": top_heads(from_goal, 1, list(hooks))[0].label,
+            "edge_lookup/question_score": float(from_goal.max()),
         },
         {
             "edge_lookup/parent": parent.astype(np.float32),
@@ -129,7 +115,7 @@ def measure_lookup(run: Run[PathStarConfig], subject: Subject) -> HeadFindings:
             },
             "example": {
                 "tokens": [subject.codec.name_of(token) for token in inputs[0, :length].tolist()],
-                "prompt_length": int(asked.rows.prompt_length[0]) + query_shift(asked),
+                "prompt_length": int(part.rows.prompt_length[0]) + part.way.query_shift,
                 "edges": [int(at) for at in places.child[0]],
             },
         },
@@ -137,39 +123,24 @@ def measure_lookup(run: Run[PathStarConfig], subject: Subject) -> HeadFindings:
 
 
 def _mean_attention(
-    run: Run[PathStarConfig], asked: Subject, inputs: Int[np.ndarray, "row pos"], places: Places, hooks: dict[int, str]
+    run: Run[PathStarConfig],
+    subject: Subject,
+    inputs: Int[np.ndarray, "row pos"],
+    places: Places,
+    hooks: dict[int, str],
 ) -> tuple[Float[np.ndarray, "layer head node"], Float[np.ndarray, "layer head node"]]:
     """Attention to parents and to children, mean over the graphs."""
     batches = [
         Batch(f"lookup-{first:06d}", slice(first, min(first + _PER_PASS, len(inputs))), _PER_PASS)
         for first in range(0, len(inputs), _PER_PASS)
     ]
-    shards = compute_batches(
-        run,
-        batches,
-        lambda batch: _attention(run, asked, inputs, places, batch.work, hooks),
-        lambda *_: (),
-        "heads",
-    )
+
+    def compute(batch: Batch[slice]) -> dict[str, np.ndarray]:
+        return _attention(run, subject, inputs, places, batch.work, hooks)
+
+    shards = compute_batches(run, batches, compute, lambda *_: (), "heads")
     parent, child = (np.concatenate([shard[end] for shard in shards]).mean(axis=0) for end in ("parent", "child"))
     return parent, child
-
-
-def model_inputs(subject: Subject) -> Int[np.ndarray, "row pos"]:
-    """What the model reads: the true answer, dummies in its place, or behind the sign for the start.
-
-    A model that fills hidden nodes in is shown none of them: its first round.
-    """
-    tokens = subject.rows.tokens.copy()
-    if subject.decoding is Decoding.UNMASKING:
-        prompt, hidden = int(subject.rows.prompt_length[0]), torch.ones(subject.rows.node_start.shape, dtype=torch.bool)
-        return hide_nodes(torch.from_numpy(tokens), prompt, hidden, subject.codec.dummy_id).numpy()
-    if subject.decoding is Decoding.EITHER_END:
-        prompt, from_goal = int(subject.rows.prompt_length[0]), torch.zeros(len(tokens), dtype=torch.bool)
-        return write_from_end(torch.from_numpy(tokens), prompt, from_goal, subject.codec.dummy_id + 1).numpy()[:, :-1]
-    if subject.decoding is Decoding.PARALLEL:
-        tokens[in_answer(subject.rows)] = subject.codec.dummy_id
-    return tokens[:, :-1]
 
 
 def _attention(
@@ -181,18 +152,13 @@ def _attention(
     hooks: dict[int, str],
 ) -> dict[str, np.ndarray]:
     """[row layer head node]: attention to the parent's and to the child's token."""
-    query, ends = (
-        torch.from_numpy(places.query[rows]),
-        {"parent": torch.from_numpy(places.parent[rows]), "child": torch.from_numpy(places.child[rows])},
-    )
+    query = torch.from_numpy(places.query[rows])
+    row = torch.arange(len(query))[:, None]
+    ends = {"parent": torch.from_numpy(places.parent[rows]), "child": torch.from_numpy(places.child[rows])}
 
-    def read(pattern: Tensor, key: Tensor) -> Float[Tensor, "row head node"]:
-        row = torch.arange(len(query))[:, None]
+    def reader(key: Tensor) -> Callable[[Tensor, str], Float[Tensor, "row head node"]]:
         # An index between two others puts the head last.
-        return pattern.float().cpu()[row, :, query, key].transpose(1, 2)
-
-    def reader(key: Tensor) -> Callable[[Tensor, str], Tensor]:
-        return lambda pattern, _: read(pattern, key)
+        return lambda pattern, _: pattern.float().cpu()[row, :, query, key].transpose(1, 2)
 
     requests = [ActivationRequest(name, reader(key), label) for name in hooks.values() for label, key in ends.items()]
     found = capture(subject.model, torch.from_numpy(inputs[rows]), requests, None, run.store).reduced

@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from experiments.path_star import data
-from experiments.path_star.cells import OBJECTIVES, Cell, Variant, cells, over_seeds
+from experiments.path_star.cells import Cell, Variant, cells, cut, over_seeds
 from harness.measure.intervals import student_t
-from harness.path_star.recipe import ObjectiveName
+from harness.path_star.ways.roster import WAYS
+from harness.path_star.ways.way import Way
 from harness.reporting.display import DrawnFigure, PaperFigure, PaperTable
 from harness.reporting.figures.charts import HeadMap, head_map_grid, short_share
 from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, colour_of, new_figure
@@ -23,6 +24,8 @@ from harness.runs.results.stored_run import StoredRun
 
 _ROOM_FOR_VALUES = 36
 """Bars over the width of a page that still have room for a value above them."""
+EACH = "each seed"
+"""The column with the value of every seed."""
 
 
 def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
@@ -33,35 +36,35 @@ def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
 
     variants = list(dict.fromkeys(cell.variant for cell in found))
     graphs = sorted({cell.graph for cell in found})
-    objectives = [objective for objective in OBJECTIVES if any(cell.objective is objective for cell in found)]
-    width = ONE_COLUMN if len(graphs) * len(objectives) <= 6 else TWO_COLUMNS
+    ways = [way for way in WAYS.values() if any(cell.way is way for cell in found)]
+    width = ONE_COLUMN if len(graphs) * len(ways) <= 6 else TWO_COLUMNS
     figure = new_figure(width, 1.55 * len(variants) + 0.85)
     grid = figure.subplots(len(variants), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     for axes, variant in zip(grid, variants, strict=True):
         here = [cell for cell in found if cell.variant == variant]
-        _draw_panel(axes, here, graphs, objectives)
+        _draw_panel(axes, here, graphs, ways)
         _name_panel(axes, variant, here, int(19 * width))
     grid[-1].set_xticks(range(len(graphs)), [f"G({d},{length})" for d, length in graphs])
     grid[-1].set_xlim(-0.5, len(graphs) - 0.5)
     grid[-1].set_xlabel("graph G(d, l): d arms of l nodes")
     grid[0].set_ylim(0, 1.13)
     grid[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
-    _legend(figure, objectives)
+    _legend(figure, ways)
     return DrawnFigure(figure, tuple(run for cell in found for run in cell.runs))
 
 
 def _draw_panel(
-    axes: Axes, found: Sequence[Cell], graphs: Sequence[tuple[int, int]], objectives: Sequence[ObjectiveName]
+    axes: Axes, found: Sequence[Cell], graphs: Sequence[tuple[int, int]], ways: Sequence[type[Way]]
 ) -> None:
-    width = 0.84 / len(objectives)
+    width = 0.84 / len(ways)
     # Of all objectives there are more than colours: those that are drawn share them out.
-    names = [objective.value for objective in objectives]
+    names = [way.name for way in ways]
     for cell in found:
-        x = graphs.index(cell.graph) + (objectives.index(cell.objective) - (len(objectives) - 1) / 2) * width
+        x = graphs.index(cell.graph) + (ways.index(cell.way) - (len(ways) - 1) / 2) * width
         value = over_seeds(cell, "exact_match")
         if value.mean is None:
             continue
-        axes.bar(x, value.mean, 0.9 * width, color=colour_of(cell.objective.value, names), alpha=0.75)
+        axes.bar(x, value.mean, 0.9 * width, color=colour_of(cell.way.name, names), alpha=0.75)
         tops = [value.mean]
         if value.low is not None and value.high is not None:
             axes.plot([x, x], [value.low, value.high], color="black", linewidth=0.9)
@@ -70,7 +73,7 @@ def _draw_panel(
         places = [x + (at - (len(seeds) - 1) / 2) * 0.6 * width / max(len(seeds), 3) for at in range(len(seeds))]
         axes.plot(places, seeds, "o", color="black", markersize=2.2, markerfacecolor="white", markeredgewidth=0.6,
                   clip_on=False, zorder=4)  # fmt: skip
-        if len(graphs) * len(objectives) <= _ROOM_FOR_VALUES:
+        if len(graphs) * len(ways) <= _ROOM_FOR_VALUES:
             axes.text(
                 x, max(*tops, *seeds) + 0.035, short_share(value.mean), ha="center", va="bottom", fontsize=5.5,
                 zorder=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
@@ -88,9 +91,9 @@ def _name_panel(axes: Axes, variant: Variant, found: Sequence[Cell], letters: in
     axes.set_ylabel("exact match")
 
 
-def _legend(figure: Figure, objectives: Sequence[ObjectiveName]) -> None:
-    names = [objective.value for objective in objectives]
-    handles: list[Any] = [Patch(color=colour_of(one.value, names), alpha=0.75, label=one.label) for one in objectives]
+def _legend(figure: Figure, ways: Sequence[type[Way]]) -> None:
+    names = [way.name for way in ways]
+    handles: list[Any] = [Patch(color=colour_of(way.name, names), alpha=0.75, label=way.label) for way in ways]
     handles += [
         Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="chance, 1/d"),
         Line2D([], [], color="black", linestyle="", marker="o", markersize=2.2, markerfacecolor="white",
@@ -108,7 +111,7 @@ def draw_lookup(runs: Sequence[StoredRun]) -> DrawnFigure | None:
 
     first = [cell.runs[0] for cell in chosen]
     attention = [data.lookup(run, "parent") + data.lookup(run, "child") for run in first]
-    rows = [[HeadMap(cell.objective.label, both[..., 0]) for cell, both in zip(chosen, attention, strict=True)]]
+    rows = [[HeadMap(cell.way.label, both[..., 0]) for cell, both in zip(chosen, attention, strict=True)]]
     labels = ["second node"]
     if chosen[0].graph[1] > 2:
         rows.append([HeadMap("", both[..., 1:].max(axis=-1)) for both in attention])
@@ -118,7 +121,7 @@ def draw_lookup(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     figure = head_map_grid(rows, labels, data.layers(first[0]), scale)
     for axes, cell in zip(figure.axes, chosen, strict=False):
         # Six columns leave room for one word a line.
-        axes.set_title(cell.objective.label.replace(" ", "\n"))
+        axes.set_title(cell.way.label.replace(" ", "\n"))
     title = f"{chosen[0].task}, {chosen[0].variant.label}"
     figure.suptitle(title.replace("$", r"\$"), fontsize=7, x=0.01, ha="left")
     return DrawnFigure(figure, tuple(first))
@@ -149,7 +152,7 @@ def clever_hans_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Every test of the cheat that applies, mean over seeds."""
     rows = []
     for cell in cells(runs):
-        for test in data.cheat_tests(cell.objective):
+        for test in data.cheat_tests(cell.way):
             value = over_seeds(cell, test.metric)
             if value.mean is not None:
                 row = _who(cell) | {"test": test.label} | interval_columns("share of graphs", value)
@@ -157,7 +160,6 @@ def clever_hans_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     return _framed(rows)
 
 
-EACH = "each seed"
 _LOOKUPS = {
     "edge_lookup/score": "where a node is predicted, to the edge that leads to it",
     "edge_lookup/question_score": "the goal in the question, to the edge that ends there",
@@ -172,8 +174,8 @@ def lookup_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
             value = over_seeds(cell, metric)
             if value.mean is not None:
                 row = _who(cell) | {"from": words} | interval_columns("attention", value)
-                row |= {"seeds": len(cell.values(metric))}
-                rows.append(row | {EACH: _heads_of(cell, metric.replace("score", "head"), metric)})
+                heads = _heads_of(cell, metric.replace("score", "head"), metric)
+                rows.append(row | {"seeds": len(cell.values(metric)), EACH: heads})
     return _framed(rows)
 
 
@@ -183,13 +185,13 @@ def _values_of(cell: Cell, metric: str) -> str:
 
 def _heads_of(cell: Cell, head: str, score: str, node: str = "") -> str:
     """`1.3: 0.66 (first step), ...`: head and score of every run that has the score."""
-    said = []
+    found = []
     for metrics in (run.metrics for run in cell.runs):
         if metrics.get(score) is not None:
             name = metrics.get(head) or "none"
             where = f" ({metrics[node]})" if metrics.get(node) else ""
-            said.append(f"{name}: {metrics[score]:.2f}{where}")
-    return ", ".join(said)
+            found.append(f"{name}: {metrics[score]:.2f}{where}")
+    return ", ".join(found)
 
 
 def knock_out_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
@@ -200,11 +202,8 @@ def knock_out_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         if not costs:
             continue
         # No share of graphs but a difference of two, so one seed has no interval.
-        lost = student_t(np.array(costs, dtype=np.float64))
-        low, high = lost.low, lost.high
-        if low is not None and high is not None:
-            low, high = max(low, -1.0), min(high, 1.0)
-        ends = interval_columns("share right, lost", data.Share(lost.mean, low, high))
+        lost = cut(student_t(np.array(costs, dtype=np.float64)), -1.0)
+        ends = interval_columns("share right, lost", lost)
         heads = _heads_of(cell, "knock_out/head", "knock_out/cost", "knock_out/node")
         rows.append(_who(cell) | ends | {"seeds": len(costs), EACH: heads})
     return _framed(rows)
@@ -230,7 +229,7 @@ def _who(cell: Cell) -> dict[str, Any]:
         "node numbers": variant.n_values,
         "setting": variant.other,
         "graph": cell.task,
-        "objective": cell.objective.label,
+        "objective": cell.way.label,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.path_star import data
-from harness.path_star.recipe import ObjectiveName
+from harness.path_star.ways.first_only import FirstOnly
 from harness.reporting.display import Table
 from harness.reporting.figures.tables import interval_columns
 from harness.reporting.words import yes_no
@@ -40,7 +40,7 @@ def positions(run: StoredRun) -> pd.DataFrame:
 def clever_hans(run: StoredRun) -> pd.DataFrame:
     """Every test of the cheat; one without a value says why."""
     rows = []
-    for test in data.cheat_tests(data.objective(run)):
+    for test in data.cheat_tests(data.way(run)):
         value = data.share(run, test.metric)
         rows.append(
             {
@@ -56,10 +56,9 @@ def clever_hans(run: StoredRun) -> pd.DataFrame:
 
 
 def models(run: StoredRun) -> pd.DataFrame:
-    """The models that were asked, and the runs that trained them."""
-    kind = data.objective(run)
+    """The models that answered, and the runs that trained them."""
     rows = []
-    for facts, trained_on in (("training", kind.label), ("first_only", ObjectiveName.FIRST_ONLY.label)):
+    for facts, trained_on in (("training", data.way(run).label), ("first_only", FirstOnly.label)):
         training = run.details.get(facts) or {}
         if training:
             rows.append(
@@ -129,5 +128,9 @@ TABLES = (
         "written before it, from where the node is predicted.",
         edge_lookup,
     ),
-    Table("models", "What was asked. A training is a run of its own, with a report and a training curve.", models),
+    Table(
+        "models",
+        "What was asked. A training is a run of its own, with a report and a training curve.",
+        models,
+    ),
 )

@@ -1,4 +1,4 @@
-"""What exp=train_path_star is asked, and what it refuses."""
+"""Parameters of exp=train_path_star, and what it refuses."""
 
 from collections.abc import Mapping
 
@@ -13,13 +13,11 @@ MODEL = "model"
 
 def check(context: CheckContext[PathStarRecipe]) -> None:
     """Refuse what cannot be trained before anything is written."""
-
     check_recipe(context.exp)
 
 
 def inputs(config: RunConfig[PathStarRecipe], identity: ModelIdentity | None) -> Mapping[str, str]:
     """What the answer depends on beside the recipe: the bytes of data files and of the weights to start from."""
-
     del identity
     return fingerprints(config.exp)
 

@@ -1,6 +1,6 @@
 """How a run of exp=train_path_star is shown."""
 
-from experiments.train_path_star.figures import FIGURES, objective
+from experiments.train_path_star.figures import FIGURES, way
 from harness.measure.formatting import number
 from harness.reporting.display import Display
 from harness.runs.results.headline import HeadlineRow
@@ -11,7 +11,7 @@ def headline(run: StoredRun) -> list[HeadlineRow]:
     """Steps, loss and the last probe."""
     return [
         HeadlineRow(
-            f"{run.details['task']} {objective(run).label}",
+            f"{run.details['task']} {way(run).label}",
             {
                 "steps": str(run.metrics["steps"]),
                 "loss (nats)": number(run.metrics["final_loss"], 4),

@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.path_star.graphs import parse_graph
-from harness.path_star.node_names import node_names
-from harness.path_star.recipe import ObjectiveName
+from harness.path_star.ways.roster import find
+from harness.path_star.ways.way import Way
 from harness.reporting.display import Figure
 from harness.reporting.figures.style import COLOURS, LINE_STYLES, QUIET, TWO_COLUMNS, new_figure
 from harness.runs.results.stored_run import StoredRun
@@ -15,8 +15,9 @@ MOST_CURVES = 7
 """Nodes that can still be told apart by colour; of a longer answer the second stands out and the others are alike."""
 
 
-def objective(run: StoredRun) -> ObjectiveName:
-    return ObjectiveName(run.details["objective"])
+def way(run: StoredRun) -> type[Way]:
+    """How the model was trained."""
+    return find(run.details["objective"])
 
 
 def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
@@ -35,10 +36,9 @@ def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
     if not probes.empty:
         _draw_probes(right, run, probes)
     right.set(xlabel="step", ylabel="share right, held-out graphs", ylim=(-0.03, 1.03))
-    kind = objective(run)
     solved = ", ended as solved" if run.details["is_solved"] else ""
-    title = f"{run.details['task']}, {kind.label}, {run.details['architecture']}, {run.details['steps']} steps{solved}"
-    figure.suptitle(title, fontsize=7, x=0.01, ha="left")
+    parts = (run.details["task"], way(run).label, run.details["architecture"], f"{run.details['steps']} steps{solved}")
+    figure.suptitle(", ".join(parts), fontsize=7, x=0.01, ha="left")
     handles, labels = right.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5 if len(labels) == 5 else 4)
     return figure
@@ -50,8 +50,7 @@ def _points(run: StoredRun, name: str) -> pd.DataFrame:
 
 
 def _draw_probes(axes: Axes, run: StoredRun, probes: pd.DataFrame) -> None:
-    kind = objective(run)
-    names = node_names(parse_graph(str(run.config["exp"]["graph"]))[1], kind.is_reversed)
+    names = way(run).node_names(parse_graph(str(run.config["exp"]["graph"]))[1])
     others = iter((*COLOURS[1:-1], *COLOURS[1:-1]))
     few = len(names) <= MOST_CURVES
     # One probe is a point that no line joins to another.
@@ -70,8 +69,8 @@ def _draw_probes(axes: Axes, run: StoredRun, probes: pd.DataFrame) -> None:
         )  # fmt: skip
     axes.plot(probes["step"], probes["exact_match"], color="black", linewidth=0.9, label="whole answer", marker=marker)
     chance = float(run.metrics["chance"])
-    said = f"a guess among the arms: {chance:.3g}"
-    axes.axhline(chance, color=QUIET, linewidth=0.8, linestyle=(0, (1, 1.5)), label=said)
+    label = f"a guess among the arms: {chance:.3g}"
+    axes.axhline(chance, color=QUIET, linewidth=0.8, linestyle=(0, (1, 1.5)), label=label)
 
 
 FIGURES = (

@@ -10,7 +10,6 @@ from harness.runs.context import Outcome, Run
 
 def measure(run: Run[PathStarRecipe]) -> Outcome:
     """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
-
     recipe: PathStarRecipe = run.exp
     folder = run.artifact_folder / MODEL
     with run.timer("train"), run.progress(recipe.n_steps, f"training {recipe.task.label}") as advance:
@@ -36,7 +35,7 @@ def measure(run: Run[PathStarRecipe]) -> Outcome:
     }
     details = {
         "task": recipe.task.label,
-        "objective": recipe.objective.value,
+        "objective": recipe.objective,
         "architecture": recipe.architecture.value,
         "folder": f"artifacts/{MODEL}",
         "steps": outcome.steps,

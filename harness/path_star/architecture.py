@@ -25,7 +25,6 @@ from harness.training import attention
 
 def pretrained_identity(recipe: PathStarRecipe) -> ModelIdentity | None:
     """Who the model to fine-tune is; None when training from scratch. Loads no weights; raises `Rejected`."""
-
     if recipe.pretrained is None:
         return None
     return resolve_identity(ModelConfig(name=recipe.pretrained))
@@ -35,7 +34,7 @@ def make_codec(recipe: PathStarRecipe) -> Codec:
     """How the task is written for this model; raises `Rejected` for a pretrained one without a tokenizer."""
     identity = pretrained_identity(recipe)
     if identity is None:
-        return NumeralCodec(recipe.task, recipe.objective.has_signs)
+        return NumeralCodec(recipe.task, recipe.way.has_signs)
 
     tokenizer = load_tokenizer(identity, ModelConfig(name=identity.name), TokenizerConfig())
     if tokenizer is None:
@@ -56,7 +55,6 @@ def make_model(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
 
 
 def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
-
     config = GPT2Config(
         vocab_size=codec.vocab_size,
         n_positions=n_pos,
@@ -81,7 +79,6 @@ def _gpt2(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
 
 
 def _gpt_neox(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
-
     config = GPTNeoXConfig(
         vocab_size=codec.vocab_size,
         max_position_embeddings=n_pos,
@@ -107,7 +104,6 @@ def _attention_kernel() -> str:
 
 
 def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
-
     del n_pos  # no window
     config = MambaConfig(
         vocab_size=codec.vocab_size,
@@ -123,7 +119,6 @@ def _mamba(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
 
 
 def _pretrained(recipe: PathStarRecipe, n_pos: int) -> Any:
-
     identity = pretrained_identity(recipe)
     assert identity is not None, "the recipe refuses architecture=pretrained without a name"
     window = load_config_file(identity).n_ctx

@@ -15,15 +15,21 @@ from harness.path_star.graphs import StarGraphs, StarTask
 class Codec(ABC):
     """How a task is written in tokens."""
 
+    task: StarTask
     vocab_size: int
     dummy_id: int
     """What a teacherless model reads in place of the answer."""
     pad_id: int
-    """Fills rows up behind their end, where no causal model looks."""
+    """Pads rows on the right, where no position of the row itself looks in a causal model."""
+
+    @property
+    def first_sign(self) -> int:
+        """The sign that the answer is written from the start, where there is one; the next is that for the goal."""
+        return self.dummy_id + 1
 
     @abstractmethod
     def encode(self, graphs: StarGraphs, answers: Int[np.ndarray, "graph node"]) -> Rows:
-        """Prompts with `answers` (node numbers) behind them."""
+        """Prompts followed by `answers` (node numbers)."""
 
     @abstractmethod
     def read_answer(self, tokens: Sequence[int]) -> tuple[int, ...]:
@@ -74,7 +80,7 @@ class NumeralCodec(Codec):
     def name_of(self, token: int) -> str:
         """The number, or the sign."""
         signs = {self.bar: "|", self.equals: "=", self.slash: "/", self.dummy_id: "$",
-                 self.dummy_id + 1: ">", self.dummy_id + 2: "<"}  # fmt: skip
+                 self.first_sign: ">", self.first_sign + 1: "<"}  # fmt: skip
         return signs.get(int(token), str(int(token)))
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Prompt and answer of every graph, filled up on the right to one width.
+    """Prompt and answer of every graph, padded on the right to one width.
 
     `prompt_length` counts the prompt's tokens, its `=` included; `length` counts prompt and answer. `node_start` and
     `node_stop` bound the tokens of each node of the answer, in the answer's own order; `edge_at` is the position of
@@ -30,6 +30,12 @@ class Rows:
     def sizes(self) -> tuple[int, int]:
         """Tokens of the prompt and nodes of the answer, of rows that are all alike: one token a node."""
         return int(self.prompt_length[0]), self.node_start.shape[1]
+
+    @property
+    def in_answer(self) -> Bool[np.ndarray, "row pos"]:
+        """Which positions belong to the answer."""
+        at = np.arange(self.tokens.shape[1])
+        return (at >= self.prompt_length[:, None]) & (at < self.length[:, None])
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Rows":
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})

@@ -184,14 +184,14 @@ def _arms(parts: _Parts, shape: _Shape) -> list[int]:
     if len(parts.path) != shape.path_length:
         raise _BadLine(f"got a path of {len(parts.path)} nodes, allowed: {shape.path_length}, as {shape} has")
     arms = _star(parts, shape)
-    asked = [arm for arm in arms if arm[-1] == parts.goal]
-    if not asked:
+    wanted = next((arm for arm in arms if arm[-1] == parts.goal), None)
+    if wanted is None:
         leaves = ", ".join(str(arm[-1]) for arm in arms)
         raise _BadLine(f"got goal {parts.goal}, allowed: a last node of an arm ({leaves})")
-    if parts.path != asked[0]:
-        said, true = (shown(",".join(map(str, nodes)), 80) for nodes in (parts.path, asked[0]))
-        raise _BadLine(f"got the path {said}, allowed: {true}, the arm from {parts.start} to {parts.goal}")
-    return [node for arm in (*asked, *(arm for arm in arms if arm is not asked[0])) for node in arm]
+    if parts.path != wanted:
+        got, true = (shown(",".join(map(str, nodes)), 80) for nodes in (parts.path, wanted))
+        raise _BadLine(f"got the path {got}, allowed: {true}, the arm from {parts.start} to {parts.goal}")
+    return [node for arm in (wanted, *(arm for arm in arms if arm is not wanted)) for node in arm]
 
 
 def _star(parts: _Parts, shape: _Shape) -> list[list[int]]:
@@ -222,7 +222,7 @@ def _star(parts: _Parts, shape: _Shape) -> list[list[int]]:
 
 
 def _follow(start: int, node: int, followed_by: dict[int, int], path_length: int) -> list[int]:
-    """One arm. That all have `path_length` nodes also says that no edge lies outside of them: there are just enough."""
+    """One arm. Where all have `path_length` nodes, no edge lies outside of them: there are just enough edges."""
     arm = [start, node]
     while len(arm) <= path_length and arm[-1] in followed_by:
         arm.append(followed_by[arm[-1]])

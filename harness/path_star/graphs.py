@@ -9,7 +9,7 @@ from jaxtyping import Int, Shaped
 from harness.errors import Rejected
 
 _SPELLING = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
-# A block of random numbers stays small in memory however many graphs are asked for.
+# A block of random numbers stays small in memory however many graphs are drawn.
 _MOST_AT_ONCE = 1 << 17
 
 
@@ -76,7 +76,7 @@ def parse_graph(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class StarGraphs:
-    """Graphs of one task. Arm 0 is the path asked for; every arm begins with the start node."""
+    """Graphs of one task. Arm 0 is the path to the goal; every arm begins with the start node."""
 
     task: StarTask
     arms: Int[np.ndarray, "graph arm node"]
@@ -98,14 +98,14 @@ class StarGraphs:
 
     @property
     def goal(self) -> Int[np.ndarray, " graph"]:
-        """The leaf asked for."""
+        """The leaf that the path leads to."""
         return self.arms[:, 0, -1]
 
     def __getitem__(self, rows: slice | np.ndarray) -> "StarGraphs":
         return StarGraphs(self.task, self.arms[rows], self.edges[rows])
 
     def keys(self) -> Shaped[np.ndarray, " graph"]:
-        """One comparable value per graph: equal for two graphs that ask the same, however they list their edges."""
+        """One comparable value per graph: equal for graphs of the same arms and goal, in whatever order of edges."""
         others = self.arms[:, 1:, 1:]
         # The nodes of a graph are distinct: the first node decides the order of the wrong arms.
         order = np.argsort(others[:, :, 0], axis=1)

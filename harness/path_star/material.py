@@ -25,7 +25,6 @@ class Material:
 
 def held_out_graphs(recipe: PathStarRecipe) -> StarGraphs:
     """The graphs that training never shows: drawn first, so that they do not depend on those it does show."""
-
     if recipe.held_out_file is not None:
         return read_graphs(Path(recipe.held_out_file), recipe.task)
     return draw_graphs(recipe.task, recipe.n_held_out, _seeds(recipe)[0])
@@ -38,7 +37,6 @@ def _seeds(recipe: PathStarRecipe) -> tuple[int, int]:
 
 def prepare_material(recipe: PathStarRecipe) -> Material:
     """Draw or read the graphs; none is in both sets. Raises `Rejected`."""
-
     task = recipe.task
     held_out = held_out_graphs(recipe)
     n_left_out = 0

@@ -7,6 +7,10 @@ from hashlib import sha256
 from typing import Any
 
 from harness.path_star.graphs import StarTask, parse_graph
+from harness.path_star.ways.roster import WayName, find
+from harness.path_star.ways.settings import ObjectiveSettings
+from harness.path_star.ways.teacher_forcing import TeacherForcing
+from harness.path_star.ways.way import Way
 
 TASK_FILE = "path_star.json"
 
@@ -22,104 +26,6 @@ class Architecture(Enum):
     """From scratch, transformers' Mamba."""
     PRETRAINED = "pretrained"
     """Weights of a folder or the hub (`exp.pretrained`), trained further on the task as text."""
-
-
-class Decoding(Enum):
-    """How an answer is got out of a trained model."""
-
-    AUTOREGRESSIVE = "autoregressive"
-    """Token by token, each fed back."""
-    PARALLEL = "parallel"
-    """All at once, from dummy tokens in the answer's place."""
-    EITHER_END = "either_end"
-    """Token by token from both ends; of the two answers the likelier one."""
-    UNMASKING = "unmasking"
-    """Node by node, always the one the model is surest of."""
-    SCRATCHPAD = "scratchpad"
-    """Token by token, the path from goal to start before the answer."""
-
-
-class ObjectiveName(Enum):
-    """What a model is trained on (`harness.path_star.objectives` says how)."""
-
-    TEACHER_FORCING = "teacher_forcing"
-    TEACHERLESS = "teacherless"
-    REVERSED = "reversed"
-    FIRST_ONLY = "first_only"
-    MULTI_TOKEN = "multi_token"
-    TOKEN_ORDER = "token_order"
-    NEXT_LATENT = "next_latent"
-    MASKED_TARGETS = "masked_targets"
-    EITHER_END = "either_end"
-    MASKED_DIFFUSION = "masked_diffusion"
-    SCRATCHPAD = "scratchpad"
-
-    @property
-    def label(self) -> str:
-        """As a figure names it."""
-        return {
-            "first_only": "first step only",
-            "multi_token": "multi-token",
-            "token_order": "token order",
-            "next_latent": "next latent",
-            "masked_targets": "masked targets",
-            "either_end": "either end",
-            "masked_diffusion": "masked diffusion",
-        }.get(self.value, self.value.replace("_", " "))
-
-    @property
-    def is_reversed(self) -> bool:
-        """Whether the answer is written from goal to start."""
-        return self is ObjectiveName.REVERSED
-
-    @property
-    def decoding(self) -> Decoding:
-        """How answers are got out of the trained model."""
-        other = {
-            ObjectiveName.TEACHERLESS: Decoding.PARALLEL,
-            ObjectiveName.EITHER_END: Decoding.EITHER_END,
-            ObjectiveName.MASKED_DIFFUSION: Decoding.UNMASKING,
-            ObjectiveName.SCRATCHPAD: Decoding.SCRATCHPAD,
-        }
-        return other.get(self, Decoding.AUTOREGRESSIVE)
-
-    @property
-    def has_signs(self) -> bool:
-        """Whether a sign before the answer says from which end it is written."""
-        return self is ObjectiveName.EITHER_END
-
-    def n_added(self, path_length: int) -> int:
-        """Tokens that a row has more than prompt and answer: a sign, a dummy for every node, or a scratchpad."""
-        more = {Decoding.EITHER_END: 1, Decoding.UNMASKING: path_length, Decoding.SCRATCHPAD: path_length}
-        return more.get(self.decoding, 0)
-
-
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """Parameters of the objectives; those of another objective are not looked at.
-
-    Raises ValueError naming field, value and what is allowed.
-    """
-
-    horizon: int | None = None
-    """How many tokens ahead are predicted (multi_token, next_latent); None: l - 2 (arXiv 2511.05963), 2 or more for
-    multi_token."""
-    added_weight: float = 1.0
-    """Weight of the added loss (1 in arXiv 2511.05963)."""
-    order_temperature: float = 1.0
-    """token_order: what closeness is divided by before the softmax; large values weigh all tokens to come alike."""
-    mask_share: float | None = None
-    """masked_targets: how many of the answer's tokens are hidden; None: for every row a share drawn between 0 and 1."""
-
-    def __post_init__(self) -> None:
-        if self.horizon is not None and self.horizon < 1:
-            raise ValueError(f"horizon: got {self.horizon}, allowed: 1 or more, or null")
-        if self.added_weight <= 0:
-            raise ValueError(f"added_weight: got {self.added_weight}, allowed: above 0")
-        if self.order_temperature <= 0:
-            raise ValueError(f"order_temperature: got {self.order_temperature}, allowed: above 0")
-        if self.mask_share is not None and not 0 <= self.mask_share <= 1:
-            raise ValueError(f"mask_share: got {self.mask_share}, allowed: 0 to 1, or null")
 
 
 _AT_LEAST_ONE = ("n_train", "n_layers", "d_model", "n_heads", "n_steps", "batch_size", "checkpoint_every", "threads",
@@ -149,8 +55,8 @@ class PathStarRecipe:
     n_held_out: int = 20_000
     """Drawn graphs that training never shows."""
 
-    objective: ObjectiveName = ObjectiveName.TEACHER_FORCING
-    objective_settings: ObjectiveSettings = ObjectiveSettings()
+    objective: WayName = TeacherForcing.name
+    objective_settings: ObjectiveSettings = ObjectiveSettings()  # noqa: RUF009 (it is frozen)
 
     architecture: Architecture = Architecture.GPT2
     pretrained: str | None = None
@@ -208,9 +114,9 @@ class PathStarRecipe:
         self._require("stop_when_solved", solved is None or 0 < solved <= 1, "above 0 and up to 1, or null")
         parse_graph(self.graph)
         _ = self.task
-        if self.objective.n_added(1) and self.architecture is Architecture.PRETRAINED:
+        if self.way.n_added(1) and self.architecture is Architecture.PRETRAINED:
             raise ValueError(
-                f"objective: got {self.objective.value} with architecture=pretrained, allowed: a model from scratch"
+                f"objective: got {self.objective} with architecture=pretrained, allowed: a model from scratch"
             )
         if (self.architecture is Architecture.PRETRAINED) != (self.pretrained is not None):
             raise ValueError(
@@ -228,6 +134,11 @@ class PathStarRecipe:
         degree, path_length = parse_graph(self.graph)
         return StarTask(degree, path_length, self.n_values)
 
+    @property
+    def way(self) -> type[Way]:
+        """How the model is trained and answers."""
+        return find(self.objective)
+
     def fingerprint(self) -> str:
         """Twelve hex digits that differ whenever the recipe does."""
         return sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
@@ -235,5 +146,5 @@ class PathStarRecipe:
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain values that JSON can hold."""
         values = asdict(self)
-        values["objective"], values["architecture"] = self.objective.value, self.architecture.value
+        values["architecture"] = self.architecture.value
         return json.loads(json.dumps(values))

@@ -17,7 +17,6 @@ OBJECTIVE_FILE = "objective.safetensors"
 
 def ship(model: Any, recipe: PathStarRecipe, codec: Codec, steps: int, folder: Path) -> None:
     """Weights, config and tokenizer, the recipe, and apart from them the objective's own modules."""
-
     folder.mkdir(parents=True, exist_ok=True)
     causal = model.causal
     # A shipped model names no attention of ours.
@@ -38,7 +37,6 @@ def ship(model: Any, recipe: PathStarRecipe, codec: Codec, steps: int, folder: P
 
 def make_tokenizer(codec: NumeralCodec) -> PreTrainedTokenizerFast:
     """The numeral tokenizer in transformers' format: numbers and signs, commas dropped."""
-
     vocab = {codec.name_of(token): token for token in range(codec.vocab_size)}
     backend = Tokenizer(models.WordLevel(vocab, unk_token="$"))
     backend.pre_tokenizer = pre_tokenizers.Sequence(

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,18 +16,18 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
 from harness.path_star import shipping
-from harness.path_star.answering import answer, answers_right, nodes_right, said_when_forced
+from harness.path_star.answering import answer, answers_right, nodes_right, predict_forced
 from harness.path_star.architecture import make_codec, make_model
 from harness.path_star.codec import Codec
 from harness.path_star.encoded import Rows
 from harness.path_star.material import Material, encode, prepare_material
-from harness.path_star.objectives import IGNORED, Batch, Objective, Sizes, Trunk, make_objective
-from harness.path_star.recipe import Decoding, PathStarRecipe
+from harness.path_star.recipe import PathStarRecipe
+from harness.path_star.ways.batch import IGNORED, Batch
+from harness.path_star.ways.way import ModelSizes, Trunk, Way
 from harness.training.checkpoints import newest_checkpoint, step_of
 
 log = logging.getLogger(__name__)
@@ -51,11 +51,12 @@ class TrainingOutcome:
 
 
 class PathModel(nn.Module):
-    """A causal model with the objective it is trained on."""
+    """A causal model, the way of answering it is trained for, and the modules which that adds."""
 
-    def __init__(self, causal: Any, objective: Objective) -> None:
+    def __init__(self, causal: Any, way: Way, sizes: ModelSizes) -> None:
         super().__init__()
-        self.causal, self.objective = causal, objective
+        self.causal, self.way = causal, way
+        self.objective = nn.ModuleDict(way.modules(sizes))
 
     def forward(
         self,
@@ -67,12 +68,13 @@ class PathModel(nn.Module):
     ) -> dict[str, Tensor]:
         """The loss of one batch."""
         batch = Batch(tokens, prompt_length, length, first_start, first_stop)
-        inputs, labels = self.objective.arrange(batch)
+        inputs, labels = self.way.arrange(batch)
         hidden = self.causal.base_model(inputs).last_hidden_state
         at = labels != IGNORED
         unembedding = self.causal.get_output_embeddings()
         loss = functional.cross_entropy(unembedding(hidden[at]).float(), labels[at])
-        added = self.objective.added_loss(Trunk(hidden, self.causal.get_input_embeddings(), unembedding), batch)
+        trunk = Trunk(hidden, self.causal.get_input_embeddings(), unembedding)
+        added = self.way.added_loss(self.objective, trunk, batch)
         return {"loss": loss if added is None else loss + added}
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
@@ -84,7 +86,7 @@ class PathModel(nn.Module):
 def train_path_model(
     recipe: PathStarRecipe, out_folder: Path, work_folder: Path, on_progress: Callable[[int], None]
 ) -> TrainingOutcome:
-    """Train `recipe` and write the model to `out_folder`; `on_progress` is told the steps made so far.
+    """Train `recipe` and write the model to `out_folder`; `on_progress` is called with the steps made so far.
 
     Checkpoints live in `work_folder`: called again after a kill it goes on from the newest whole one. Raises
     `Rejected` for what cannot be trained.
@@ -121,7 +123,7 @@ def train_path_model(
 
 
 def _ended_at(checkpoint: Path, recipe: PathStarRecipe) -> tuple[int, list[dict[str, Any]]] | None:
-    """Steps and history of a checkpoint behind which nothing is left to do; None where training goes on."""
+    """Steps and history of a checkpoint after which nothing is left to do; None where training goes on."""
     state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     steps, history = int(state["global_step"]), list(state["log_history"])
     return (steps, history) if steps >= recipe.n_steps or is_solved(history, recipe) else None
@@ -147,39 +149,23 @@ def make_trainer(
     recipe: PathStarRecipe, codec: Codec, material: Material, work: Path, on_progress: Callable[[int], None]
 ) -> Trainer:
     """A Trainer that shows the graphs in the order of `order_seed` and records loss and probes."""
-
-    rows = encode(material.train, codec, recipe.objective.is_reversed)
-    probed = encode(material.held_out[: recipe.n_probe], codec, recipe.objective.is_reversed)
-    n_pos = max(rows.tokens.shape[1], probed.tokens.shape[1])
-    n_pos += recipe.objective.n_added(recipe.task.path_length)
+    rows = encode(material.train, codec, recipe.way.is_reversed)
+    probed = encode(material.held_out[: recipe.n_probe], codec, recipe.way.is_reversed)
+    n_pos = max(rows.tokens.shape[1], probed.tokens.shape[1]) + recipe.way.n_added(recipe.task.path_length)
     causal = make_model(recipe, codec, n_pos)
-    config = causal.config
-    n_heads = int(getattr(config, "num_attention_heads", recipe.n_heads))
-    sizes = Sizes(
+    sizes = ModelSizes(
         d_model=causal.get_input_embeddings().weight.shape[1],
-        n_heads=n_heads,
+        n_heads=int(getattr(causal.config, "num_attention_heads", recipe.n_heads)),
         vocab_size=causal.get_output_embeddings().weight.shape[0],
-        dummy_id=codec.dummy_id,
-        path_length=recipe.task.path_length,
-        first_sign=codec.dummy_id + 1,
     )
-    objective = make_objective(recipe.objective, sizes, recipe.objective_settings)
-
-    class Indices(Dataset):
-        """Row numbers: the collator gathers a whole batch at once."""
-
-        def __len__(self) -> int:
-            return len(rows)
-
-        def __getitem__(self, index: int) -> int:
-            return index
-
+    way = recipe.way(codec, recipe.objective_settings)
     trainer = Trainer(
-        model=PathModel(causal, objective),
+        model=PathModel(causal, way, sizes),
         args=training_arguments(recipe, work),
-        train_dataset=Indices(),
+        # Row numbers: the collator gathers a whole batch at once.
+        train_dataset=cast(Any, range(len(rows))),
         data_collator=lambda indices: collate(rows, indices),
-        callbacks=[make_curve(recipe, codec, probed, on_progress)],
+        callbacks=[make_curve(recipe, way, probed, on_progress)],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -198,8 +184,8 @@ def collate(rows: Rows, indices: list[int]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in fields.items()}
 
 
-def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: Callable[[int], None]) -> Any:
-    """A callback that asks the probe's graphs now and then, and ends the training when it is solved."""
+def make_curve(recipe: PathStarRecipe, way: Way, probed: Rows, on_progress: Callable[[int], None]) -> Any:
+    """A callback that probes the model now and then, and ends the training when the task is solved."""
 
     class Curve(TrainerCallback):
         # ruff: noqa: ARG002 (the Trainer passes these by position)
@@ -207,7 +193,7 @@ def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: 
             on_progress(state.global_step)
             if state.global_step % recipe.probe_every:
                 return
-            found = probe(model, probed, recipe, codec)
+            found = probe(model, probed, way)
             # The log history is part of every checkpoint: the curve survives a kill.
             state.log_history.append({"step": state.global_step, **found})
             log.info("step %d: exact_match %.3f", state.global_step, found["exact_match"])
@@ -217,12 +203,8 @@ def make_curve(recipe: PathStarRecipe, codec: Codec, probed: Rows, on_progress: 
     return Curve()
 
 
-def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[str, float]:
-    """Share of the rows whose answer is right, and of those right at each node when the truth is fed.
-
-    A greedy answer is right exactly when every forced choice is: one pass tells both, unless the model writes in an
-    order of its own or something before the answer.
-    """
+def probe(model: Any, rows: Rows, way: Way) -> dict[str, float]:
+    """Share of the rows whose answer is right, and of those right at each node with the truth before it."""
     causal = getattr(model, "module", model).causal
     device = next(causal.parameters()).device
 
@@ -231,23 +213,19 @@ def probe(model: Any, rows: Rows, recipe: PathStarRecipe, codec: Codec) -> dict[
         return logits
 
     causal.eval()
-    decoding = recipe.objective.decoding
     with torch.inference_mode():
-        said = said_when_forced(forward, rows, decoding, codec.dummy_id)
-        answers = said
-        if decoding not in (Decoding.AUTOREGRESSIVE, Decoding.PARALLEL):
-            answers = answer(forward, rows, decoding, codec.pad_id, codec.dummy_id).said
+        forced = predict_forced(way, forward, rows)
+        written = forced if way.forced_tells_all else answer(way, forward, rows).tokens
     causal.train()
-    right = nodes_right(said, rows).mean(axis=0)
+    right = nodes_right(forced, rows).mean(axis=0)
     return {
-        "exact_match": float(answers_right(answers, rows).mean()),
+        "exact_match": float(answers_right(written, rows).mean()),
         **{f"position_{number}": float(value) for number, value in enumerate(right, start=1)},
     }
 
 
 def training_arguments(recipe: PathStarRecipe, work: Path) -> TrainingArguments:
     """AdamW, the recipe's schedule and precision, one process and no network."""
-
     n_devices = max(torch.cuda.device_count(), 1)
     return TrainingArguments(
         output_dir=str(work),

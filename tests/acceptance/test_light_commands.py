@@ -35,6 +35,13 @@ def test_a_rejected_override() -> None:
     assert imported("exp=repeat_tokens", "exp.seq_len=0") == ["2"]
 
 
+@pytest.mark.parametrize("module", ["harness.path_star.ways.roster", "experiments.path_star.display"])
+def test_ways_of_answering_are_known_and_drawn_without_torch(module: str) -> None:
+    program = f"import sys, {module}; print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]"]
+
+
 def test_a_complete_run_that_is_found(tmp_path: Path) -> None:
     words = ["exp=token_audit", "tracker=none", f"results_dir={tmp_path}"]
     assert imported(*words)[0] == "0"

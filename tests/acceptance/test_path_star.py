@@ -7,7 +7,9 @@ import pytest
 
 import harness
 from harness.cli import run_command
-from harness.runs.results.stored_run import StoredRun
+from harness.path_star import ways
+from harness.path_star.ways import roster
+from harness.runs.results.stored_run import StoredRun, load_run
 
 pytestmark = pytest.mark.acceptance
 
@@ -160,3 +162,41 @@ def test_pocket_is_fine_tuned_on_the_task_as_text(tmp_path: Path) -> None:
     model = tmp_path / "train_path_star" / run.details["training"]["run_id"] / "artifacts" / "model"
     assert (model / "tokenizer.json").exists()
     assert json.loads((model / "path_star.json").read_text())["recipe"]["pretrained"] == "pocket"
+
+
+PLANTED = '''
+from harness.path_star.ways.token_by_token import TokenByToken
+from harness.path_star.ways.way import Answers
+
+
+class Planted(TokenByToken):
+    """Reads the answer's nodes as one more number each, is charged for it, and counts answers that begin rightly."""
+
+    name, label = "planted", "planted in a test"
+
+    def inputs(self, batch):
+        return batch.tokens.where(~batch.answers_ahead(0), (batch.tokens + 1) % self.codec.task.n_values)
+
+    def added_loss(self, modules, trunk, batch):
+        return trunk.hidden.square().mean()
+
+    def generate(self, forward, rows, n_given=0):
+        written = super().generate(forward, rows, n_given).tokens
+        at = rows.prompt_length[0]
+        return Answers(written, {"planted/first_right": written[:, at] == rows.tokens[:, at]})
+'''
+
+
+def test_a_new_way_of_answering_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "planted.py").write_text(PLANTED)
+    monkeypatch.setattr(ways, "__path__", [*ways.__path__, str(tmp_path)])
+    found = roster.find_all()
+    assert [*roster.WAYS, "planted"] == list(found)
+    monkeypatch.setitem(roster.WAYS, "planted", found["planted"])
+    run = harness.run("path_star", *given("exp.objective=planted", f"results_dir={tmp_path / 'out'}"))
+    assert run.metrics["planted/first_right"] == run.metrics["position_1/generated"]
+    assert 0 <= run.metrics["planted/first_right/ci_low"] <= run.metrics["planted/first_right/ci_high"] <= 1
+    assert run.metrics["clever_hans/given_first"] is not None
+    trained = load_run(tmp_path / "out" / "train_path_star" / run.details["training"]["run_id"])
+    assert trained.config["exp"]["objective"] == trained.details["objective"] == "planted"
+    assert run.headline is not None and run.headline[0].label == "G(2,3) planted in a test"

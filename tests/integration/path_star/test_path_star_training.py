@@ -16,13 +16,14 @@ from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model
 from harness.models.tokenizer_loading import load_tokenizer
-from harness.path_star import either_end, scratchpad, unmasking
-from harness.path_star.answering import answer, answers_right, generate, nodes_right, said_when_forced
+from harness.path_star.answering import answer, answers_right, nodes_right, predict_forced
 from harness.path_star.architecture import make_codec
 from harness.path_star.codec import NumeralCodec
 from harness.path_star.material import encode, held_out_graphs, prepare_material
-from harness.path_star.recipe import Architecture, Decoding, ObjectiveName, PathStarRecipe
+from harness.path_star.recipe import Architecture, PathStarRecipe
 from harness.path_star.training import TrainingOutcome, train_path_model
+from harness.path_star.ways.roster import WAYS
+from harness.path_star.ways.way import Answers, Way
 
 pytestmark = pytest.mark.integration
 
@@ -69,28 +70,28 @@ def test_a_training_killed_after_its_last_step_is_not_trained_further(tmp_path: 
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == weights
 
 
-@pytest.mark.parametrize("objective", list(ObjectiveName))
-def test_every_objective_trains_and_boots(objective: ObjectiveName, tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", list(WAYS))
+def test_every_objective_trains_and_boots(objective: str, tmp_path: Path) -> None:
     recipe = replace(TINY, objective=objective, n_steps=4)
     outcome = train(recipe, tmp_path)
     assert all(np.isfinite(point["loss"]) for point in outcome.curve if "loss" in point)
     folder = tmp_path / "model"
     config = ModelConfig(name=str(folder))
     model = lazy_model(resolve_identity(config), config)
-    rows = encode(held_out_graphs(recipe)[:8], make_codec(recipe), objective.is_reversed)
+    rows = encode(held_out_graphs(recipe)[:8], make_codec(recipe), recipe.way.is_reversed)
     logits = model.forward(torch.from_numpy(rows.tokens[:, :-1]))
-    assert logits.shape == (8, rows.tokens.shape[1] - 1, 14 if objective.has_signs else 12)
+    assert logits.shape == (8, rows.tokens.shape[1] - 1, 14 if recipe.way.has_signs else 12)
     assert model.has_attention_patterns
     model.close()
-    assert json.loads((folder / "path_star.json").read_text())["recipe"]["objective"] == objective.value
+    assert json.loads((folder / "path_star.json").read_text())["recipe"]["objective"] == objective
     own = (folder / "objective.safetensors").exists()
-    assert own == (objective.value in ("token_order", "multi_token", "next_latent"))
+    assert own == (objective in ("token_order", "multi_token", "next_latent"))
 
 
 def test_the_objective_s_own_modules_are_trained(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    recipe = replace(TINY, objective=ObjectiveName.TOKEN_ORDER, n_steps=2)
+    recipe = replace(TINY, objective="token_order", n_steps=2)
     train(recipe, tmp_path / "short")
     train(replace(recipe, n_steps=8), tmp_path / "long")
     short, long = (load_file(tmp_path / name / "model" / "objective.safetensors") for name in ("short", "long"))
@@ -165,6 +166,11 @@ def test_the_shipped_tokenizer_writes_the_prompt_as_the_codec_does(tmp_path: Pat
     ]
 
 
+def way_of(objective: str) -> Way:
+    recipe = replace(TINY, objective=objective)
+    return recipe.way(make_codec(recipe), recipe.objective_settings)
+
+
 class Oracle:
     """A "model" that knows the rows, and goes wrong where it is told to."""
 
@@ -188,17 +194,16 @@ def test_answers_of_an_oracle_are_right_but_where_it_errs() -> None:
     codec = NumeralCodec(TINY.task)
     rows = encode(held_out_graphs(TINY)[:4], codec, False)
     right = Oracle(rows.tokens, 12)
-    assert bool(
-        answers_right(answer(right, rows, Decoding.AUTOREGRESSIVE, codec.pad_id, codec.dummy_id).said, rows).all()
-    )
-    # The truth of the answer never goes in: at the first step everything behind the prompt is filler.
+    way = way_of("teacher_forcing")
+    assert bool(answers_right(answer(way, right, rows).tokens, rows).all())
+    # The truth of the answer never goes in: at the first step everything after the prompt is padding.
     assert bool((right.seen[0][:, rows.prompt_length[0] :] == codec.pad_id).all())
     wrong_at = int(rows.node_start[2, 1])
     errs = Oracle(rows.tokens, 12, (2, wrong_at))
-    said = generate(errs, rows, codec.pad_id)
-    assert answers_right(said, rows).tolist() == [True, True, False, True]
-    assert nodes_right(said, rows)[2].tolist() == [True, False, True]
-    forced = said_when_forced(Oracle(rows.tokens, 12, (2, wrong_at)), rows, Decoding.PARALLEL, codec.dummy_id)
+    written = answer(way, errs, rows).tokens
+    assert answers_right(written, rows).tolist() == [True, True, False, True]
+    assert nodes_right(written, rows)[2].tolist() == [True, False, True]
+    forced = predict_forced(way_of("teacherless"), Oracle(rows.tokens, 12, (2, wrong_at)), rows)
     assert nodes_right(forced, rows)[2].tolist() == [True, False, True]
 
 
@@ -206,7 +211,7 @@ def test_parallel_decoding_reads_dummies_alone() -> None:
     codec = NumeralCodec(TINY.task)
     rows = encode(held_out_graphs(TINY)[:4], codec, False)
     oracle = Oracle(rows.tokens, 12)
-    said_when_forced(oracle, rows, Decoding.PARALLEL, codec.dummy_id)
+    predict_forced(way_of("teacherless"), oracle, rows)
     assert len(oracle.seen) == 1
     assert bool((oracle.seen[0][:, rows.prompt_length[0] :] == codec.dummy_id).all())
 
@@ -229,20 +234,21 @@ class Backwards:
 
 
 def test_of_two_answers_the_likelier_is_kept() -> None:
-    recipe = replace(TINY, objective=ObjectiveName.EITHER_END)
+    recipe = replace(TINY, objective="either_end")
     codec = make_codec(recipe)
     graphs = held_out_graphs(recipe)[:6]
     rows = encode(graphs, codec, False)
     sign = codec.dummy_id + 1
     model = Backwards(graphs.path, int(rows.prompt_length[0]), sign)
-    written = either_end.generate(model, rows, sign)
-    assert bool(answers_right(written.said, rows).all())
-    assert bool(written.from_goal.all())
+    way = way_of("either_end")
+    written = answer(way, model, rows)
+    assert bool(answers_right(written.tokens, rows).all())
+    assert bool(written.measured["either_end/from_goal"].all())
     # Asked from the start, with the truth before it, it knows all but the first step.
-    forced = said_when_forced(model, rows, Decoding.EITHER_END, codec.dummy_id)
+    forced = predict_forced(way, model, rows)
     assert nodes_right(forced, rows).tolist() == [[True, False, True]] * 6
     # Given the first two nodes it writes the third.
-    assert bool(answers_right(either_end.generate(model, rows, sign, 2).said, rows).all())
+    assert bool(answers_right(answer(way, model, rows, 2).tokens, rows).all())
 
 
 class FromGoal:
@@ -263,24 +269,32 @@ class FromGoal:
 
 
 def test_hidden_nodes_are_filled_in_surest_first() -> None:
-    recipe = replace(TINY, objective=ObjectiveName.MASKED_DIFFUSION)
+    recipe = replace(TINY, objective="masked_diffusion")
     codec = make_codec(recipe)
     graphs = held_out_graphs(recipe)[:6]
     rows = encode(graphs, codec, False)
     model = FromGoal(graphs.path, int(rows.prompt_length[0]), codec.dummy_id)
-    written = unmasking.generate(model, rows, codec.dummy_id)
-    assert bool(answers_right(written.said, rows).all())
-    assert written.round_of.tolist() == [[3, 2, 1]] * 6
+    way = way_of("masked_diffusion")
+    written = answer(way, model, rows)
+    assert bool(answers_right(written.tokens, rows).all())
+    assert rounds(written) == [[3, 2, 1]] * 6
     # Asked from the start it sees no next node: it knows the goal alone, but for nodes that are 0 by chance.
-    forced = said_when_forced(model, rows, Decoding.UNMASKING, codec.dummy_id)
+    forced = predict_forced(way, model, rows)
     assert nodes_right(forced, rows).tolist() == [[node == 0 for node in path[:2]] + [True] for path in
                                                   graphs.path.tolist()]  # fmt: skip
     # Nodes that are given stay as they are, right or wrong.
     begun = replace(rows, tokens=rows.tokens.copy())
     begun.tokens[:, rows.prompt_length[0] + 1] = 0
-    led = unmasking.generate(model, begun, codec.dummy_id, n_given=2)
-    assert np.array_equal(led.said, begun.tokens)
-    assert led.round_of.tolist() == [[0, 0, 1]] * 6
+    led = answer(way, model, begun, n_given=2)
+    assert np.array_equal(led.tokens, begun.tokens)
+    assert rounds(led) == [[0, 0, 1]] * 6
+
+
+def rounds(written: Answers) -> list[list[int]]:
+    found: list[list[int]] = np.stack(
+        [written.measured[f"position_{node}/round"] for node in (1, 2, 3)], axis=1
+    ).tolist()
+    return found
 
 
 class WritesBackwards:
@@ -306,19 +320,20 @@ class WritesBackwards:
 
 
 def test_an_answer_follows_the_model_s_own_scratchpad() -> None:
-    recipe = replace(TINY, objective=ObjectiveName.SCRATCHPAD)
+    recipe = replace(TINY, objective="scratchpad")
     codec = make_codec(recipe)
     graphs = held_out_graphs(recipe)[:6]
     rows = encode(graphs, codec, False)
     model = WritesBackwards(graphs.path, int(rows.prompt_length[0]), codec.vocab_size)
-    thought = scratchpad.generate(model, rows)
-    assert (thought.scratch == graphs.path[:, ::-1]).all(axis=1).tolist() == [False] + [True] * 5
-    assert answers_right(thought.said, rows).tolist() == [False] + [True] * 5
-    # Behind the true scratchpad every node is right.
-    assert bool(nodes_right(said_when_forced(model, rows, Decoding.SCRATCHPAD, codec.dummy_id), rows).all())
-    # Given nodes stand behind the model's own scratchpad, as they are.
+    way = way_of("scratchpad")
+    written = answer(way, model, rows)
+    assert written.measured["scratchpad/exact_match"].tolist() == [False] + [True] * 5
+    assert answers_right(written.tokens, rows).tolist() == [False] + [True] * 5
+    # After the true scratchpad every node is right.
+    assert bool(nodes_right(predict_forced(way, model, rows), rows).all())
+    # Given nodes follow the model's own scratchpad, as they are.
     begun = replace(rows, tokens=rows.tokens.copy())
     at = int(rows.prompt_length[0])
     begun.tokens[1, at + 1] = codec.vocab_size - 1
-    led = scratchpad.generate(model, begun, n_given=2)
-    assert led.said[1, at : at + 3].tolist() == [graphs.path[1, 0], codec.vocab_size - 1, graphs.path[1, 2]]
+    led = answer(way, model, begun, n_given=2)
+    assert led.tokens[1, at : at + 3].tolist() == [graphs.path[1, 0], codec.vocab_size - 1, graphs.path[1, 2]]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from experiments.path_star.config import PathStarConfig
 from experiments.path_star.knock_out import measure_knock_out
-from experiments.path_star.lookup import edge_places, model_inputs
+from experiments.path_star.lookup import edge_places
 from experiments.path_star.lookup import measure_lookup as measure_heads
 from experiments.path_star.measure import Subject, _answers, _metrics, wrong_arm_rows
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
@@ -20,7 +20,6 @@ from harness.path_star.codec import NumeralCodec
 from harness.path_star.files import read_graphs
 from harness.path_star.graphs import StarGraphs, StarTask, draw_graphs
 from harness.path_star.material import encode
-from harness.path_star.recipe import ObjectiveName
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import Run
 from harness.runs.folder import RunFolder
@@ -89,16 +88,16 @@ class Follower(LoadedModel):
     def close(self) -> None: ...
 
 
-def subject_of(model: Any, codec: NumeralCodec, objective: ObjectiveName, graphs: StarGraphs) -> Subject:
+def subject_of(model: Any, codec: NumeralCodec, objective: str, graphs: StarGraphs) -> Subject:
     exp = PathStarConfig(graph="3x5", n_values=20, objective=objective, n_lookup=8, n_top_heads=2)
-    return Subject(exp, graphs, encode(graphs, codec, objective.is_reversed), codec, model)
+    return Subject(exp, graphs, encode(graphs, codec, exp.way.is_reversed), codec, model)
 
 
 @pytest.mark.parametrize("names_goal", [True, False])
 def test_an_edge_follower_shows_the_cheat_and_nothing_else(names_goal: bool) -> None:
     codec = NumeralCodec(TASK)
     graphs = draw_graphs(TASK, 60, seed=0)
-    subject = subject_of(Follower(codec, names_goal), codec, ObjectiveName.TEACHER_FORCING, graphs)
+    subject = subject_of(Follower(codec, names_goal), codec, "teacher_forcing", graphs)
     metrics = _metrics(subject, _answers(subject))
     listed_first = np.array([next(c for p, c in edges if p == edges_start) for edges, edges_start in
                              zip(graphs.edges.tolist(), graphs.start.tolist(), strict=True)])  # fmt: skip
@@ -134,8 +133,8 @@ LINE = "32,3|16,12|3,19|32,34|34,6|6,16|19,47|47,28/32,12=32,34,6,16,12"
 @pytest.mark.parametrize(
     ("objective", "parents", "children"),
     [
-        (ObjectiveName.TEACHER_FORCING, [9, 12, 15, 3], [10, 13, 16, 4]),
-        (ObjectiveName.REVERSED, [3, 15, 12, 9], [4, 16, 13, 10]),
+        ("teacher_forcing", [9, 12, 15, 3], [10, 13, 16, 4]),
+        ("reversed", [3, 15, 12, 9], [4, 16, 13, 10]),
     ],
 )
 def test_places_of_a_hand_read_line(tmp_path, objective, parents, children) -> None:
@@ -199,9 +198,9 @@ def run_in(tmp_path: Path, subject: Subject) -> Run:
 def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:
     codec = NumeralCodec(TASK)
     graphs = draw_graphs(TASK, 8, seed=2)
-    bare = subject_of(Follower(codec, False), codec, ObjectiveName.TEACHERLESS, graphs)
-    model = OneHead(codec, edge_places(bare), model_inputs(bare))
-    subject = subject_of(model, codec, ObjectiveName.TEACHERLESS, graphs)
+    bare = subject_of(Follower(codec, False), codec, "teacherless", graphs)
+    model = OneHead(codec, edge_places(bare), bare.way.reads(bare.rows))
+    subject = subject_of(model, codec, "teacherless", graphs)
     lookup = measure_heads(run_in(tmp_path, subject), subject)
     assert lookup.metrics["edge_lookup/head"] == "1.2"
     assert lookup.metrics["edge_lookup/score"] == 1.0
@@ -222,10 +221,10 @@ def test_a_scratchpad_is_watched_where_it_is_written() -> None:
     codec = NumeralCodec(TASK)
     graphs = draw_graphs(TASK, 4, seed=3)
     model = Follower(codec, True)
-    planning = subject_of(model, codec, ObjectiveName.SCRATCHPAD, graphs).where_it_plans()
-    backwards = subject_of(model, codec, ObjectiveName.REVERSED, graphs)
+    planning = subject_of(model, codec, "scratchpad", graphs).where_it_plans()
+    backwards = subject_of(model, codec, "reversed", graphs)
     assert np.array_equal(planning.rows.tokens, backwards.rows.tokens) and planning.exp == backwards.exp
-    forwards = subject_of(model, codec, ObjectiveName.TEACHER_FORCING, graphs)
+    forwards = subject_of(model, codec, "teacher_forcing", graphs)
     assert forwards.where_it_plans() is forwards
 
 
@@ -260,7 +259,7 @@ class NeedsOneHead(Follower):
 def test_the_head_that_is_needed_is_found_and_the_others_cost_nothing(tmp_path: Path) -> None:
     codec = NumeralCodec(TASK)
     graphs = draw_graphs(TASK, 40, seed=3)
-    subject = subject_of(NeedsOneHead(codec, True), codec, ObjectiveName.TEACHER_FORCING, graphs)
+    subject = subject_of(NeedsOneHead(codec, True), codec, "teacher_forcing", graphs)
     found = measure_knock_out(run_in(tmp_path, subject), subject)
     right, intact = found.arrays["knock_out/right"], found.arrays["knock_out/intact"]
     assert right.shape == (2, 3, 5)
@@ -286,8 +285,8 @@ def test_no_head_is_taken_out_where_none_is_asked_for_or_there_are_none(tmp_path
     codec = NumeralCodec(TASK)
     graphs = draw_graphs(TASK, 4, seed=3)
     nothing = {"knock_out/head": None, "knock_out/node": None, "knock_out/cost": None}
-    subject = subject_of(Follower(codec, True), codec, ObjectiveName.TEACHER_FORCING, graphs)
+    subject = subject_of(Follower(codec, True), codec, "teacher_forcing", graphs)
     assert measure_knock_out(run_in(tmp_path, subject), subject).metrics == nothing
-    asked = subject_of(NeedsOneHead(codec, True), codec, ObjectiveName.TEACHER_FORCING, graphs)
+    asked = subject_of(NeedsOneHead(codec, True), codec, "teacher_forcing", graphs)
     asked = replace(asked, exp=replace(asked.exp, n_knock_out=0))
     assert measure_knock_out(run_in(tmp_path / "none", asked), asked).metrics == nothing

@@ -11,8 +11,8 @@ import pytest
 from experiments.path_star import data, display, figures, paper, tables
 from experiments.path_star.cells import cells, over_seeds
 from experiments.train_path_star.figures import draw_curve
-from harness.path_star.node_names import node_names
-from harness.path_star.recipe import Architecture, ObjectiveName
+from harness.path_star.recipe import Architecture
+from harness.path_star.ways.roster import WAYS
 from harness.reporting.display import load_display
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.figures.paper import draw_paper
@@ -24,19 +24,20 @@ from tests.unit.path_star.stored_runs import Made, write_run
 pytestmark = pytest.mark.unit
 
 HEADS = {"edge_lookup", "knock_out", "attention_patterns"}
-FIRST_ONLY = ObjectiveName.FIRST_ONLY
+FIRST_ONLY = "first_only"
 
 
 def test_nodes_are_named_in_the_order_of_the_answer() -> None:
+    node_names = WAYS["teacher_forcing"].node_names
     assert node_names(2) == ("start", "goal")
     assert node_names(3) == ("start", "first step", "goal")
     assert node_names(5) == ("start", "first step", "step 2", "step 3", "goal")
-    assert node_names(5, is_reversed=True) == ("goal", "step 3", "step 2", "first step", "start")
+    assert WAYS["reversed"].node_names(5) == ("goal", "step 3", "step 2", "first step", "start")
 
 
-@pytest.mark.parametrize("objective", [one for one in ObjectiveName if one is not FIRST_ONLY])
+@pytest.mark.parametrize("objective", [name for name in WAYS if name != FIRST_ONLY])
 @pytest.mark.parametrize("graph", [(2, 2), (2, 4), (3, 8)])
-def test_every_objective_and_length_is_drawn(tmp_path: Path, objective: ObjectiveName, graph: tuple[int, int]) -> None:
+def test_every_objective_and_length_is_drawn(tmp_path: Path, objective: str, graph: tuple[int, int]) -> None:
     run = write_run(tmp_path, Made(graph=graph, objective=objective))
     for figure in figures.FIGURES:
         with paper_style():
@@ -92,14 +93,14 @@ def test_the_head_that_is_needed_most_is_named_for_every_seed(tmp_path: Path) ->
 
 
 def test_the_heads_of_a_scratchpad_are_those_that_write_it(tmp_path: Path) -> None:
-    run = write_run(tmp_path, Made(objective=ObjectiveName.SCRATCHPAD))
+    run = write_run(tmp_path, Made(objective="scratchpad"))
     assert data.nodes(run) == ("start", "first step", "step 2", "goal")
     lookup = tables.edge_lookup(run)
     assert lookup is not None and list(lookup["predicted node"]) == ["step 2", "first step", "start"]
 
 
 def test_what_does_not_apply_is_named_and_has_no_number(tmp_path: Path) -> None:
-    run = write_run(tmp_path, Made(objective=ObjectiveName.TEACHERLESS))
+    run = write_run(tmp_path, Made(objective="teacherless"))
     cheat = tables.clever_hans(run).set_index("test")
     given = cheat.loc["first step given: the rest right"]
     assert bool(given[["share of graphs", "graphs"]].isna().all())
@@ -206,8 +207,8 @@ def test_a_model_trained_on_the_first_step_alone_is_no_cell(tmp_path: Path) -> N
 def test_bars_stand_by_graph_and_objective_and_missing_ones_are_empty(tmp_path: Path) -> None:
     runs = [
         *_replicates(tmp_path, [0.5, 0.4], graph=(2, 3)),
-        *_replicates(tmp_path, [0.9], graph=(2, 3), objective=ObjectiveName.REVERSED),
-        *_replicates(tmp_path, [0.8], graph=(3, 5), objective=ObjectiveName.REVERSED),
+        *_replicates(tmp_path, [0.9], graph=(2, 3), objective="reversed"),
+        *_replicates(tmp_path, [0.8], graph=(3, 5), objective="reversed"),
     ]
     drawn = paper.draw_bars(list(reversed(runs)))
     assert drawn is not None
@@ -223,8 +224,8 @@ def test_bars_stand_by_graph_and_objective_and_missing_ones_are_empty(tmp_path: 
 def test_heads_are_compared_on_the_graph_that_most_objectives_have(tmp_path: Path) -> None:
     runs = [
         *_replicates(tmp_path, [0.5, 0.4], graph=(2, 3)),
-        *_replicates(tmp_path, [0.9], graph=(2, 3), objective=ObjectiveName.REVERSED),
-        *_replicates(tmp_path, [0.8], graph=(3, 5), objective=ObjectiveName.REVERSED),
+        *_replicates(tmp_path, [0.9], graph=(2, 3), objective="reversed"),
+        *_replicates(tmp_path, [0.8], graph=(3, 5), objective="reversed"),
     ]
     drawn = paper.draw_lookup(runs)
     assert drawn is not None
@@ -234,7 +235,7 @@ def test_heads_are_compared_on_the_graph_that_most_objectives_have(tmp_path: Pat
 
 
 def test_the_paper_is_written_from_stored_runs(tmp_path: Path) -> None:
-    _replicates(tmp_path, [0.5, 0.4], objective=ObjectiveName.TEACHERLESS)
+    _replicates(tmp_path, [0.5, 0.4], objective="teacherless")
     _replicates(tmp_path, [0.5], recipe={"architecture": Architecture.MAMBA}, heads=False)
     drawn = draw_paper(tmp_path)
     assert {item.path.stem for item in drawn} == {"path_star_table", "clever_hans", "knock_out", "positions"}
@@ -243,19 +244,19 @@ def test_the_paper_is_written_from_stored_runs(tmp_path: Path) -> None:
     assert text.count("teacherless") == 2
 
 
-def _training(folder: Path, points: list[dict[str, float]], objective: ObjectiveName) -> StoredRun:
+def _training(folder: Path, points: list[dict[str, float]], objective: str) -> StoredRun:
     """A made-up run of train_path_star with this curve."""
     made = write_run(folder, Made(graph=(2, 3), objective=objective))
     written = RunFolder(made.folder)
     written.write_text("records.jsonl", "".join(json.dumps(point) + "\n" for point in points))
-    details = {"task": "G(2,3)", "objective": objective.value, "architecture": "gpt2", "steps": 20, "is_solved": False}
+    details = {"task": "G(2,3)", "objective": objective, "architecture": "gpt2", "steps": 20, "is_solved": False}
     written.write_json("details.json", details)
     return load_run(made.folder)
 
 
 def test_a_training_names_its_nodes_and_may_be_too_short_for_a_loss(tmp_path: Path) -> None:
     probe = {"step": 20, "exact_match": 0.5, "position_1": 1.0, "position_2": 0.5, "position_3": 0.75}
-    run = _training(tmp_path / "a", [probe], ObjectiveName.REVERSED)
+    run = _training(tmp_path / "a", [probe], "reversed")
     drawn = draw_curve(run)
     assert drawn is not None
     loss, right = drawn.axes
@@ -263,7 +264,7 @@ def test_a_training_names_its_nodes_and_may_be_too_short_for_a_loss(tmp_path: Pa
     heights = {str(line.get_label()): float(np.asarray(line.get_ydata())[0]) for line in right.lines}
     guess = {"a guess among the arms: 0.5": 0.5}
     assert heights == {"goal": 1.0, "first step": 0.5, "start": 0.75, "whole answer": 0.5} | guess
-    assert draw_curve(_training(tmp_path / "b", [], ObjectiveName.REVERSED)) is None
-    with_loss = _training(tmp_path / "c", [{"step": 25, "loss": 2.0}, probe], ObjectiveName.TEACHER_FORCING)
+    assert draw_curve(_training(tmp_path / "b", [], "reversed")) is None
+    with_loss = _training(tmp_path / "c", [{"step": 25, "loss": 2.0}, probe], "teacher_forcing")
     drawn = draw_curve(with_loss)
     assert drawn is not None and np.asarray(drawn.axes[0].lines[0].get_ydata()).tolist() == [2.0]

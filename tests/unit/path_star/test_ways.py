@@ -1,4 +1,4 @@
-"""Objectives: inputs, labels and added losses against small cases worked out by hand."""
+"""Ways of answering: inputs, labels and added losses against small cases worked out by hand."""
 
 import math
 
@@ -6,23 +6,21 @@ import pytest
 import torch
 from torch import nn
 
-from harness.path_star.objectives import (
-    CLASSES,
-    IGNORED,
-    Batch,
-    NextLatent,
-    Objective,
-    Sizes,
-    TokenOrder,
-    Trunk,
-    make_objective,
-)
-from harness.path_star.recipe import ObjectiveName, ObjectiveSettings
+from harness.path_star.codec import NumeralCodec
+from harness.path_star.graphs import StarTask
+from harness.path_star.ways.batch import IGNORED, Batch
+from harness.path_star.ways.roster import WAYS
+from harness.path_star.ways.settings import ObjectiveSettings
+from harness.path_star.ways.token_by_token import TokenByToken
+from harness.path_star.ways.token_order import closeness
+from harness.path_star.ways.way import ModelSizes, Trunk, Way
 
 pytestmark = pytest.mark.unit
 
-SIZES = Sizes(d_model=4, n_heads=2, vocab_size=9, dummy_id=8, path_length=3, first_sign=9)
-# Prompt 5 6 7, answer 1 2 3; and a row that is one token shorter in the prompt, filled up with 7.
+SIZES = ModelSizes(d_model=4, n_heads=2, vocab_size=9)
+# Node numbers 0 to 4, `|` 5, `=` 6, `/` 7, and the dummy 8.
+CODEC = NumeralCodec(StarTask(2, 3, 5), has_signs=True)
+# Prompt 5 6 7, answer 1 2 3; and a row that is one token shorter in the prompt, padded with 7.
 BATCH = Batch(
     tokens=torch.tensor([[5, 6, 7, 1, 2, 3], [5, 7, 4, 2, 1, 7]]),
     prompt_length=torch.tensor([3, 2]),
@@ -36,36 +34,45 @@ FIRST_ROW = Batch(
 X = IGNORED
 
 
-def made(name: ObjectiveName, settings: ObjectiveSettings | None = None) -> Objective:
+def made(name: str, settings: ObjectiveSettings | None = None) -> Way:
+    return WAYS[name](CODEC, settings or ObjectiveSettings())
+
+
+def next_token(name: str, settings: ObjectiveSettings | None = None) -> TokenByToken:
+    way = made(name, settings)
+    assert isinstance(way, TokenByToken)
+    return way
+
+
+def modules(way: Way) -> nn.ModuleDict:
     torch.manual_seed(0)
-    return make_objective(name, SIZES, settings or ObjectiveSettings())
+    return nn.ModuleDict(way.modules(SIZES))
 
 
-def test_every_name_has_its_class() -> None:
-    assert set(CLASSES) == set(ObjectiveName)
+def test_every_way_is_known_by_its_name() -> None:
+    assert [way.name for way in WAYS.values()] == list(WAYS)
+    assert len({way.label for way in WAYS.values()}) == len(WAYS)
 
 
-@pytest.mark.parametrize("name", [ObjectiveName.TEACHER_FORCING, ObjectiveName.REVERSED, ObjectiveName.TOKEN_ORDER])
-def test_the_truth_goes_in_and_only_the_answer_is_asked(name: ObjectiveName) -> None:
-    objective = made(name)
-    assert objective.inputs(BATCH).equal(BATCH.tokens)
-    assert objective.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
+@pytest.mark.parametrize("name", ["teacher_forcing", "reversed", "token_order"])
+def test_the_truth_goes_in_and_only_the_answer_is_asked(name: str) -> None:
+    way = next_token(name)
+    assert way.inputs(BATCH).equal(BATCH.tokens)
+    assert way.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
 
 
 def test_teacherless_reads_dummies_for_the_answer_and_is_asked_the_same() -> None:
-    objective = made(ObjectiveName.TEACHERLESS)
-    assert objective.inputs(BATCH).tolist() == [[5, 6, 7, 8, 8, 8], [5, 7, 8, 8, 8, 7]]
-    assert objective.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
+    way = next_token("teacherless")
+    assert way.inputs(BATCH).tolist() == [[5, 6, 7, 8, 8, 8], [5, 7, 8, 8, 8, 7]]
+    assert way.labels(BATCH).tolist() == [[X, X, 1, 2, 3, X], [X, 4, 2, 1, X, X]]
 
 
 def test_first_only_asks_the_second_node_alone() -> None:
-    assert made(ObjectiveName.FIRST_ONLY).labels(BATCH).tolist() == [[X, X, X, 2, X, X], [X, X, 2, X, X, X]]
+    assert next_token("first_only").labels(BATCH).tolist() == [[X, X, X, 2, X, X], [X, X, 2, X, X, X]]
 
 
 def test_closeness_falls_with_distance_and_ends_with_the_row() -> None:
-    objective = made(ObjectiveName.TOKEN_ORDER)
-    assert isinstance(objective, TokenOrder)
-    targets = objective.targets(BATCH)
+    targets = closeness(BATCH, SIZES.vocab_size)
     # From the prompt's last token 1, 2, 3 are 1, 2, 3 away in a window of 6.
     assert {token: targets[0, 2, token].item() for token in (1, 2, 3)} == {1: 5.0, 2: 4.0, 3: 3.0}
     absent = [token for token in range(9) if token not in (1, 2, 3)]
@@ -73,7 +80,7 @@ def test_closeness_falls_with_distance_and_ends_with_the_row() -> None:
     # The question, too, looks ahead to the answer, as far as the answer is long; prompt tokens to come do not count.
     assert targets[0, 1].isfinite().nonzero().flatten().tolist() == [1, 2]
     assert targets[0, 0].isfinite().nonzero().flatten().tolist() == [1]
-    # In the second row the filling behind the answer never counts.
+    # In the second row the padding after the answer never counts.
     assert targets[1, 1].isfinite().nonzero().flatten().tolist() == [1, 2, 4]
 
 
@@ -81,18 +88,15 @@ def test_of_two_occurrences_the_nearer_one_counts() -> None:
     tokens = torch.tensor([[0, 1, 2, 1]])
     ends = torch.tensor([4])
     batch = Batch(tokens, torch.tensor([1]), ends, torch.tensor([2]), torch.tensor([3]))
-    objective = made(ObjectiveName.TOKEN_ORDER)
-    assert isinstance(objective, TokenOrder)
-    assert objective.targets(batch)[0, 0, 1].item() == 3.0
+    assert closeness(batch, SIZES.vocab_size)[0, 0, 1].item() == 3.0
 
 
 def test_the_order_loss_is_the_cross_entropy_of_two_softmaxes() -> None:
-    objective = made(ObjectiveName.TOKEN_ORDER)
-    assert isinstance(objective, TokenOrder)
-    with torch.no_grad():
-        objective.order.weight.zero_()
+    way = made("token_order")
+    own = modules(way)
+    nn.init.zeros_(own["order"].weight)
     # Scores all alike: every position costs log(vocabulary), whatever the targets.
-    loss = objective.added_loss(trunk(torch.randn(2, 6, 4)), BATCH)
+    loss = way.added_loss(own, trunk(torch.randn(2, 6, 4)), BATCH)
     assert loss.item() == pytest.approx(math.log(9), rel=1e-6)
 
 
@@ -102,19 +106,20 @@ def trunk(hidden: torch.Tensor) -> Trunk:
 
 
 def test_multi_token_labels_are_the_tokens_further_on() -> None:
-    objective = made(ObjectiveName.MULTI_TOKEN, ObjectiveSettings(horizon=2))
+    way = made("multi_token", ObjectiveSettings(horizon=2))
+    own = modules(way)
     hidden = torch.randn(2, 6, 4)
-    base = objective.added_loss(trunk(hidden), BATCH)
+    base = way.added_loss(own, trunk(hidden), BATCH)
     assert base is not None
     # Every node of the answer is somebody's second next, the first one that of the prompt's last token but one; the
-    # prompt's own tokens are asked of nobody.
+    # prompt's own tokens are predicted nowhere.
     for column, is_asked in ((1, False), (2, False), (3, True), (4, True), (5, True)):
         other = BATCH.tokens.clone()
         other[0, column] = 0
-        assert bool(objective.added_loss(trunk(hidden), replaced(other)) != base) is is_asked
+        assert bool(way.added_loss(own, trunk(hidden), replaced(other)) != base) is is_asked
     # Nothing lies that far ahead of anything.
-    far = made(ObjectiveName.MULTI_TOKEN, ObjectiveSettings(horizon=9))
-    assert far.added_loss(trunk(hidden), BATCH).isfinite()
+    far = made("multi_token", ObjectiveSettings(horizon=9))
+    assert far.added_loss(modules(far), trunk(hidden), BATCH).isfinite()
 
 
 def replaced(tokens: torch.Tensor) -> Batch:
@@ -122,23 +127,21 @@ def replaced(tokens: torch.Tensor) -> Batch:
 
 
 def test_next_latent_costs_nothing_where_the_steps_are_right() -> None:
-    objective = made(ObjectiveName.NEXT_LATENT, ObjectiveSettings(horizon=2))
-    assert isinstance(objective, NextLatent)
-    with torch.no_grad():
-        for parameter in objective.network.parameters():
-            parameter.zero_()
+    way = made("next_latent", ObjectiveSettings(horizon=2))
+    own = modules(way)
+    for parameter in own["network"].parameters():
+        nn.init.zeros_(parameter)
     # A network of zeros says that nothing changes; hidden states that are all the same prove it right.
     still = torch.randn(1, 1, 4).expand(2, 6, 4).contiguous()
-    assert objective.added_loss(trunk(still), BATCH).item() == pytest.approx(0.0, abs=1e-6)
-    assert objective.added_loss(trunk(torch.randn(2, 6, 4)), BATCH).item() > 0.01
+    assert way.added_loss(own, trunk(still), BATCH).item() == pytest.approx(0.0, abs=1e-6)
+    assert way.added_loss(own, trunk(torch.randn(2, 6, 4)), BATCH).item() > 0.01
 
 
 def test_next_latent_sends_no_gradient_into_what_it_is_held_to() -> None:
-    objective = made(ObjectiveName.NEXT_LATENT, ObjectiveSettings(horizon=1))
-    assert isinstance(objective, NextLatent)
+    way = made("next_latent", ObjectiveSettings(horizon=1))
     hidden = torch.randn(2, 6, 4, requires_grad=True)
     parts = trunk(hidden)
-    objective.added_loss(parts, BATCH).backward()
+    way.added_loss(modules(way), parts, BATCH).backward()
     assert parts.unembedding.weight.grad is None
     assert hidden.grad is not None
     # The last state of the first row is only ever a target.
@@ -153,11 +156,11 @@ def test_impossible_settings_are_refused(field: str, value: float) -> None:
 
 
 def test_masked_targets_hide_a_share_of_the_answer_and_nothing_else() -> None:
-    everything = made(ObjectiveName.MASKED_TARGETS, ObjectiveSettings(mask_share=1.0))
+    everything = next_token("masked_targets", ObjectiveSettings(mask_share=1.0))
     assert everything.inputs(BATCH).tolist() == [[5, 6, 7, 8, 8, 8], [5, 7, 8, 8, 8, 7]]
-    nothing = made(ObjectiveName.MASKED_TARGETS, ObjectiveSettings(mask_share=0.0))
+    nothing = next_token("masked_targets", ObjectiveSettings(mask_share=0.0))
     assert nothing.inputs(BATCH).equal(BATCH.tokens)
-    drawn = made(ObjectiveName.MASKED_TARGETS)
+    drawn = next_token("masked_targets")
     shares = torch.stack([(drawn.inputs(BATCH) == 8).float().mean(dim=0) for _ in range(500)]).mean(dim=0)
     assert shares[:2].tolist() == [0, 0]
     # A share drawn uniformly hides half of the answer's tokens on average.
@@ -166,10 +169,10 @@ def test_masked_targets_hide_a_share_of_the_answer_and_nothing_else() -> None:
 
 
 def test_either_end_writes_a_sign_and_the_nodes_from_that_end() -> None:
-    objective = made(ObjectiveName.EITHER_END)
+    way = made("either_end")
     seen = set()
     for _ in range(40):
-        inputs, labels = objective.arrange(FIRST_ROW)
+        inputs, labels = way.arrange(FIRST_ROW)
         seen.add((tuple(inputs[0].tolist()), tuple(labels[0].tolist())))
     assert seen == {
         ((5, 6, 7, 9, 1, 2, 3), (X, X, X, 1, 2, 3, X)),
@@ -178,10 +181,10 @@ def test_either_end_writes_a_sign_and_the_nodes_from_that_end() -> None:
 
 
 def test_masked_diffusion_asks_for_the_hidden_nodes_alone() -> None:
-    objective = made(ObjectiveName.MASKED_DIFFUSION)
+    way = made("masked_diffusion")
     path, dummy, hidden_counts = (1, 2, 3), 8, []
     for _ in range(300):
-        inputs, labels = (part[0].tolist() for part in objective.arrange(FIRST_ROW))
+        inputs, labels = (part[0].tolist() for part in way.arrange(FIRST_ROW))
         assert inputs[:3] == [5, 6, 7] and inputs[6:] == [dummy] * 3
         assert labels[:6] == [X] * 6
         for read, asked, node in zip(inputs[3:6], labels[6:], path, strict=True):
@@ -194,7 +197,7 @@ def test_masked_diffusion_asks_for_the_hidden_nodes_alone() -> None:
 
 
 def test_a_scratchpad_is_the_answer_backwards_and_is_asked_for_too() -> None:
-    objective = made(ObjectiveName.SCRATCHPAD)
-    inputs, labels = objective.arrange(FIRST_ROW)
+    way = made("scratchpad")
+    inputs, labels = way.arrange(FIRST_ROW)
     assert inputs.tolist() == [[5, 6, 7, 3, 2, 1, 1, 2, 3]]
     assert labels.tolist() == [[X, X, 3, 2, 1, 1, 2, 3, X]]

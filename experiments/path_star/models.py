@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.path_star.config import PathStarConfig
-from harness.path_star.recipe import ObjectiveName
+from harness.path_star.ways.first_only import FirstOnly
 from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig
 from harness.runs.part_config import part_config
@@ -28,17 +28,16 @@ def trained_model(config: RunConfig[PathStarConfig]) -> Trained:
 
 
 def first_only_model(config: RunConfig[PathStarConfig]) -> Trained | None:
-    """The model trained on the first step alone; None where none is asked for."""
+    """The model trained on the first step alone; None where the config wants none."""
     exp: PathStarConfig = config.exp
     if exp.n_first_only_steps == 0:
         return None
-    values = exp.recipe_values() | {"objective": ObjectiveName.FIRST_ONLY, "n_steps": exp.n_first_only_steps}
+    values = exp.recipe_values() | {"objective": FirstOnly.name, "n_steps": exp.n_first_only_steps}
     return _train(config, values)
 
 
 def _train(config: RunConfig[PathStarConfig], values: dict[str, Any]) -> Trained:
-    # A training knows nothing of the run's own seed: runs that differ in it alone share their models.
-    part = part_config(replace(config, seed=0), "train_path_star", **values)
-    run = execute(part)
+    # The run's own seed changes nothing in a training: runs that differ in it alone share their models.
+    run = execute(part_config(replace(config, seed=0), "train_path_star", **values))
     facts = {name: run.details[name] for name in ("steps", "is_solved", "n_parameters")}
     return Trained(run.folder / str(run.details["folder"]), {"run_id": run.run_id, **facts})
