@@ -150,7 +150,7 @@ def _head_interval(data: PoolData, score: HeadScore, head: Head) -> Interval:
 
 
 def pool_arrays(data: PoolData) -> dict[str, np.ndarray]:
-    """The curves over positions and the head scores of one pool, as the table in `repeat_tokens` says."""
+    """The curves over positions and the head scores of one pool, as `arrays.py` declares them."""
     mean, low, high = student_t_columns(data.logprob)
     arrays = {
         "position/logprob_mean": mean,

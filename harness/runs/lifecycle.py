@@ -16,6 +16,7 @@ from harness.errors import HarnessError, Rejected, RunFailed
 from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.runs import registry
+from harness.runs.arrays import check_arrays
 from harness.runs.config.rendered import config_yaml
 from harness.runs.context import Outcome, Run, log
 from harness.runs.experiment import CheckContext, Needs
@@ -78,10 +79,13 @@ class OpenRun:
 
     def compute(self) -> StoredRun:
         """Measure and write the answer down; the run as it will be once it is complete."""
-        measure = registry.load_measure(self._prepared.experiment.name)
+        name = self._prepared.experiment.name
+        measure, declared = registry.load_measure(name), registry.load_arrays(name)
         seed_everything(self.run.seed)
         with self.run.timer("compute"):
             outcome: Outcome = measure(self.run)
+        if declared is not None:
+            check_arrays(declared, outcome.arrays)
         self.folder.write_arrays("arrays.safetensors", outcome.arrays)
         self.folder.write_json("details.json", dict(outcome.details))
         self.folder.write_json("metrics.json", dict(outcome.metrics))

@@ -1,8 +1,9 @@
 """Experiments found by name.
 
-An experiment has three names: `EXPERIMENT` (what it is called, asked and refuses), `measure` (how it is answered) and,
-where there is something to show, `DISPLAY`. A small one defines them in one file, `experiments/NAME.py`; the others in
-`config.py`, `measure.py` and `display.py` of a folder, so that composing a config loads neither torch nor matplotlib.
+An experiment has four names: `EXPERIMENT` (what it is called, asked and refuses), `measure` (how it is answered) and,
+where wanted, `DISPLAY` (what is shown) and `ARRAYS` (what arrays a run writes). A small one defines them in one file,
+`experiments/NAME.py`; the others in `config.py`, `measure.py`, `display.py` and `arrays.py` of a folder, so that
+composing a config loads neither torch nor matplotlib.
 """
 
 import ast
@@ -16,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import Rejected, nearest
+from harness.runs.arrays import ArraySpec
 from harness.runs.experiment import Experiment
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -92,18 +94,37 @@ def load_measure(name: str) -> Callable[[Any], Any]:
     return measure
 
 
+def load_arrays(name: str) -> tuple[ArraySpec, ...] | None:
+    """The arrays that a run may write; None for an experiment that does not say, and may write any."""
+    module = part(name, "arrays")
+    declared = getattr(module, "ARRAYS", None)
+    if declared is None:
+        return None
+    if not isinstance(declared, tuple) or not all(isinstance(spec, ArraySpec) for spec in declared):
+        raise Rejected(f"exp={name}: ARRAYS in {module.__file__} is no tuple of harness.runs.arrays.ArraySpec(...)")
+    return declared
+
+
 def part(name: str, kind: str) -> ModuleType:
-    """The module with one part of an experiment (config, measure, display): its only file, or one of its folder."""
+    """The module with one part of an experiment (config, measure, display, arrays): its only file, or one of several.
+
+    A part that a folder has no file for is looked for in its config.py.
+    """
     if not name.isidentifier():
         raise unknown(name)
     for folder in search_folders():
         home = folder / "experiments"
-        single, several = home / f"{name}.py", home / name / f"{kind}.py"
-        if not single.is_file() and not (home / name / "config.py").is_file():
+        single, several = home / f"{name}.py", home / name
+        if single.is_file():
+            path = single
+        elif (several / "config.py").is_file():
+            path = several / (f"{kind}.py" if (several / f"{kind}.py").is_file() else "config.py")
+        else:
             continue
+        parts = path.relative_to(home).with_suffix("").parts
         if folder == PROJECT:
-            return importlib.import_module(f"experiments.{name}" if single.is_file() else f"experiments.{name}.{kind}")
-        return _import_file(f"{name}_{kind}", several) if several.is_file() else _import_file(name, single)
+            return importlib.import_module(".".join(("experiments", *parts)))
+        return _import_file("_".join(parts), path)
     raise unknown(name)
 
 

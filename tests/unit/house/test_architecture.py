@@ -38,7 +38,7 @@ def test_every_path_on_the_page_is_there() -> None:
 def test_experiments_have_one_anatomy() -> None:
     folders = [path.parent for path in (ROOT / "experiments").glob("*/__init__.py")]
     lacking = {
-        f"{folder.name}/{name}" for folder in folders for name in ("config.py", "measure.py", "display.py")
+        f"{folder.name}/{name}" for folder in folders for name in ("config.py", "measure.py", "display.py", "arrays.py")
         if not (folder / name).is_file()
     }  # fmt: skip
     assert folders and not lacking

@@ -1,0 +1,8 @@
+"""What token_audit writes into arrays.safetensors."""
+
+from harness.runs.arrays import ArraySpec
+
+ARRAYS = (
+    ArraySpec("category", "d_vocab", "int64", 'position of the id\'s category in details["categories"]'),
+    ArraySpec("byte", "d_vocab", "int64", "the byte that the id stands for; -1 for every other kind"),
+)
