@@ -29,6 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # The figures and tables that the README shows, from runs made now.
 reference: $(READY)

@@ -25,8 +25,7 @@ from harness.models.activations.capture import capture
 from harness.models.activations.request import ActivationRequest
 from harness.models.bridge import BridgedModel, boot
 from harness.models.config import ModelConfig
-from harness.models.identity import resolve_identity
-from harness.organism import POCKET_FOLDER
+from harness.models.identity import EMBEDDED_FOLDER, resolve_identity
 
 SEQ_LEN = 25
 PATTERNS = "blocks.*.attn.hook_pattern"
@@ -109,7 +108,7 @@ def main() -> None:
         torch.manual_seed(0)
         GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
         figures["gpt2_small_shape"] = measure(folder, arguments.batch, arguments.repeats)
-    if (Path(POCKET_FOLDER) / "model.safetensors").is_file():
+    if (Path(EMBEDDED_FOLDER) / "model.safetensors").is_file():
         figures["pocket"] = measure("pocket", arguments.batch, arguments.repeats)
     write_result("activation_memory", figures)
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from harness.version import __version__
+
 __all__ = ["__version__", "load_run", "run"]
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: `import harness` must cost nothing, `harness.run` needs Hydra and pandas.
+    # Only when asked for: `import harness` must cost nothing, `harness.run` needs everything that computes and draws.
     if name == "run":
         from harness.notebook import run
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import __version__
 from harness.errors import HarnessError, Rejected
 from harness.reporting import console
 from harness.runs import registry
 from harness.runs.results.stored_run import StoredRun
+from harness.version import __version__
 
 HELP = """Experiments on tokens that training hardly ever showed: config in, measured, stored and drawn answer out.
 

@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import RunFailed
 
@@ -10,21 +13,55 @@ from harness.errors import RunFailed
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` so that a reader sees the old file or the new one, never a part. Raises `RunFailed`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            # mkstemp is private to its owner; results are shared like any other file.
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with open_whole(path) as stream:
+            stream.write(data)
     except OSError as error:
         raise RunFailed(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def open_whole(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """A stream whose content becomes the file `path` when the block ends well, and is dropped when it does not.
+
+    Not `durable`: a power cut may leave a damaged file, which suits files with a checksum that can be made again.
+    Raises OSError where the disk refuses.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        _move(Path(temporary), path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def folder_of_whole_files(folder: Path) -> Iterator[Path]:
+    """An empty folder for a library that writes several files by itself: moved to `folder`, each whole, at the end.
+
+    Nothing is moved where the block fails. Raises `RunFailed` where the disk refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as temporary:
+            yield Path(temporary)
+            for path in sorted(Path(temporary).iterdir()):
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
+                _move(path, folder / path.name)
+    except OSError as error:
+        raise RunFailed(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def _move(temporary: Path, path: Path) -> None:
+    # Temporary files are private to their owner, as are those of safetensors; results are shared like any other file.
+    temporary.chmod(0o666 & ~_umask())
+    os.replace(temporary, path)
 
 
 def _umask() -> int:

@@ -40,14 +40,14 @@ class AuditConfig:
             raise Rejected("exp.compare_revision: it needs exp.compare_to=<hub name> beside it")
 
 
-def inputs(config: RunConfig, _: ModelIdentity | None) -> Mapping[str, str]:
+def inputs(config: RunConfig[AuditConfig], _: ModelIdentity | None) -> Mapping[str, str]:
     """The weights, or the run, that this one is compared with."""
 
     other = find_other(config)
     return {} if other is None else {"compare_to": other.fingerprint}
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[AuditConfig]) -> None:
     """Refuse what one of the parts would refuse."""
 
     for part in (undertrained_config(context.config), census_config(context.config)):

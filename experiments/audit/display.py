@@ -1,10 +1,51 @@
 """How a run of exp=audit is shown."""
 
-from experiments.audit.figures import FIGURES, TABLES, headline
-from harness.reporting.display import Display
+from collections.abc import Sequence
 
-DISPLAY = Display(
-    headline=headline,
-    figures=FIGURES,
-    tables=TABLES,
-)
+from experiments.audit.figures import FIGURES
+from experiments.audit.tables import TABLES, reachable_glitches
+from harness.measure.formatting import with_interval
+from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """The share of glitch tokens, the lists, the gate, the change."""
+    metrics = run.metrics
+
+    def share(key: str) -> str:
+        return with_interval(*run.interval(key))
+
+    tested = metrics.get("tested") or 0
+    rows = [
+        HeadlineRow(
+            "glitch tokens",
+            {
+                "tokens": f"{metrics['glitch_tokens']:,} of {tested:,}" if tested else "uninformative",
+                "share": share("glitch_rate"),
+            },
+        )
+    ]
+    if metrics.get("glitch_rate_reachable") is not None:
+        reachable = {"tokens": f"{reachable_glitches(run):,}", "share": share("glitch_rate_reachable")}
+        rows.append(HeadlineRow("of those that text leads to", reachable))
+    verified = metrics.get("verified")
+    of = f" of {metrics['candidates']:,} candidates"
+    words = f"{verified:,}{of}" if verified is not None else "uninformative"
+    rows.append(HeadlineRow("verified under-trained", {"tokens": words}))
+    rows.append(HeadlineRow("unreachable", {"tokens": f"{metrics['unreachable']:,}"}))
+    rows.append(HeadlineRow("listed for any reason", {"tokens": f"{metrics['listed']:,} of {metrics['ids']:,}"}))
+    if metrics.get("compare/tokens"):
+        changed = f"+{metrics['compare/became_glitch']:,} new, −{metrics['compare/repaired']:,} repaired"
+        rows.append(
+            HeadlineRow("against the other revision", {"tokens": changed, "share": share("compare/difference")})
+        )
+    if metrics.get("gate/passed") is not None:
+        words = "passed" if metrics["gate/passed"] else "not passed (exit code 3)"
+        allowed = f"at most {metrics['gate/max_glitch_rate']:g}"
+        rows.append(HeadlineRow("gate", {"tokens": words, "share": allowed}))
+    return rows
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

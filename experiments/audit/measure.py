@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.audit.config import AuditConfig
 from experiments.audit.parts import census_config, undertrained_config
 from experiments.audit.revisions import Change, compare
 from harness.measure.intervals import wilson
@@ -52,9 +53,8 @@ class Findings:
         return bool(self.undertrained.metrics["informative"])
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[AuditConfig]) -> Outcome:
     """The parts, the list, the gate."""
-    assert run.tokenizer is not None and run.facts is not None
     with run.timer("vocabulary"):
         audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
     with run.timer("undertrained"):
@@ -73,8 +73,7 @@ def measure(run: Run) -> Outcome:
     return Outcome(metrics, _arrays(findings), _details(findings, gate), 0 if gate["passed"] != 0 else GATE_EXCEEDED)
 
 
-def _rows(run: Run, findings: Findings) -> list[dict[str, Any]]:
-    assert run.tokenizer is not None and run.facts is not None
+def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
     ranking = findings.ranking
     rank = np.empty(len(ranking), dtype=np.int64)
     rank[np.argsort(ranking, kind="stable")] = np.arange(1, len(ranking) + 1)
@@ -177,7 +176,7 @@ def _metrics(findings: Findings, rows: list[dict[str, Any]]) -> Metrics:
     return metrics | (findings.change.metrics() if findings.change is not None else {})
 
 
-def _gate(run: Run, metrics: Metrics) -> dict[str, Any]:
+def _gate(run: Run[AuditConfig], metrics: Metrics) -> dict[str, Any]:
     """What the gate says: `passed` 1, 0, or None where none was asked for."""
     most, rate = run.exp.max_glitch_rate, metrics["glitch_rate"]
     if most is None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError, Rejected
 from harness.models.config import ModelConfig
@@ -24,7 +25,7 @@ class Other:
     fingerprint: str
 
 
-def find_other(config: RunConfig) -> Other | None:
+def find_other(config: RunConfig[Any]) -> Other | None:
     """The revision that `exp.compare_to` names. Raises `Rejected` for what is neither a model nor a finished run."""
 
     wanted = config.exp.compare_to

@@ -1,11 +1,13 @@
 """The runs an audit is made of: what each is asked for."""
 
+from typing import Any
+
 from harness.models.config import ModelConfig
 from harness.runs.config.schema import RunConfig
 from harness.runs.part_config import part_config
 
 
-def undertrained_config(config: RunConfig) -> RunConfig:
+def undertrained_config(config: RunConfig[Any]) -> RunConfig[Any]:
     """Indicators, candidates and their verification."""
     exp = config.exp
     return part_config(
@@ -18,7 +20,7 @@ def undertrained_config(config: RunConfig) -> RunConfig:
     )
 
 
-def census_config(config: RunConfig, model: ModelConfig | None = None) -> RunConfig:
+def census_config(config: RunConfig[Any], model: ModelConfig | None = None) -> RunConfig[Any]:
     """The census of the run's model, or of another."""
     exp = config.exp
     return part_config(

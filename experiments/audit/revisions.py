@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.audit.config import AuditConfig
 from experiments.audit.other import KEY, find_other
 from experiments.audit.parts import census_config
 from harness.errors import Rejected
@@ -72,7 +73,7 @@ class Change:
         }
 
 
-def compare(run: Run, census: StoredRun) -> Change | None:
+def compare(run: Run[AuditConfig], census: StoredRun) -> Change | None:
     """What changed against the other revision; None where there is none, or nothing can be compared.
 
     Raises `Rejected` for verdicts made by another matching rule or another version of a prompt.
@@ -132,7 +133,7 @@ def _changed_prompts(here: StoredRun, there: StoredRun, tasks: Sequence[str]) ->
     return [task for task in tasks if questions[0][task]["text"] != questions[1][task]["text"]]
 
 
-def _say(run: Run, change: Change, changed: Sequence[str]) -> None:
+def _say(run: Run[AuditConfig], change: Change, changed: Sequence[str]) -> None:
     if changed:
         run.note(f"The prompts of {', '.join(changed)} are not the same in both (a chat template on one side).")
     if change.unmatched:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from harness.errors import Rejected
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
+from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.prompts.rules import BosRule, ChatRule
 from harness.tokens.prompts.templates import prompt_versions
 
@@ -34,12 +34,10 @@ class CensusConfig:
                 raise Rejected.key(f"exp.{name}", value, "1 or more")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[CensusConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    require_tokenizer(context)
-    assert context.facts is not None
     most = context.facts.d_vocab - len(context.facts.special_ids)
     if context.exp.n_tokens is not None and context.exp.n_tokens > most:
         raise Rejected.key("exp.n_tokens", context.exp.n_tokens, f"1 to {most}, the tokens that are not special")

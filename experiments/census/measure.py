@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.census.config import CensusConfig
 from harness.glitch.census.asking import Interviewer, TokenAnswer
 from harness.glitch.census.calibration import summarise, well_known
 from harness.glitch.census.matching import RULE_VERSION
@@ -15,6 +16,7 @@ from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
 from harness.glitch.census.verdict import Calibration
 from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.measure.exposures import EXPOSURE_RANGES
 from harness.measure.intervals import wilson
 from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
@@ -22,11 +24,7 @@ from harness.runs.context import Outcome, Run
 from harness.tokens.prompts import Task
 from harness.tokens.text import shown
 
-# Half-open ranges of training counts; the last is open.
-EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 _EXAMPLES = 8
-
-Calibrations = Mapping[Task, Calibration]
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Found:
 
 
 def calibrate_tasks(
-    run: Run, interviewer: Interviewer, questions: Mapping[Task, Question]
+    run: Run[CensusConfig], interviewer: Interviewer, questions: Mapping[Task, Question]
 ) -> dict[Task, CalibratedTask]:
     """Try every task on tokens the model knows well; says in a note what came of it."""
     found = {}
@@ -70,7 +68,7 @@ def calibrate_tasks(
     return found
 
 
-def choose_tokens(run: Run, vocabulary: CensusVocabulary) -> list[int]:
+def choose_tokens(run: Run[CensusConfig], vocabulary: CensusVocabulary) -> list[int]:
     """Every token that is not special, or a sample drawn by the run's seed; in order of id."""
     ids = vocabulary.testable_ids
     if run.exp.n_tokens is None or run.exp.n_tokens == len(ids):
@@ -80,7 +78,7 @@ def choose_tokens(run: Run, vocabulary: CensusVocabulary) -> list[int]:
 
 
 def ask_tokens(
-    run: Run,
+    run: Run[CensusConfig],
     interviewer: Interviewer,
     questions: Mapping[Task, Question],
     calibrated: Mapping[Task, CalibratedTask],
@@ -93,7 +91,7 @@ def ask_tokens(
     if not tasks:
         return Found((), (), 0, 0)
     asked = [questions[task] for task in tasks]
-    counts = None if run.facts is None or run.facts.exposures is None else run.facts.exposures.total
+    counts = None if run.facts.exposures is None else run.facts.exposures.total
     records: dict[str, list[TokenRecord]] = {}
 
     def rows(batch: Batch[list[int]], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -125,7 +123,7 @@ def ask_tokens(
 
 
 def _asks(interviewer: Interviewer, questions: Sequence[Question]) -> Any:
-    """A `compute` for `compute_batches`: what was said, as ids one behind the other with their lengths."""
+    """A `compute` for `compute_batches`: what was said, as ids one after the other with their lengths."""
 
     def compute(batch: Batch[Sequence[int]]) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
@@ -157,7 +155,7 @@ def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
 
 
 def summarise_census(
-    run: Run,
+    run: Run[CensusConfig],
     vocabulary: CensusVocabulary,
     questions: Mapping[Task, Question],
     calibrated: Mapping[Task, CalibratedTask],
@@ -199,7 +197,7 @@ def summarise_census(
 
 
 def _say(
-    run: Run,
+    run: Run[CensusConfig],
     vocabulary: CensusVocabulary,
     found: Found,
     informative: Sequence[Task],
@@ -249,14 +247,14 @@ def _rate(name: str, hits: int, n: int) -> dict[str, float | int | str | None]:
     return dict(wilson(hits, n).metrics(name))
 
 
-def _by_exposures(run: Run, judged: Sequence[TokenRecord]) -> list[dict[str, Any]]:
+def _by_exposures(run: Run[CensusConfig], judged: Sequence[TokenRecord]) -> list[dict[str, Any]]:
     """How many tokens of each range of training counts fail, those planted on purpose apart."""
     if not judged or any(record.exposures is None for record in judged):
         return []
     planted = {i for ids in run.organism.planted.values() for i in ids} if run.organism is not None else set()
     rows = []
     for kind in (False, True):
-        for low, high in EXPOSURE_BUCKETS:
+        for low, high in EXPOSURE_RANGES:
             inside = [
                 record
                 for record in judged
@@ -310,10 +308,9 @@ def _arrays(found: Found) -> dict[str, np.ndarray]:
     return arrays
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[CensusConfig]) -> Outcome:
     """Calibrate the tasks, ask every token, count."""
 
-    assert run.facts is not None and run.tokenizer is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
     interviewer = open_interview(run)
     try:
@@ -325,10 +322,9 @@ def measure(run: Run) -> Outcome:
     return summarise_census(run, interviewer.vocabulary, questions, calibrations, found)
 
 
-def open_interview(run: Run) -> Interviewer:
+def open_interview(run: Run[CensusConfig]) -> Interviewer:
     """The run's model, loaded without hooks, and its vocabulary."""
 
-    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     with run.timer("load"):
         model = CausalModel.load(run.identity, run.config.model)
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)

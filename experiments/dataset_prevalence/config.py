@@ -46,7 +46,7 @@ class DatasetPrevalenceConfig:
             raise Rejected("exp.tokens and exp.census contradict each other: give one of them")
 
 
-def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
+def inputs(config: RunConfig[DatasetPrevalenceConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
     """The bytes of the data set, and the census the glitch tokens come from."""
 
     found = {"data": fingerprint(find_source(config.exp))}
@@ -56,11 +56,10 @@ def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, st
     return found
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[DatasetPrevalenceConfig]) -> None:
     """Refuse unknown tokens and a data set that cannot be read to its end."""
 
     if context.exp.tokens is not None:
-        assert context.facts is not None
         named_tokens(context.exp.tokens, context.facts, context.config.seed, context.tokenizer)
     check_documents(context.exp)
 

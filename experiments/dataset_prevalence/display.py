@@ -1,10 +1,44 @@
 """How a run of exp=dataset_prevalence is shown."""
 
-from experiments.dataset_prevalence.figures import FIGURES, TABLES, headline
-from harness.reporting.display import Display
+from collections.abc import Sequence
 
-DISPLAY = Display(
-    headline=headline,
-    figures=FIGURES,
-    tables=TABLES,
-)
+from experiments.dataset_prevalence.figures import FIGURES
+from experiments.dataset_prevalence.tables import TABLES, documents_with_text
+from harness.measure.formatting import number, with_interval
+from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """Both shares."""
+    metrics = run.metrics
+
+    def share(name: str) -> str:
+        mean, low, high = (None if value is None else 100 * value for value in run.interval(name))
+        if mean is None:
+            return "none: empty"
+        return f"{with_interval(mean, low, high)} %" if low is not None else f"{number(mean)} %"
+
+    return [
+        HeadlineRow(
+            "tokens",
+            {
+                "glitch": f"{metrics['glitch_token_occurrences']:,} of {metrics['tokens']:,}",
+                "share": share("token_share"),
+            },
+        ),
+        HeadlineRow(
+            "documents",
+            {
+                "glitch": f"{metrics['documents_with_glitch_tokens']:,} of {documents_with_text(run):,}",
+                "share": share("document_share"),
+            },
+        ),
+        HeadlineRow(
+            "glitch tokens met", {"glitch": f"{metrics['glitch_tokens_met']:,} of {metrics['glitch_tokens_known']:,}"}
+        ),
+    ]
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

@@ -1,5 +1,6 @@
 """Counting glitch tokens over a stream of documents; what is kept does not grow with the data set."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import islice
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.dataset_prevalence.config import DatasetPrevalenceConfig
 from experiments.dataset_prevalence.documents.layouts import Document, Layout
 from experiments.dataset_prevalence.documents.reading import BadDocument, Placed
 from experiments.dataset_prevalence.documents.source import File, HubName, Source, fingerprint, total_bytes
@@ -16,9 +18,11 @@ from harness.glitch.census.stored import load_census
 from harness.measure.intervals import ClusterSums, wilson, wilson_ratio
 from harness.models.tokenizers import Tokenizer
 from harness.runs.context import Outcome, Run
+from harness.runs.folder import Shard
 from harness.tokens.text import shown
 
 _TOTALS = "totals"
+_NUMBERS = "numbers"
 _LAYOUTS = tuple(Layout)
 _MOST_TEXTS = 4_000_000
 """Characters that are encoded at once, but for a document that is longer."""
@@ -44,24 +48,27 @@ class Totals:
         self.tokens, self.documents, self.first_in = (np.zeros(self.n_glitch, dtype=np.int64) for _ in range(3))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As they are kept between chunks."""
-        numbers = [self.n_read, self.with_glitch, *astuple(self.sums)]
+        """The part of what is kept between chunks that fits arrays."""
         return {
-            # Sums of squares may outgrow 64 bits; as text they do not.
-            "numbers": np.frombuffer(",".join(map(str, numbers)).encode(), dtype=np.uint8).copy(),
             "layouts": self.layouts,
             "tokens": self.tokens,
             "documents": self.documents,
             "first_in": self.first_in,
         }
 
+    def numbers(self) -> dict[str, str]:
+        """The rest, as text: sums of squares may outgrow 64 bits."""
+        return {_NUMBERS: json.dumps([self.n_read, self.with_glitch, *astuple(self.sums)])}
+
     @classmethod
-    def read(cls, arrays: dict[str, np.ndarray], n_glitch: int) -> "Totals":
-        """What `arrays` kept."""
-        numbers = [int(number) for number in arrays["numbers"].tobytes().decode().split(",")]
-        totals = cls(n_glitch, numbers[0], numbers[1], ClusterSums(*numbers[2:]), arrays["layouts"])
+    def read(cls, shard: Shard | None, n_glitch: int) -> "Totals":
+        """What a shard kept; nothing counted yet where it does not hold all of it."""
+        if shard is None or _NUMBERS not in shard.metadata:
+            return cls(n_glitch)
+        n_read, with_glitch, *sums = json.loads(shard.metadata[_NUMBERS])
+        totals = cls(n_glitch, n_read, with_glitch, ClusterSums(*sums), shard.arrays["layouts"])
         totals.tokens, totals.documents, totals.first_in = (
-            arrays[name] for name in ("tokens", "documents", "first_in")
+            shard.arrays[name] for name in ("tokens", "documents", "first_in")
         )
         return totals
 
@@ -115,9 +122,8 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace")
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[DatasetPrevalenceConfig]) -> Outcome:
     """Read, count, sum up."""
-    assert run.tokenizer is not None and run.facts is not None
     source, glitch = find_source(run.exp), glitch_tokens(run)
     place_of = np.full(run.facts.d_vocab, -1, dtype=np.int64)
     place_of[list(glitch.ids)] = np.arange(len(glitch.ids))
@@ -126,10 +132,8 @@ def measure(run: Run) -> Outcome:
     return _summarise(run, source, glitch, totals)
 
 
-def _count(run: Run, source: Source, place_of: np.ndarray, n_glitch: int) -> Totals:
-    assert run.tokenizer is not None
-    kept = run.shards.read(_TOTALS)
-    totals = Totals.read(kept, n_glitch) if kept is not None else Totals(n_glitch)
+def _count(run: Run[DatasetPrevalenceConfig], source: Source, place_of: np.ndarray, n_glitch: int) -> Totals:
+    totals = Totals.read(run.shards.read(_TOTALS), n_glitch)
     stream = documents(source, run.exp)
     at = 0
     total = total_bytes(source) if not isinstance(source, HubName) else run.exp.max_documents or 0
@@ -140,7 +144,7 @@ def _count(run: Run, source: Source, place_of: np.ndarray, n_glitch: int) -> Tot
                 pass
             while chunk := _next_chunk(stream, run.exp.chunk):
                 totals.add([document for document, _ in chunk], run.tokenizer, place_of)
-                run.shards.write(_TOTALS, totals.arrays())
+                run.shards.write(_TOTALS, totals.arrays(), totals.numbers())
                 now = _progress(source, chunk, totals)
                 advance(now - at)
                 at = now
@@ -165,8 +169,7 @@ def _progress(source: Source, chunk: Sequence[Placed], totals: Totals) -> int:
     return totals.n_read if isinstance(source, HubName) else chunk[-1][1].bytes_read
 
 
-def _summarise(run: Run, source: Source, glitch: GlitchTokens, totals: Totals) -> Outcome:
-    assert run.tokenizer is not None
+def _summarise(run: Run[DatasetPrevalenceConfig], source: Source, glitch: GlitchTokens, totals: Totals) -> Outcome:
     sums = totals.sums
     order = np.lexsort((np.arange(totals.n_glitch), -totals.tokens))
     met = [int(place) for place in order if totals.tokens[place]]
@@ -211,7 +214,7 @@ def _summarise(run: Run, source: Source, glitch: GlitchTokens, totals: Totals) -
     return Outcome(metrics, arrays, details)
 
 
-def _data_details(run: Run, source: Source, totals: Totals) -> dict[str, Any]:
+def _data_details(run: Run[DatasetPrevalenceConfig], source: Source, totals: Totals) -> dict[str, Any]:
     if isinstance(source, HubName):
         name, formats = f"{source.name} ({source.split})", ["hub"]
     else:
@@ -232,7 +235,7 @@ def _name(files: Sequence[File]) -> str:
     return first if len(files) == 1 else f"{first} and {len(files) - 1} more files"
 
 
-def _say(run: Run, glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
+def _say(run: Run[DatasetPrevalenceConfig], glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
     """The plain sentences that go with the numbers."""
     if not totals.sums.trials:
         run.note(
@@ -251,10 +254,9 @@ def _say(run: Run, glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
         )
 
 
-def glitch_tokens(run: Run) -> GlitchTokens:
+def glitch_tokens(run: Run[DatasetPrevalenceConfig]) -> GlitchTokens:
     """The tokens that this run counts."""
 
-    assert run.facts is not None and run.identity is not None
     if run.exp.tokens is not None:
         return named_tokens(run.exp.tokens, run.facts, run.seed, run.tokenizer)
     census = load_census(census_folder(run.config, run.identity), run.identity)

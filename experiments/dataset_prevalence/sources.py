@@ -86,12 +86,12 @@ def named_tokens(spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: Tokeni
     return GlitchTokens(found.ids, f"the tokens named in exp.tokens ({found.label})", None)
 
 
-def census_fingerprint(config: RunConfig, identity: ModelIdentity) -> str:
+def census_fingerprint(config: RunConfig[Any], identity: ModelIdentity) -> str:
     """Stands for the verdicts of the census that a run takes."""
 
     return fingerprint(load_census(census_folder(config, identity), identity))
 
 
-def census_folder(config: RunConfig, identity: ModelIdentity) -> Path:
+def census_folder(config: RunConfig[Any], identity: ModelIdentity) -> Path:
 
     return Path(config.exp.census) if config.exp.census is not None else find_census(config.results_dir, identity)

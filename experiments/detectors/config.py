@@ -8,10 +8,10 @@ from harness.errors import Rejected
 from harness.glitch.census.stored import census_inputs
 from harness.glitch.detectors.settings import NAMES, RosterSettings
 from harness.glitch.indicators import known_unused_ids
+from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
@@ -48,17 +48,15 @@ class DetectorsConfig(RosterSettings):
             raise Rejected.key("exp.batch_size", self.batch_size, "1 or more")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[DetectorsConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    require_tokenizer(context)
-    assert context.facts is not None
     if context.exp.unused_ids:
         known_unused_ids(context.facts, context.exp.unused_ids)
 
 
-def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
+def inputs(config: RunConfig[DetectorsConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
     """The census that is taken for the truth: with another one it is another run."""
 
     return census_inputs(config.exp.census, config.results_dir, identity)

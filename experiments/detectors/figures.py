@@ -4,17 +4,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from experiments.detectors.tables import names, truths
+from experiments.detectors.tables import glitch_key, names, truths
 from harness.measure.formatting import number
 from harness.measure.intervals import student_t_columns
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import Curve, draw_curve
+from harness.reporting.figures.layout import NEVER_SHOWN, error_lengths, exposure_axis, legend_below
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
 from harness.runs.results.stored_run import StoredRun
 
 _OURS = "active_census"
 _PER_CENT = 100.0
-_LEAST_PLACE = 0.35
 
 
 def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
@@ -45,21 +45,19 @@ def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
     left.set_xlim(0, float(x[-1]))
     left.set_ylim(bottom=0)
     _draw_progress(right, run)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    legend_below(figure, left, 4)
     return figure
 
 
 def _draw_progress(axes: Axes, run: StoredRun) -> None:
     """F1 of what is reported: as it grows for the detector that learns, at the end for all."""
-
     found = names(run)
     full = run.metrics["census/tested"] * run.details["price"]
     for name in found:
-        f1 = run.metrics.get(f"{name}/f1")
+        f1, low, high = run.interval(f"{name}/f1")
         if f1 is None:
             continue
         x = run.metrics[f"{name}/queries_fraction"] * _PER_CENT
-        low, high = (run.metrics.get(f"{name}/f1/ci_{end}") for end in ("low", "high"))
         colour = colour_of(name, found)
         if low is not None and high is not None:
             axes.plot([x, x], [low, high], color=colour, linewidth=1.0)
@@ -85,7 +83,6 @@ def _draw_progress(axes: Axes, run: StoredRun) -> None:
 
 def _band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Mean over seeds and its 95 % Student t band."""
-
     if len(curves) < 2:
         return curves[0], None, None
     mean, low, high = student_t_columns(np.asarray(curves, dtype=np.float64))
@@ -102,11 +99,10 @@ def draw_quality(run: StoredRun) -> MatplotlibFigure | None:
     grid = figure.subplots(1, 3, sharey=True)
     for axes, (key, title) in zip(grid, (("precision", "precision"), ("recall", "recall"), ("f1", "F1")), strict=True):
         for place, name in enumerate(found):
-            value = run.metrics.get(f"{name}/{key}")
+            value, low, high = run.interval(f"{name}/{key}")
             if value is None:
                 axes.text(0.02, place, "none reported", va="center", fontsize=6, color=QUIET)
                 continue
-            low, high = (run.metrics.get(f"{name}/{key}/ci_{end}") for end in ("low", "high"))
             axes.barh(place, value, color=COLOURS[0] if name == _OURS else COLOURS[1], height=0.62)
             end = value
             if low is not None and high is not None:
@@ -131,7 +127,6 @@ def draw_quality(run: StoredRun) -> MatplotlibFigure | None:
 
 def draw_roc(run: StoredRun) -> MatplotlibFigure | None:
     """ROC curves of indicators and detectors against every ground truth."""
-
     labels = truths(run)
     if not labels:
         return None
@@ -174,29 +169,19 @@ def draw_calibration(run: StoredRun) -> MatplotlibFigure | None:
     if not rows:
         return None
 
-    x, means, low, high = [], [], [], []
-    for row in rows:
-        key = f"p_glitch/exposures_{row['low']}_{row['high'] or ''}"
-        mean = run.metrics[key]
-        ends = [run.metrics.get(f"{key}/ci_{end}") for end in ("low", "high")]
-        x.append(max(float(row["mean"]), _LEAST_PLACE))
-        means.append(mean)
-        low.append(0.0 if ends[0] is None else max(0.0, mean - ends[0]))
-        high.append(0.0 if ends[1] is None else max(0.0, ends[1] - mean))
+    values = [run.interval(glitch_key(row)) for row in rows]
+    x = [max(float(row["mean"]), NEVER_SHOWN) for row in rows]
+    means = [mean for mean, _, _ in values]
     figure = new_figure(height=2.4)
     axes = figure.subplots()
-    axes.errorbar(x, means, yerr=[low, high], color=COLOURS[1], marker="o", capsize=1.5)
+    axes.errorbar(x, means, yerr=error_lengths(values), color=COLOURS[1], marker="o", capsize=1.5)
     for place, row in enumerate(rows):
         axes.annotate(
             f"n={row['n']}", (x[place], means[place]), xytext=(3, 5), textcoords="offset points", fontsize=5.5
         )
-    axes.set_xscale("log")
-    ticks = [tick for tick in (_LEAST_PLACE, 1, 10, 100, 1000, 10_000, 100_000) if tick <= 3 * max(x)]
-    axes.set_xticks(ticks, ["0" if tick < 1 else f"{tick:,}" for tick in ticks])
-    axes.minorticks_off()
+    exposure_axis(axes, max(x))
     axes.margins(x=0.08)
     axes.set_ylim(-0.04, 1.1)
-    axes.set_xlabel("times shown in training")
     axes.set_ylabel("P(glitch)")
     return figure
 

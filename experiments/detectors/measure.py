@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from experiments.detectors.summary import Comparison, Seeds, summarise
+from experiments.detectors.config import DetectorsConfig
+from experiments.detectors.metrics import Comparison, Seeds, summarise
 from experiments.detectors.truth import Truth, establish_truth
 from harness.errors import Rejected
 from harness.glitch.census.asking import Interviewer
@@ -39,9 +40,8 @@ class _Work:
     seed: int
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[DetectorsConfig]) -> Outcome:
     """The experiment from the model to its outcome."""
-    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     with run.timer("load"):
         model = CausalModel.load(run.identity, run.config.model)
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
@@ -56,8 +56,7 @@ def measure(run: Run) -> Outcome:
     return summarise(run, comparison)
 
 
-def _unused_ids(run: Run) -> UnusedIds:
-    assert run.facts is not None
+def _unused_ids(run: Run[DetectorsConfig]) -> UnusedIds:
     try:
         return known_unused_ids(run.facts, run.exp.unused_ids or None)
     except Rejected:
@@ -68,8 +67,7 @@ def _unused_ids(run: Run) -> UnusedIds:
         return UnusedIds((), "none known")
 
 
-def _view(run: Run, interviewer: Interviewer, truth: Truth, unused: UnusedIds) -> ModelView:
-    assert run.facts is not None and run.tokenizer is not None
+def _view(run: Run[DetectorsConfig], interviewer: Interviewer, truth: Truth, unused: UnusedIds) -> ModelView:
     model, vocabulary = interviewer.model, interviewer.vocabulary
     ids = truth.ids.tolist() if truth.tasks else list(vocabulary.testable_ids)
     audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
@@ -106,8 +104,7 @@ def _view(run: Run, interviewer: Interviewer, truth: Truth, unused: UnusedIds) -
     )
 
 
-def _compare(run: Run, view: ModelView, truth: Truth, unused: UnusedIds) -> Comparison:
-    assert run.facts is not None
+def _compare(run: Run[DetectorsConfig], view: ModelView, truth: Truth, unused: UnusedIds) -> Comparison:
     counts = run.facts.exposures
     exposures = None if counts is None else counts.total[view.ids]
     indicators = {kind.value: values[view.ids] for kind, values in all_indicators(view).items()}
@@ -132,7 +129,7 @@ def _compare(run: Run, view: ModelView, truth: Truth, unused: UnusedIds) -> Comp
     )
 
 
-def _skipped(run: Run, view: ModelView) -> dict[str, str]:
+def _skipped(run: Run[DetectorsConfig], view: ModelView) -> dict[str, str]:
     """Detectors whose prompts do not fit this model, and why."""
     assert view.passes is not None
     skipped = {}
@@ -145,7 +142,9 @@ def _skipped(run: Run, view: ModelView) -> dict[str, str]:
     return skipped
 
 
-def _detects(run: Run, view: ModelView, truth: Truth, budget: int) -> Callable[[Batch[_Work]], dict[str, np.ndarray]]:
+def _detects(
+    run: Run[DetectorsConfig], view: ModelView, truth: Truth, budget: int
+) -> Callable[[Batch[_Work]], dict[str, np.ndarray]]:
     verdicts, price = truth.verdicts, round(truth.tokens_per_query)
 
     def compute(batch: Batch[_Work]) -> dict[str, np.ndarray]:

@@ -1,14 +1,14 @@
-"""Tables and headline numbers of one comparison, from its stored files."""
+"""Tables of one comparison, from its stored files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from harness.measure.formatting import number, with_interval
+from harness.measure.exposures import range_words
 from harness.reporting.display import Table
-from harness.reporting.figures.tables import HIGH, LOW
-from harness.runs.results.headline import HeadlineRow
+from harness.reporting.figures.tables import interval_columns
+from harness.reporting.words import spaced
 from harness.runs.results.stored_run import StoredRun
 
 COLUMNS = {
@@ -39,22 +39,19 @@ def truths(run: StoredRun) -> dict[str, str]:
     return {key: words for key, words in TRUTHS.items() if any(name.endswith(f"/roc/{key}") for name in run.arrays)}
 
 
-def detectors_table(run: StoredRun) -> pd.DataFrame | None:
+def detectors_table(run: StoredRun) -> pd.DataFrame:
     """Every detector against the census."""
-
     rows = []
     for name in names(run):
         row: dict[str, Any] = {"detector": name, "seeds": run.details.get("n_seeds")}
         for key, column in COLUMNS.items():
-            for end, suffix in (("", ""), (LOW, "/ci_low"), (HIGH, "/ci_high")):
-                row[f"{column}{end}"] = run.metrics.get(f"{name}/{key}{suffix}")
+            row |= interval_columns(column, run.interval(f"{name}/{key}"))
         rows.append(row)
-    return pd.DataFrame(rows) if rows else None
+    return pd.DataFrame(rows)
 
 
 def exposures_table(run: StoredRun) -> pd.DataFrame | None:
     """Detectors and indicators against how often training showed a token."""
-
     labels = {key: words for key, words in truths(run).items() if key != "census"}
     if not labels:
         return None
@@ -63,8 +60,7 @@ def exposures_table(run: StoredRun) -> pd.DataFrame | None:
         for name in names(run):
             row: dict[str, Any] = {"truth": words, "what": name}
             for column in ("precision", "recall", "roc_auc"):
-                for end, suffix in (("", ""), (LOW, "/ci_low"), (HIGH, "/ci_high")):
-                    row[f"{COLUMNS[column]}{end}"] = run.metrics.get(f"{name}/{key}/{column}{suffix}")
+                row |= interval_columns(COLUMNS[column], run.interval(f"{name}/{key}/{column}"))
             rows.append(row)
         for name in run.details.get("indicators", []):
             row = {"truth": words, "what": f"indicator {name}"}
@@ -76,7 +72,6 @@ def exposures_table(run: StoredRun) -> pd.DataFrame | None:
 
 def indicators_table(run: StoredRun) -> pd.DataFrame | None:
     """Weight indicators by themselves against the census."""
-
     if not run.metrics.get("census/tested"):
         return None
     rows = [
@@ -88,69 +83,39 @@ def indicators_table(run: StoredRun) -> pd.DataFrame | None:
         }
         for name in run.details.get("indicators", [])
     ]
-    return pd.DataFrame(rows) if rows else None
+    return pd.DataFrame(rows)
 
 
-def calibration_table(run: StoredRun) -> pd.DataFrame | None:
+def glitch_key(bucket: Mapping[str, Any]) -> str:
+    """The metric that holds P(glitch) of a range of exposures."""
+    return f"p_glitch/exposures_{bucket['low']}_{bucket['high'] or ''}"
+
+
+def calibration_table(run: StoredRun) -> pd.DataFrame:
     """P(glitch | exposures)."""
-
-    rows = []
-    for bucket in run.details.get("by_exposures", []):
-        low, high = bucket["low"], bucket["high"]
-        key = f"p_glitch/exposures_{low}_{high or ''}"
-        last = None if high is None else high - 1
-        rows.append(
-            {
-                "times shown": f"{low} and more" if last is None else str(low) if last == low else f"{low} to {last}",
-                "tokens": bucket["n"],
-                "glitch tokens": bucket["glitch"],
-                "share": run.metrics.get(key),
-                f"share{LOW}": run.metrics.get(f"{key}/ci_low"),
-                f"share{HIGH}": run.metrics.get(f"{key}/ci_high"),
-            }
-        )
-    return pd.DataFrame(rows) if rows else None
-
-
-def mistakes_table(run: StoredRun) -> pd.DataFrame | None:
-    """Some tokens that our own detector got wrong."""
-
     rows = [
-        {"mistake": kind.replace("_", " "), "id": item["id"], "token": item["token"], "exposures": item["exposures"]}
+        {
+            "times shown": range_words(bucket["low"], bucket["high"]),
+            "tokens": bucket["n"],
+            "glitch tokens": bucket["glitch"],
+            **interval_columns("share", run.interval(glitch_key(bucket))),
+        }
+        for bucket in run.details.get("by_exposures", [])
+    ]
+    return pd.DataFrame(rows)
+
+
+def mistakes_table(run: StoredRun) -> pd.DataFrame:
+    """Some tokens that our own detector got wrong."""
+    rows = [
+        {"mistake": spaced(kind), "id": item["id"], "token": item["token"], "exposures": item["exposures"]}
         for kind, items in run.details.get("mistakes", {}).get("active_census", {}).items()
         for item in items
     ]
     frame = pd.DataFrame(rows)
     if len(frame) and frame["exposures"].isna().all():
         frame = frame.drop(columns="exposures")
-    return frame if rows else None
-
-
-def headline(run: StoredRun) -> Sequence[HeadlineRow]:
-    """The census first, then every detector by F1."""
-
-    metrics = run.metrics
-    if not metrics.get("census/tested"):
-        return [HeadlineRow("census", {"verdict": "uninformative: no task is within this model's reach"})]
-
-    def cell(name: str, key: str) -> str:
-        value = metrics.get(f"{name}/{key}")
-        low, high = (metrics.get(f"{name}/{key}/ci_{end}") for end in ("low", "high"))
-        return with_interval(value, low, high, 2) if value is not None else "not defined"
-
-    def row(name: str) -> HeadlineRow:
-        values = {
-            "F1": cell(name, "f1"),
-            "precision": number(metrics.get(f"{name}/precision"), 2) or "none reported",
-            "recall": number(metrics.get(f"{name}/recall"), 2) or "not defined",
-            "queries": number(metrics.get(f"{name}/queries_fraction"), 2),
-        }
-        return HeadlineRow(name, values)
-
-    rate, low, high = (metrics.get(f"census/glitch_rate{end}") for end in ("", "/ci_low", "/ci_high"))
-    glitch = f"{metrics.get('census/glitch_tokens')} of {metrics.get('census/tested')} fail"
-    first = HeadlineRow("census", {"F1": f"{glitch}: {with_interval(rate, low, high, 2)}"})
-    return [first, *map(row, sorted(names(run), key=lambda name: -(metrics.get(f"{name}/f1") or 0.0)))]
+    return frame
 
 
 TABLES = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from experiments.detectors.config import DetectorsConfig
 from harness.errors import Rejected
 from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.calibration import calibrate, well_known
@@ -16,9 +17,11 @@ from harness.glitch.census.stored import find_census, load_census
 from harness.glitch.detectors.live_oracle import LiveOracle
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
+from harness.runs.folder import Shard
 from harness.tokens.prompts import Task
 
 _SHARD = 512
+_TRUTH, _FACTS = "truth", "facts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,30 +49,34 @@ class Truth:
         return dict(zip(self.ids.tolist(), self.glitch.tolist(), strict=True))
 
 
-def establish_truth(run: Run, interviewer: Interviewer) -> Truth:
+def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
     """The truth of this run, kept as a shard so that a resumed run goes on with the very same."""
-
-    def compute(_: Batch[None]) -> dict[str, np.ndarray]:
-        found = _stored(run) or _taken(run, interviewer)
-        facts = {
-            "tasks": [task.value for task in found.tasks],
-            "tokens_per_query": found.tokens_per_query,
-            "source": found.source,
-            "calibration": found.calibration,
-        }
-        return {
-            "ids": found.ids,
-            "glitch": found.glitch.astype(np.int8),
-            "facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8).copy(),
-        }
-
-    (arrays,) = compute_batches(run, [Batch("truth", None)], compute, _no_rows, "finding the truth")
-    facts = json.loads(arrays["facts"].tobytes().decode())
-    for sentence in facts["calibration"].values():
+    with run.progress(1, "finding the truth") as advance:
+        truth = _kept(run.shards.read(_TRUTH))
+        if truth is None:
+            truth = _stored(run) or _taken(run, interviewer)
+            facts = {
+                "tasks": [task.value for task in truth.tasks],
+                "tokens_per_query": truth.tokens_per_query,
+                "source": truth.source,
+                "calibration": truth.calibration,
+            }
+            arrays = {"ids": truth.ids, "glitch": truth.glitch.astype(np.int8)}
+            run.shards.write(_TRUTH, arrays, {_FACTS: json.dumps(facts)})
+        advance(1)
+    for sentence in truth.calibration.values():
         run.note(sentence)
+    return truth
+
+
+def _kept(shard: Shard | None) -> Truth | None:
+    """The truth in a shard; None where it does not hold all of it."""
+    if shard is None or _FACTS not in shard.metadata:
+        return None
+    facts = json.loads(shard.metadata[_FACTS])
     return Truth(
-        arrays["ids"],
-        arrays["glitch"].astype(bool),
+        shard.arrays["ids"],
+        shard.arrays["glitch"].astype(bool),
         tuple(Task(name) for name in facts["tasks"]),
         float(facts["tokens_per_query"]),
         str(facts["source"]),
@@ -77,9 +84,8 @@ def establish_truth(run: Run, interviewer: Interviewer) -> Truth:
     )
 
 
-def _stored(run: Run) -> Truth | None:
+def _stored(run: Run[DetectorsConfig]) -> Truth | None:
     """The census of the config, else the newest complete one; None where there is none."""
-    assert run.identity is not None
     if run.exp.census is not None:
         folder = run.exp.census
     else:
@@ -100,9 +106,8 @@ def _stored(run: Run) -> Truth | None:
     )
 
 
-def _taken(run: Run, interviewer: Interviewer) -> Truth:
+def _taken(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
     """Ask every token every task that counts."""
-    assert run.tokenizer is not None and run.facts is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
     with run.timer("census"):
         calibrations = {
@@ -123,7 +128,7 @@ def _taken(run: Run, interviewer: Interviewer) -> Truth:
 
 
 def _ask_all(
-    run: Run, interviewer: Interviewer, questions: list[Question], ids: list[int]
+    run: Run[DetectorsConfig], interviewer: Interviewer, questions: list[Question], ids: list[int]
 ) -> tuple[Bool[np.ndarray, " token"], int]:
     if not questions:
         return np.zeros(len(ids), dtype=bool), 0

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from harness.errors import Rejected
+from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.lookup import find_token
-from harness.tokens.prompts import Task
 from harness.tokens.prompts.rules import BosRule
-from harness.tokens.prompts.templates import prompt_versions
+from harness.tokens.prompts.templates import input_output_template, version_stamp
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,11 @@ class EchoTokenConfig:
             raise Rejected.key("exp.no_repeat_ngram", self.no_repeat_ngram, "0, or 2 to 9")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[EchoTokenConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    tokenizer = require_tokenizer(context)
-    assert context.facts is not None
+    tokenizer = context.tokenizer
     if context.exp.token is not None:
         find_token(context.exp.token, context.facts.d_vocab, tokenizer, "exp.token")
 
@@ -63,5 +61,5 @@ EXPERIMENT = Experiment(
     config=EchoTokenConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     check=check,
-    inputs=lambda *_: prompt_versions((Task.MAGIKARP_INPUT_OUTPUT,)),
+    inputs=lambda config, _: dict([version_stamp(input_output_template(config.exp.n_shots))]),
 )

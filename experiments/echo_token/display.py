@@ -1,10 +1,31 @@
 """How a run of exp=echo_token is shown."""
 
-from experiments.echo_token.figures import FIGURES, TABLES, headline
-from harness.reporting.display import Display
+from collections.abc import Sequence
 
-DISPLAY = Display(
-    headline=headline,
-    figures=FIGURES,
-    tables=TABLES,
-)
+from experiments.echo_token.figures import FIGURES
+from experiments.echo_token.tables import SETTINGS, TABLES, settings, success_key
+from harness.measure.formatting import with_interval
+from harness.reporting.display import Display
+from harness.reporting.pools import pools_shown
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """One row for each pool."""
+    if not run.details.get("fits"):
+        needed, window = run.details.get("n_needed"), run.details.get("n_ctx")
+        return [HeadlineRow("echo test", {"result": f"uninformative: {needed} tokens, the window holds {window}"})]
+    rows = []
+    shown = {name: SETTINGS[name] for name in ("greedy", "sampled")} | {"article_greedy": "article's ban (artefact)"}
+    for pool in pools_shown(run):
+        values = {
+            words: with_interval(*run.interval(success_key(pool, name)), digits=2)
+            for name, words in shown.items()
+            if name in settings(run)
+        }
+        rows.append(HeadlineRow(pool, values))
+    return rows
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

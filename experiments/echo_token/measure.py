@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.echo_token.config import EchoTokenConfig
 from harness.glitch.census.questions import Question, leading_ids
 from harness.glitch.census.verdict import LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
@@ -20,8 +21,8 @@ from harness.models.answers.stopping import EndOfLine, LineTable, UntilSaid
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
-from harness.tokens.prompts import TEMPLATES, Task
-from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
+from harness.tokens.prompts import Task
+from harness.tokens.prompts.templates import input_output_template
 from harness.tokens.text import shown
 
 _CLOSING = "»"
@@ -59,18 +60,16 @@ class _Tested:
 class _Echoer:
     """The model with everything an answer needs."""
 
-    def __init__(self, run: Run) -> None:
-        assert run.identity is not None and run.facts is not None and run.tokenizer is not None
+    def __init__(self, run: Run[EchoTokenConfig]) -> None:
         self.run, self.tokenizer = run, run.tokenizer
         with run.timer("load"):
             self.model = CausalModel.load(run.identity, run.config.model)
         self.vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
         self.table = LineTable.build(self.vocabulary.texts, run.facts.special_ids, self.model.device)
-        template = TEMPLATES[Task.MAGIKARP_INPUT_OUTPUT]
-        text = MAGIKARP_INPUT_OUTPUT_SHOTS.text(run.exp.n_shots)
+        template = input_output_template(run.exp.n_shots)
         front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
         self.question = Question(
-            template.task, template.version, template.source, text, False, front, run.exp.max_new_tokens
+            template.task, template.version, template.source, template.text, False, front, run.exp.max_new_tokens
         )
 
     @property
@@ -121,7 +120,7 @@ class _Echoer:
         return self.vocabulary.decode(said, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[EchoTokenConfig]) -> Outcome:
     """Echo every token of every pool in every setting; a prompt that does not fit the window is said so."""
     echoer = _Echoer(run)
     try:
@@ -140,8 +139,7 @@ def measure(run: Run) -> Outcome:
     return _summarise(run, echoer, tested, settings, successes)
 
 
-def _choose_tokens(run: Run) -> list[_Tested]:
-    assert run.facts is not None
+def _choose_tokens(run: Run[EchoTokenConfig]) -> list[_Tested]:
     if run.exp.token is not None:
         token = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer, "exp.token")
         return [_Tested("token", f"id {token}", 1, (token,))]
@@ -157,7 +155,9 @@ def _choose_tokens(run: Run) -> list[_Tested]:
     return tested
 
 
-def _echo_pool(run: Run, echoer: _Echoer, pool: _Tested, settings: Sequence[Setting]) -> dict[str, np.ndarray]:
+def _echo_pool(
+    run: Run[EchoTokenConfig], echoer: _Echoer, pool: _Tested, settings: Sequence[Setting]
+) -> dict[str, np.ndarray]:
     """Successes [token] of every setting."""
 
     def compute(batch: Batch[tuple[int, ...]]) -> dict[str, np.ndarray]:
@@ -215,7 +215,7 @@ def _row(echoer: _Echoer, pool: _Tested, token: int, said: Mapping[str, np.ndarr
 
 
 def _summarise(
-    run: Run,
+    run: Run[EchoTokenConfig],
     echoer: _Echoer,
     tested: Sequence[_Tested],
     settings: Sequence[Setting],
@@ -260,7 +260,7 @@ def _success(ids: Sequence[int], hits: np.ndarray, n_trials: int) -> Interval:
 
 
 def _details(
-    run: Run,
+    run: Run[EchoTokenConfig],
     echoer: _Echoer,
     tested: Sequence[_Tested],
     settings: Sequence[Setting],

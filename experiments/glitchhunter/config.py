@@ -8,10 +8,10 @@ from harness.errors import Rejected
 from harness.glitch.census.stored import census_inputs
 from harness.glitch.detectors.glitchhunter import GlitchHunterSettings
 from harness.glitch.graph.choices import Projection
+from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights
 from harness.tokens.prompts import Task
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -47,18 +47,17 @@ class GlitchHunterConfig(GlitchHunterSettings):
                 raise Rejected.key(f"exp.{name}", value, "1 or more")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[GlitchHunterConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    assert context.facts is not None
     n_tokens = context.facts.d_vocab - len(context.facts.special_ids)
     if context.exp.k >= n_tokens:
         allowed = f"1 to {n_tokens - 1}, neighbours among the {n_tokens} tokens that are not special"
         raise Rejected.key("exp.k", context.exp.k, allowed)
 
 
-def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
+def inputs(config: RunConfig[GlitchHunterConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
     """The census that is taken for the truth: with another one it is another run."""
 
     return census_inputs(config.exp.census, config.results_dir, identity)

@@ -1,48 +1,24 @@
-"""Pictures, tables and headline numbers of one hunt, from its stored files."""
+"""Pictures of one glitchhunter run, from its stored files."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from harness.reporting.display import Figure, Table
+from harness.reporting.display import Figure
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
-from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 _PASSES = "#C9D3DC"
 _UNKNOWN = "#ECECEC"
 _GLITCH = "#D55E00"
-_COUNTS = ("tokens", "k", "communities", "kept", "tokens kept")
-
-
-def headline(run: StoredRun) -> list[HeadlineRow]:
-    """What was found at what price, and what a census says of it."""
-    metrics = run.metrics
-    rows = [HeadlineRow("communities of the first graph", {"value": f"{metrics['graph/communities']:,}"})]
-    if not metrics.get("informative"):
-        return rows
-    rows += [
-        HeadlineRow("glitch tokens found", {"value": f"{metrics['found']:,}"}),
-        HeadlineRow("queries", {"value": f"{metrics['queries']:,}"}),
-        HeadlineRow("queries, of asking every token", {"value": f"{metrics['queries_fraction']:.1%}"}),
-    ]
-    for name in ("precision", "recall"):
-        if metrics.get(name) is None:
-            continue
-        low, high = (metrics.get(f"{name}/ci_{end}") for end in ("low", "high"))
-        ends = f"[{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
-        rows.append(HeadlineRow(f"{name} against the census", {"value": f"{metrics[name]:.3f}", "95 %": ends}))
-    return rows
 
 
 def draw_map(run: StoredRun) -> MatplotlibFigure | None:
     """The embedding map three times: by community, by verdict, by the last graph a token was part of."""
-
     if "xy" not in run.arrays:
         return None
     panels = [_draw_communities]
@@ -62,7 +38,6 @@ def draw_map(run: StoredRun) -> MatplotlibFigure | None:
 
 def _frame(axes: Axes, xy: np.ndarray) -> None:
     """Show all but the farthest stray points of each side, so that they do not shrink everything else to a dot."""
-
     low, high = np.quantile(xy, [0.002, 0.998], axis=0)
     margin = 0.06 * np.maximum(high - low, 1e-9)
     axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
@@ -85,7 +60,6 @@ def _legend(axes: Axes) -> None:
 
 
 def _draw_communities(axes: Axes, run: StoredRun) -> None:
-
     community = run.arrays["community"]
     colours = np.array([*COLOURS[:7]])[community % 7]
     everything = np.ones(len(community), dtype=bool)
@@ -104,7 +78,6 @@ def _draw_verdicts(axes: Axes, run: StoredRun) -> None:
 
 
 def _draw_iterations(axes: Axes, run: StoredRun) -> None:
-
     last = run.arrays["last_iteration"]
     n = int(last.max())
     colours = matplotlib.colormaps["viridis_r"]
@@ -119,7 +92,6 @@ def _draw_iterations(axes: Axes, run: StoredRun) -> None:
 
 def draw_iterations(run: StoredRun) -> MatplotlibFigure | None:
     """What is left after every iteration, and what it cost."""
-
     iterations = run.details.get("iterations") or []
     if not iterations:
         return None
@@ -148,7 +120,6 @@ def draw_iterations(run: StoredRun) -> MatplotlibFigure | None:
 
 
 def _draw_price(axes: Axes, run: StoredRun, iterations: Sequence[dict[str, Any]]) -> None:
-
     rest = run.details["rest"]
     per_token = max(1, len(run.details["tasks"]))
     asked = [row["n_queries"] / per_token for row in iterations] + [rest["n_asked"]]
@@ -171,7 +142,6 @@ def _draw_price(axes: Axes, run: StoredRun, iterations: Sequence[dict[str, Any]]
 
 def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
     """Glitch tokens of the census found against tokens asked, beside asking at random and asking without a miss."""
-
     if "census" not in run.arrays or not run.metrics.get("informative"):
         return None
     asked_at, census, verdict = (run.arrays[name] for name in ("asked_at", "census", "verdict"))
@@ -195,54 +165,6 @@ def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
     return figure
 
 
-def iterations_table(run: StoredRun) -> pd.DataFrame | None:
-    """Every iteration: tokens left, communities, kept, queries, hits."""
-
-    iterations = run.details.get("iterations") or []
-    if not iterations:
-        return None
-    rows = [
-        {
-            "iteration": str(row["number"]),
-            "tokens": row["n_tokens"],
-            "k": row["k"],
-            "communities": row["n_communities"],
-            "kept": row["n_kept"],
-            "tokens kept": row["n_tokens_kept"],
-            "queries": row["n_queries"],
-            "hits": row["n_hits"],
-            "modularity": row["modularity"],
-        }
-        for row in iterations
-    ]
-    rest = run.details["rest"]
-    per_token = max(1, len(run.details["tasks"]))
-    rows.append({"iteration": "rest", "queries": rest["n_asked"] * per_token, "hits": rest["n_hits"]})
-    return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
-
-
-def found_table(run: StoredRun) -> pd.DataFrame | None:
-    """The tokens found, in the order they were found."""
-
-    tokens = {int(token): text for token, text in (run.details.get("tokens") or {}).items()}
-    if not tokens:
-        return None
-    place = {token: i for i, token in enumerate(run.arrays["ids"].tolist())}
-    asked_at = {token: int(run.arrays["asked_at"][place[token]]) for token in tokens}
-    ids = sorted(tokens, key=lambda token: asked_at[token])
-    census = run.arrays.get("census")
-    words = {1: "glitch token", 0: "passes", -1: "no verdict"}
-    return pd.DataFrame(
-        {
-            "id": ids,
-            "token": [tokens[token] for token in ids],
-            "asked as number": [asked_at[token] + 1 for token in ids],
-            "last graph": [int(run.arrays["last_iteration"][place[token]]) for token in ids],
-            "census": ["" if census is None else words[int(census[place[token]])] for token in ids],
-        }
-    )
-
-
 FIGURES = (
     Figure(
         "embedding_map",
@@ -261,8 +183,4 @@ FIGURES = (
         "Share of the census's glitch tokens found against the share of tokens asked.",
         draw_recall,
     ),
-)
-TABLES = (
-    Table("iterations", "What every iteration left and cost.", iterations_table),
-    Table("found", "The glitch tokens found, in the order they were found.", found_table),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from experiments.glitchhunter.config import GlitchHunterConfig
 from harness.errors import Rejected
 from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.calibration import calibrate, well_known
@@ -56,9 +57,8 @@ class Hunted:
     hunt: Hunt | None
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[GlitchHunterConfig]) -> Outcome:
     """The experiment from the model to its outcome."""
-    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     census = _census(run)
     with run.timer("load"):
         model = CausalModel.load(run.identity, run.config.model)
@@ -76,9 +76,8 @@ def measure(run: Run) -> Outcome:
     return _outcome(run, vocabulary, hunted, census, xy)
 
 
-def _census(run: Run) -> Census | None:
+def _census(run: Run[GlitchHunterConfig]) -> Census | None:
     """The census to compare with; None where the config names none and none is found."""
-    assert run.identity is not None
     if run.exp.census is not None:
         return load_census(run.exp.census, run.identity)
     try:
@@ -91,7 +90,7 @@ def _census(run: Run) -> Census | None:
         return None
 
 
-def _candidates(run: Run, vocabulary: CensusVocabulary, census: Census | None) -> tuple[int, ...]:
+def _candidates(run: Run[GlitchHunterConfig], vocabulary: CensusVocabulary, census: Census | None) -> tuple[int, ...]:
     """Every token that is not special; for stored verdicts those that have one."""
     ids = vocabulary.testable_ids
     if not run.exp.from_census or census is None:
@@ -104,7 +103,7 @@ def _candidates(run: Run, vocabulary: CensusVocabulary, census: Census | None) -
     return known or ids
 
 
-def _asked(run: Run, interviewer: Interviewer, census: Census | None) -> Asked:
+def _asked(run: Run[GlitchHunterConfig], interviewer: Interviewer, census: Census | None) -> Asked:
     if run.exp.from_census:
         assert census is not None
         if not census.informative:
@@ -112,7 +111,6 @@ def _asked(run: Run, interviewer: Interviewer, census: Census | None) -> Asked:
         price = round(census.tokens_per_query)
         oracle = TableOracle(census.glitch, len(census.informative), price, run.exp.budget)
         return Asked(oracle, census.informative, {})
-    assert run.tokenizer is not None and run.facts is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat, run.exp.tasks)
     with run.timer("calibrate"):
         calibrations = {
@@ -126,13 +124,15 @@ def _asked(run: Run, interviewer: Interviewer, census: Census | None) -> Asked:
     return Asked(live, tuple(informative), calibrations)
 
 
-def _live(run: Run, interviewer: Interviewer, questions: Sequence[Question]) -> MemoOracle | None:
+def _live(run: Run[GlitchHunterConfig], interviewer: Interviewer, questions: Sequence[Question]) -> MemoOracle | None:
     if not questions:
         return None
     return KeptOracle(LiveOracle(interviewer, questions), run.shards, run.exp.budget)
 
 
-def _hunt(run: Run, rows: Float[np.ndarray, "token d_model"], ids: tuple[int, ...], asked: Asked) -> Hunted:
+def _hunt(
+    run: Run[GlitchHunterConfig], rows: Float[np.ndarray, "token d_model"], ids: tuple[int, ...], asked: Asked
+) -> Hunted:
     with run.timer("first_graph"):
         graph = build_graph(rows, run.exp, run.seed)
     oracle = asked.oracle
@@ -150,7 +150,7 @@ def _hunt(run: Run, rows: Float[np.ndarray, "token d_model"], ids: tuple[int, ..
     return Hunted(ids, graph, asked, found)
 
 
-def _say(run: Run, found: Hunt, oracle: MemoOracle) -> None:
+def _say(run: Run[GlitchHunterConfig], found: Hunt, oracle: MemoOracle) -> None:
     if not found.is_complete:
         run.note(f"The budget of {run.exp.budget} queries was spent before the hunt had ended.")
     if not found.found:
@@ -179,7 +179,7 @@ def _rows(iteration: Iteration) -> list[dict[str, Any]]:
 
 
 def _outcome(
-    run: Run,
+    run: Run[GlitchHunterConfig],
     vocabulary: CensusVocabulary,
     hunted: Hunted,
     census: Census | None,

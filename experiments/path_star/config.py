@@ -55,13 +55,13 @@ class PathStarConfig(PathStarRecipe):
         return self.first_only_steps if alike else 0
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[PathStarConfig]) -> None:
     """Refuse what cannot be trained (a checkpoint is looked at before: its bytes are part of the run's name)."""
 
     check_recipe(context.exp)
 
 
-def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
+def inputs(config: RunConfig[PathStarConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
     """Bytes of data files, of the weights to start from, and of a checkpoint."""
 
     del identity

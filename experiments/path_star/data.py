@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,7 @@ ARCHITECTURES = {
 }
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """A share of graphs from metrics.json with its interval; all None where it was not measured."""
 
     mean: float | None
@@ -49,8 +49,7 @@ class Top:
 
 def share(run: StoredRun, name: str) -> Share:
     """One share of a run."""
-    metrics = run.metrics
-    return Share(metrics.get(name), metrics.get(f"{name}/ci_low"), metrics.get(f"{name}/ci_high"))
+    return Share(*run.interval(name))
 
 
 def objective(run: StoredRun) -> ObjectiveName:

@@ -1,7 +1,31 @@
 """How a run of exp=path_star is shown."""
 
-from experiments.path_star.figures import FIGURES, PAPER_FIGURES, PAPER_TABLES, TABLES, headline, panels
+from collections.abc import Sequence
+
+from experiments.path_star import data
+from experiments.path_star.figures import FIGURES, panels
+from experiments.path_star.paper import PAPER_FIGURES, PAPER_TABLES
+from experiments.path_star.tables import TABLES
+from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """What a run ends with: the whole answer beside chance, and where it goes wrong."""
+    whole = data.share(run, "exact_match")
+    forced = [data.share(run, f"position_{node + 1}/teacher_forced").mean for node in range(len(data.nodes(run)))]
+    rest = [value for at, value in enumerate(forced) if at != 1 and value is not None]
+    values = {
+        "exact match": with_interval(*whole, 2),
+        "chance": number(data.chance(run), 2),
+        "node 2": with_interval(forced[1], None, None, 2),
+        "others min": number(min(rest, default=None), 2),
+        "given 2": number(run.metrics.get("clever_hans/given_first"), 2) or "–",
+    }
+    return [HeadlineRow(f"{run.details['task']} {data.objective(run).label}", values)]
+
 
 DISPLAY = Display(
     headline=headline,

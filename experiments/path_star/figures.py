@@ -1,4 +1,4 @@
-"""Pictures and headline numbers of one path_star run, from its stored files."""
+"""Pictures of one path_star run, from its stored files."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,13 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.patches import Rectangle
 
 from experiments.path_star import data
-from experiments.path_star.paper import PAPER_FIGURES, PAPER_TABLES
-from experiments.path_star.tables import TABLES
-from harness.measure.formatting import number, with_interval
+from harness.measure.formatting import with_interval
 from harness.reporting.display import AttentionPanel, Figure
 from harness.reporting.figures.charts import HeadMap, IntervalRow, forest, head_map_grid
+from harness.reporting.figures.layout import legend_below
 from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, SEQUENTIAL, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
-from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
-
-__all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
 
 MOST_HEADS = 4
 """Heads of a picture; the report shows all that were kept."""
@@ -30,7 +26,6 @@ MOST_NAMED_KEYS = 80
 
 def draw_positions(run: StoredRun) -> MatplotlibFigure:
     """Share right at every node of the answer, generated and teacher-forced side by side."""
-
     names = data.nodes(run)
     figure = new_figure(ONE_COLUMN if len(names) <= 5 else TWO_COLUMNS, 2.85)
     axes = figure.subplots()
@@ -52,9 +47,9 @@ def draw_positions(run: StoredRun) -> MatplotlibFigure:
     axes.set_ylabel("share of held-out graphs right")
     axes.set_ylim(0, 1.03)
     whole = data.share(run, "exact_match")
-    said = f"whole answer right: {with_interval(whole.mean, whole.low, whole.high, 3)} of {data.n_test(run)} graphs"
+    said = f"whole answer right: {with_interval(*whole)} of {data.n_test(run)} graphs"
     _titled(figure, run, said)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
+    legend_below(figure, axes)
     return figure
 
 
@@ -71,7 +66,6 @@ def _chance_line(axes: Axes, run: StoredRun) -> None:
 
 def _titled(figure: MatplotlibFigure, run: StoredRun, *more: str) -> None:
     """Which run, and what must not be missed, above the axes."""
-
     letters = int(19 * figure.get_figwidth())
     lines = [figure_text(line, letters) for line in (data.title(run), *more)]
     figure.suptitle("\n".join(lines), fontsize=7, x=0.01, ha="left")
@@ -79,15 +73,11 @@ def _titled(figure: MatplotlibFigure, run: StoredRun, *more: str) -> None:
 
 def draw_clever_hans(run: StoredRun) -> MatplotlibFigure:
     """The tests of the cheat with intervals; one that has no value says why."""
-
     tests = data.cheat_tests(data.objective(run))
     values = [data.share(run, test.metric) for test in tests]
     figure = new_figure(TWO_COLUMNS, 0.75 + 0.28 * len(tests))
     axes = figure.subplots()
-    rows = [
-        IntervalRow(test.label, value.mean, value.low, value.high, COLOURS[1])
-        for test, value in zip(tests, values, strict=True)
-    ]
+    rows = [IntervalRow(test.label, *value, COLOURS[1]) for test, value in zip(tests, values, strict=True)]
     forest(axes, rows, f"share of {data.n_test(run)} held-out graphs, with 95 % intervals")
     chance, label = data.chance(run), True
     for place, (test, value) in enumerate(zip(tests, values, strict=True)):
@@ -100,13 +90,12 @@ def draw_clever_hans(run: StoredRun) -> MatplotlibFigure:
     axes.set_xlim(-0.05, 1.05)
     _titled(figure, run)
     if axes.get_legend_handles_labels()[0]:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
+        legend_below(figure, axes)
     return figure
 
 
 def draw_edge_lookup(run: StoredRun) -> MatplotlibFigure | None:
     """Mean attention of every head to parent and child of the edge that leads to each predicted node."""
-
     if not data.has_heads(run):
         return None
     names = data.watched_nodes(run)[1:]
@@ -128,7 +117,6 @@ def draw_edge_lookup(run: StoredRun) -> MatplotlibFigure | None:
 
 def draw_knock_out(run: StoredRun) -> MatplotlibFigure | None:
     """What every head is needed for: how much is lost at each node without it."""
-
     if not data.has_knock_out(run):
         return None
     names, cost = data.watched_nodes(run)[1:], data.knock_out_cost(run)
@@ -143,7 +131,6 @@ def draw_knock_out(run: StoredRun) -> MatplotlibFigure | None:
 
 def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
     """Attention of the top heads on the first graph: a row for each place of the answer, the right edges framed."""
-
     heads = data.top_heads(run)[:MOST_HEADS]
     if not heads or "example/pattern" not in run.arrays:
         return None
@@ -175,7 +162,6 @@ def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
 
 def _query_labels(run: StoredRun, read: Sequence[str]) -> list[str]:
     """`26 → first step`: what stands at the query, and which node is predicted there."""
-
     names = data.watched_nodes(run)
     shown = [figure_text(token, 8) for token in read]
     if len(names) != len(shown):
@@ -186,14 +172,12 @@ def _query_labels(run: StoredRun, read: Sequence[str]) -> list[str]:
 
 def _seen(pattern: np.ndarray, first: int) -> np.ndarray:
     """The pattern with what a query cannot see left blank."""
-
     queries, keys = np.indices(pattern.shape)
     return np.where(keys <= queries + first, pattern, np.nan)
 
 
 def _frame_edges(axes: Axes, run: StoredRun, n_rows: int) -> None:
     """A frame round parent and child of the edge that leads to the node a row predicts."""
-
     edges = data.right_edges(run)
     if len(edges) != n_rows - 1:
         return
@@ -220,22 +204,6 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
         return []
     title = f"{run.details['task']}, {data.objective(run).label}: one graph, the {len(heads)} top heads"
     return [AttentionPanel(title, data.example_tokens(run), patterns, tuple(head.label for head in heads))]
-
-
-def headline(run: StoredRun) -> Sequence[HeadlineRow]:
-    """What a run ends with: the whole answer beside chance, and where it goes wrong."""
-
-    whole = data.share(run, "exact_match")
-    forced = [data.share(run, f"position_{node + 1}/teacher_forced").mean for node in range(len(data.nodes(run)))]
-    rest = [value for at, value in enumerate(forced) if at != 1 and value is not None]
-    values = {
-        "exact match": with_interval(whole.mean, whole.low, whole.high, 2),
-        "chance": number(data.chance(run), 2),
-        "node 2": with_interval(forced[1], None, None, 2),
-        "others min": number(min(rest, default=None), 2),
-        "given 2": number(run.metrics.get("clever_hans/given_first"), 2) or "–",
-    }
-    return [HeadlineRow(f"{run.details['task']} {data.objective(run).label}", values)]
 
 
 FIGURES = (

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from experiments.path_star.config import PathStarConfig
 from experiments.path_star.lookup import HeadFindings
 from experiments.path_star.subject import Subject
 from harness.measure.heads import Head
@@ -19,7 +20,7 @@ from harness.runs.context import Run
 METRICS = ("head", "node", "cost")
 
 
-def measure_knock_out(run: Run, subject: Subject) -> HeadFindings:
+def measure_knock_out(run: Run[PathStarConfig], subject: Subject) -> HeadFindings:
     """Share right at every node, the truth before it, with each head's output replaced by its mean over the graphs."""
     hooks = head_output_hooks(subject.model)
     if not hooks or subject.exp.n_knock_out == 0:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from experiments.path_star.config import PathStarConfig
 from experiments.path_star.subject import Subject
 from harness.measure.heads import Head, top_heads
 from harness.models.activations.capture import capture
@@ -88,7 +89,7 @@ def with_question(subject: Subject, places: Places) -> Places:
     )
 
 
-def measure_lookup(run: Run, subject: Subject) -> HeadFindings:
+def measure_lookup(run: Run[PathStarConfig], subject: Subject) -> HeadFindings:
     """Mean attention of every head from where a node is predicted to its edge, and patterns of the best heads."""
     hooks = pattern_hooks(subject.model)
     names = ("head", "score", "question_head", "question_score")
@@ -136,7 +137,7 @@ def measure_lookup(run: Run, subject: Subject) -> HeadFindings:
 
 
 def _mean_attention(
-    run: Run, asked: Subject, inputs: Int[np.ndarray, "row pos"], places: Places, hooks: dict[int, str]
+    run: Run[PathStarConfig], asked: Subject, inputs: Int[np.ndarray, "row pos"], places: Places, hooks: dict[int, str]
 ) -> tuple[Float[np.ndarray, "layer head node"], Float[np.ndarray, "layer head node"]]:
     """Attention to parents and to children, mean over the graphs."""
     batches = [
@@ -172,7 +173,12 @@ def model_inputs(subject: Subject) -> Int[np.ndarray, "row pos"]:
 
 
 def _attention(
-    run: Run, subject: Subject, inputs: Int[np.ndarray, "row pos"], places: Places, rows: slice, hooks: dict[int, str]
+    run: Run[PathStarConfig],
+    subject: Subject,
+    inputs: Int[np.ndarray, "row pos"],
+    places: Places,
+    rows: slice,
+    hooks: dict[int, str],
 ) -> dict[str, np.ndarray]:
     """[row layer head node]: attention to the parent's and to the child's token."""
     query, ends = (
@@ -194,7 +200,11 @@ def _attention(
 
 
 def _patterns(
-    run: Run, subject: Subject, tokens: Int[np.ndarray, "row pos"], hooks: dict[int, str], heads: Sequence[Head]
+    run: Run[PathStarConfig],
+    subject: Subject,
+    tokens: Int[np.ndarray, "row pos"],
+    hooks: dict[int, str],
+    heads: Sequence[Head],
 ) -> Float[np.ndarray, "head query key"]:
     requests = [
         ActivationRequest(hooks[layer], lambda pattern, _: pattern.float()) for layer in {head.layer for head in heads}

@@ -32,7 +32,7 @@ SHARD = 500
 """Graphs kept or lost together when a run is killed."""
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[PathStarConfig]) -> Outcome:
     """Everything that is measured on one model."""
     exp: PathStarConfig = run.exp
     with run.timer("train"):
@@ -72,14 +72,14 @@ def measure(run: Run) -> Outcome:
     return Outcome(metrics, lookup.arrays | without.arrays, details)
 
 
-def boot_folder(run: Run, folder: Path) -> LoadedModel:
+def boot_folder(run: Run[PathStarConfig], folder: Path) -> LoadedModel:
     """A trained model, booted like any other of the harness, where and how the config's `model` says."""
     asked = run.config.model
     config = ModelConfig(name=str(folder.absolute()), dtype=asked.dtype, device=asked.device)
     return lazy_model(resolve_identity(config), config, run.store)
 
 
-def _ask(run: Run, subject: Subject) -> dict[str, np.ndarray]:
+def _ask(run: Run[PathStarConfig], subject: Subject) -> dict[str, np.ndarray]:
     batches = [
         Batch(f"graphs-{first:06d}", slice(first, min(first + SHARD, len(subject.rows))), SHARD)
         for first in range(0, len(subject.rows), SHARD)
@@ -220,7 +220,7 @@ def _metrics(subject: Subject, found: Mapping[str, np.ndarray]) -> dict[str, flo
     return metrics
 
 
-def _first_step_alone(run: Run, subject: Subject, folder: Path) -> Interval:
+def _first_step_alone(run: Run[PathStarConfig], subject: Subject, folder: Path) -> Interval:
     """How often the model that was trained on nothing else gets the first step right."""
     model = boot_folder(run, folder)
     try:

@@ -12,12 +12,12 @@ from matplotlib.patches import Patch
 
 from experiments.path_star import data
 from experiments.path_star.cells import OBJECTIVES, Cell, Variant, cells, over_seeds
-from experiments.path_star.tables import with_ends
 from harness.measure.intervals import student_t
 from harness.path_star.recipe import ObjectiveName
 from harness.reporting.display import DrawnFigure, PaperFigure, PaperTable
 from harness.reporting.figures.charts import HeadMap, head_map_grid, short_share
 from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, colour_of, new_figure
+from harness.reporting.figures.tables import interval_columns
 from harness.reporting.figures.text import figure_text
 from harness.runs.results.stored_run import StoredRun
 
@@ -53,7 +53,6 @@ def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
 def _draw_panel(
     axes: Axes, found: Sequence[Cell], graphs: Sequence[tuple[int, int]], objectives: Sequence[ObjectiveName]
 ) -> None:
-
     width = 0.84 / len(objectives)
     # Of all objectives there are more than colours: those that are drawn share them out.
     names = [objective.value for objective in objectives]
@@ -82,7 +81,6 @@ def _draw_panel(
 
 
 def _name_panel(axes: Axes, variant: Variant, found: Sequence[Cell], letters: int) -> None:
-
     counts = sorted({len(cell.runs) for cell in found})
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     title = f"{variant.label}; {seeds} seed{'s' * (counts[-1] > 1)}"
@@ -91,7 +89,6 @@ def _name_panel(axes: Axes, variant: Variant, found: Sequence[Cell], letters: in
 
 
 def _legend(figure: Figure, objectives: Sequence[ObjectiveName]) -> None:
-
     names = [objective.value for objective in objectives]
     handles: list[Any] = [Patch(color=colour_of(one.value, names), alpha=0.75, label=one.label) for one in objectives]
     handles += [
@@ -140,7 +137,7 @@ def exact_match_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Exact match of every cell over its seeds, beside chance."""
     rows = []
     for cell in cells(runs):
-        row = _who(cell) | with_ends("exact match", over_seeds(cell, "exact_match"))
+        row = _who(cell) | interval_columns("exact match", over_seeds(cell, "exact_match"))
         row |= {"seeds": len(cell.runs), "chance": 1 / cell.graph[0]}
         row[EACH] = _values_of(cell, "exact_match")
         row |= {"steps, fewest": min(cell.steps, default=None), "steps, most": max(cell.steps, default=None)}
@@ -155,7 +152,7 @@ def clever_hans_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         for test in data.cheat_tests(cell.objective):
             value = over_seeds(cell, test.metric)
             if value.mean is not None:
-                row = _who(cell) | {"test": test.label} | with_ends("share of graphs", value)
+                row = _who(cell) | {"test": test.label} | interval_columns("share of graphs", value)
                 rows.append(row | {"seeds": len(cell.values(test.metric)), EACH: _values_of(cell, test.metric)})
     return _framed(rows)
 
@@ -174,7 +171,7 @@ def lookup_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         for metric, words in _LOOKUPS.items():
             value = over_seeds(cell, metric)
             if value.mean is not None:
-                row = _who(cell) | {"from": words} | with_ends("attention", value)
+                row = _who(cell) | {"from": words} | interval_columns("attention", value)
                 row |= {"seeds": len(cell.values(metric))}
                 rows.append(row | {EACH: _heads_of(cell, metric.replace("score", "head"), metric)})
     return _framed(rows)
@@ -197,7 +194,6 @@ def _heads_of(cell: Cell, head: str, score: str, node: str = "") -> str:
 
 def knock_out_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """What the most needed head costs, mean over seeds, and which head that is in each."""
-
     rows = []
     for cell in cells(runs):
         costs = cell.values("knock_out/cost")
@@ -208,7 +204,7 @@ def knock_out_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         low, high = lost.low, lost.high
         if low is not None and high is not None:
             low, high = max(low, -1.0), min(high, 1.0)
-        ends = with_ends("share right, lost", data.Share(lost.mean, low, high))
+        ends = interval_columns("share right, lost", data.Share(lost.mean, low, high))
         heads = _heads_of(cell, "knock_out/head", "knock_out/cost", "knock_out/node")
         rows.append(_who(cell) | ends | {"seeds": len(costs), EACH: heads})
     return _framed(rows)
@@ -222,7 +218,7 @@ def positions_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
             row = _who(cell) | {"node": number, "which": name}
             for how in ("generated", "teacher_forced"):
                 value = over_seeds(cell, f"position_{number}/{how}")
-                row |= with_ends(how.replace("_", "-"), value)
+                row |= interval_columns(how.replace("_", "-"), value)
             rows.append(row | {"seeds": len(cell.runs)})
     return _framed(rows)
 
@@ -239,7 +235,6 @@ def _who(cell: Cell) -> dict[str, Any]:
 
 
 def _framed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
-
     if not rows:
         return None
     frame = pd.DataFrame(rows)

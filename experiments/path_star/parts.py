@@ -19,7 +19,7 @@ class Trained:
     training: dict[str, Any]
 
 
-def trained_model(config: RunConfig) -> Trained:
+def trained_model(config: RunConfig[PathStarConfig]) -> Trained:
     """The model of the config: its training is done now unless it was before."""
     exp: PathStarConfig = config.exp
     if exp.checkpoint is not None:
@@ -27,7 +27,7 @@ def trained_model(config: RunConfig) -> Trained:
     return _train(config, exp.recipe_values())
 
 
-def first_only_model(config: RunConfig) -> Trained | None:
+def first_only_model(config: RunConfig[PathStarConfig]) -> Trained | None:
     """The model trained on the first step alone; None where none is asked for."""
     exp: PathStarConfig = config.exp
     if exp.n_first_only_steps == 0:
@@ -36,7 +36,7 @@ def first_only_model(config: RunConfig) -> Trained | None:
     return _train(config, values)
 
 
-def _train(config: RunConfig, values: dict[str, Any]) -> Trained:
+def _train(config: RunConfig[PathStarConfig], values: dict[str, Any]) -> Trained:
     # A training knows nothing of the run's own seed: runs that differ in it alone share their models.
     part = part_config(replace(config, seed=0), "train_path_star", **values)
     run = execute(part)

@@ -7,27 +7,21 @@ import pandas as pd
 from experiments.path_star import data
 from harness.path_star.recipe import ObjectiveName
 from harness.reporting.display import Table
-from harness.reporting.figures.tables import HIGH, LOW
+from harness.reporting.figures.tables import interval_columns
+from harness.reporting.words import yes_no
 from harness.runs.results.stored_run import StoredRun
-
-
-def with_ends(column: str, value: data.Share) -> dict[str, float | None]:
-    """A share as the three columns that a table folds into one."""
-
-    return {column: value.mean, f"{column}{LOW}": value.low, f"{column}{HIGH}": value.high}
 
 
 def positions(run: StoredRun) -> pd.DataFrame:
     """The whole answer and each of its nodes, generated and with the truth before it."""
-
     whole = data.share(run, "exact_match")
     nothing = data.Share(None, None, None)
     rows: list[dict[str, Any]] = [
         {
             "answer": "whole",
             "node": "all right",
-            **with_ends("generated", whole),
-            **with_ends("teacher-forced", nothing),
+            **interval_columns("generated", whole),
+            **interval_columns("teacher-forced", nothing),
         }
     ]
     for number, name in enumerate(data.nodes(run), start=1):
@@ -35,7 +29,7 @@ def positions(run: StoredRun) -> pd.DataFrame:
         rows.append(
             {
                 "answer": f"node {number}", "node": name,
-                **with_ends("generated", generated), **with_ends("teacher-forced", forced),
+                **interval_columns("generated", generated), **interval_columns("teacher-forced", forced),
             }
         )  # fmt: skip
     frame = pd.DataFrame(rows)
@@ -45,14 +39,13 @@ def positions(run: StoredRun) -> pd.DataFrame:
 
 def clever_hans(run: StoredRun) -> pd.DataFrame:
     """Every test of the cheat; one without a value says why."""
-
     rows = []
     for test in data.cheat_tests(data.objective(run)):
         value = data.share(run, test.metric)
         rows.append(
             {
                 "test": test.label,
-                **with_ends("share of graphs", value),
+                **interval_columns("share of graphs", value),
                 "graphs": data.n_test(run) if value.mean is not None else None,
                 "chance": data.chance(run) if test.has_chance else None,
                 "remark": "" if value.mean is not None else test.absent,
@@ -64,7 +57,6 @@ def clever_hans(run: StoredRun) -> pd.DataFrame:
 
 def models(run: StoredRun) -> pd.DataFrame:
     """The models that were asked, and the runs that trained them."""
-
     kind = data.objective(run)
     rows = []
     for facts, trained_on in (("training", kind.label), ("first_only", ObjectiveName.FIRST_ONLY.label)):
@@ -76,7 +68,7 @@ def models(run: StoredRun) -> pd.DataFrame:
                     "trained on": trained_on,
                     "training run": f"train_path_star/{training['run_id']}",
                     "steps": training["steps"],
-                    "ended as solved": "yes" if training["is_solved"] else "no",
+                    "ended as solved": yes_no(training["is_solved"]),
                     "parameters": training["n_parameters"],
                 }
             )
@@ -87,7 +79,6 @@ def models(run: StoredRun) -> pd.DataFrame:
 
 def edge_lookup(run: StoredRun) -> pd.DataFrame | None:
     """For every predicted node the head that looks most at the edge which leads to it."""
-
     if not data.has_heads(run):
         return None
     parent, child = data.lookup(run, "parent"), data.lookup(run, "child")

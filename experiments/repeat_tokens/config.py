@@ -31,10 +31,10 @@ class RepeatTokensConfig:
             raise Rejected.key("exp.batch_size", self.batch_size, "1 or more, or null to choose")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[RepeatTokensConfig]) -> None:
     """Refuse sequences that do not fit the model's context window."""
     facts, exp = context.facts, context.exp
-    if facts is None or facts.n_ctx is None:
+    if facts.n_ctx is None:
         return
     bos = int(facts.bos_id is not None)
     longest = (facts.n_ctx - bos) // 2

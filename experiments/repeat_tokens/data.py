@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 
@@ -23,6 +24,11 @@ class Measured:
     high: float | None
     published: float | None
 
+    @property
+    def interval(self) -> tuple[float | None, float | None, float | None]:
+        """(mean, low, high)."""
+        return self.mean, self.low, self.high
+
 
 @dataclass(frozen=True)
 class Top:
@@ -32,13 +38,6 @@ class Top:
     row: int
     layer_row: int
     head: int
-
-
-def pool_names(run: StoredRun) -> list[str]:
-    """The pools measured, in the order the config names them (JSON files are sorted)."""
-    measured = run.details.get("pools", {})
-    asked = [name for name in run.config.get("pools", {}) if name in measured]
-    return asked + [name for name in measured if name not in asked]
 
 
 def pool_label(run: StoredRun, pool: str) -> str:
@@ -71,13 +70,7 @@ def seq_len(run: StoredRun) -> int:
 def measured(run: StoredRun, pool: str, name: str) -> Measured:
     """One metric of one pool."""
     key = f"{pool}/{name}"
-    metrics = run.metrics
-    return Measured(
-        mean=metrics.get(key),
-        low=metrics.get(f"{key}/ci_low"),
-        high=metrics.get(f"{key}/ci_high"),
-        published=published(run).get(key),
-    )
+    return Measured(*run.interval(key), published=published(run).get(key))
 
 
 def published(run: StoredRun) -> Mapping[str, float]:
@@ -93,17 +86,11 @@ def published(run: StoredRun) -> Mapping[str, float]:
         for key, value in (reference.get("metrics") or {}).items()
         if key.split("/", 1)[0] not in other
     }
-    for pool in pool_names(run):
+    for pool in pools_shown(run):
         first, second = (known.get(f"{pool}/{half}") for half in HALVES)
         if first is not None and second is not None:
             known.setdefault(f"{pool}/copy_gain", second - first)
     return known
-
-
-def published_source(run: StoredRun) -> str:
-    """Where the published figures come from and what they were measured with; empty where there are none."""
-    reference = run.config.get("reference") or {}
-    return "; ".join(str(reference[key]) for key in ("condition", "source") if reference.get(key))
 
 
 def published_name(run: StoredRun) -> str:

@@ -1,9 +1,46 @@
 """How a run of exp=repeat_tokens is shown."""
 
-from experiments.repeat_tokens.figures import FIGURES, headline, panels
+from collections.abc import Sequence
+
+from experiments.repeat_tokens import data
+from experiments.repeat_tokens.figures import FIGURES, panels
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
+from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Display
+from harness.reporting.pools import pools_shown
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+_HALVES, _GAIN = "1st / 2nd half (nats)", "copy gain (nats)"
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """What a run ends with: one row a pool, and the published row under it where there is one."""
+
+    def halves(values: Sequence[float | None]) -> str:
+        return " / ".join(number(value, 1) or "?" for value in values)
+
+    rows = []
+    for pool in pools_shown(run):
+        found = {name: data.measured(run, pool, name) for name in (*data.HALVES, "copy_gain", "copy_accuracy")}
+        gain, accuracy = found["copy_gain"], found["copy_accuracy"]
+        # A terminal of 80 columns holds the intervals of the answer, not those of its parts.
+        values = {
+            _HALVES: halves([found[half].mean for half in data.HALVES]),
+            _GAIN: with_interval(*gain.interval, 2),
+            "copy accuracy": with_interval(*accuracy.interval, 2),
+        }
+        head = run.metrics.get(f"{pool}/induction_head")
+        if head is not None:
+            values["induction"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2).lstrip('0')})"
+        rows.append(HeadlineRow(pool, values))
+        published = [found[half].published for half in data.HALVES]
+        if any(value is not None for value in published):
+            beside = {_HALVES: halves(published), _GAIN: number(gain.published, 2)}
+            rows.append(HeadlineRow(f"{pool}, {data.published_name(run)}", beside))
+    return rows
+
 
 DISPLAY = Display(
     headline=headline,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from experiments.repeat_tokens import data
 from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
 from harness.reporting.display import DrawnFigure
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
 from harness.reporting.figures.text import figure_text
+from harness.reporting.pools import pools_shown
 from harness.runs.results.grouping import Setting, settings
 from harness.runs.results.stored_run import StoredRun
 
@@ -52,7 +52,7 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]
     """Per model and setting, the metric at every dose; of one dose measured twice the first."""
     found: dict[str, dict[Dose, Point]] = {}
     for group in groups:
-        for pool in data.pool_names(group.runs[0]):
+        for pool in pools_shown(group.runs[0]):
             dose, value = dose_of(group.runs[0], pool), across_seeds(group, pool, metric)
             if dose is not None and value is not None:
                 found.setdefault(_series_name(group), {}).setdefault(dose, Point(value, group))
@@ -91,7 +91,6 @@ def _series_name(group: Setting) -> str:
 
 
 def _draw_series(axes: Axes, name: str, names: Sequence[str], values: dict[Dose, Point]) -> None:
-
     ordered = sorted(values.items(), key=lambda item: item[0].middle)
     colour = colour_of(name, names)
     axes.plot(

@@ -1,4 +1,4 @@
-"""Pictures, tables and headline numbers of one repeat_tokens run, from its stored files."""
+"""Pictures of one repeat_tokens run, from its stored files."""
 
 import math
 from collections.abc import Sequence
@@ -9,9 +9,6 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.repeat_tokens import data
-from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
-from experiments.repeat_tokens.tables import TABLES
-from harness.measure.formatting import number, with_interval
 from harness.reporting.display import AttentionPanel, Figure
 from harness.reporting.figures.charts import (
     Curve,
@@ -23,32 +20,28 @@ from harness.reporting.figures.charts import (
     head_map_grid,
     mark_halves,
 )
+from harness.reporting.figures.layout import legend_below
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
 from harness.reporting.figures.text import figure_text
-from harness.runs.results.headline import HeadlineRow
+from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
-
-__all__ = ["FIGURES", "PAPER_FIGURES", "PAPER_TABLES", "TABLES", "headline", "panels"]
 
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
-_HALVES, _GAIN = "1st / 2nd half (nats)", "copy gain (nats)"
 
 
 def draw_logprob(run: StoredRun) -> MatplotlibFigure:
     """Log-prob against position, a curve for each pool."""
-
-    figure = new_figure(height=2.2 + 0.14 * (len(data.pool_names(run)) + bool(data.published(run))))
+    figure = new_figure(height=2.2 + 0.14 * (len(pools_shown(run)) + bool(data.published(run))))
     axes = figure.subplots()
     draw_logprob_axes(axes, run)
-    _legend_below(figure, axes)
+    legend_below(figure, axes)
     return figure
 
 
 def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
     """The picture of `draw_logprob` inside given axes."""
-
-    names = data.pool_names(run)
+    names = pools_shown(run)
     length = data.seq_len(run)
     mark_halves(axes, length)
     shown_published = False
@@ -74,14 +67,9 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
     axes.set_ylabel("log-prob of the token (nats)")
 
 
-def _legend_below(figure: MatplotlibFigure, axes: Axes, columns: int = 1) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
-
-
 def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:
     """Median rank of the right token, and the entropy of the prediction, against position."""
-
-    names = [name for name in data.pool_names(run) if data.position(run, name, "rank_median") is not None]
+    names = [name for name in pools_shown(run) if data.position(run, name, "rank_median") is not None]
     if not names:
         return None
     figure = new_figure(TWO_COLUMNS, 2.3)
@@ -103,14 +91,13 @@ def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:
     ranks.set_ylabel("median rank (1 = best)")
     entropies.set_ylabel("prediction entropy (nats)")
     entropies.set_ylim(bottom=0)
-    _legend_below(figure, ranks, columns=2)
+    legend_below(figure, ranks, 2)
     return figure
 
 
 def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
     """Copy gain and copy accuracy of every pool with intervals, beside published values."""
-
-    names = data.pool_names(run)
+    names = pools_shown(run)
     if not names:
         return None
     figure = new_figure(TWO_COLUMNS, 0.62 + 0.5 * len(names))
@@ -124,13 +111,7 @@ def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
             value = data.measured(run, pool, name)
             rows.append(
                 IntervalRow(
-                    data.pool_label(run, pool),
-                    value.mean,
-                    value.low,
-                    value.high,
-                    colour_of(pool, names),
-                    "o",
-                    value.published,
+                    data.pool_label(run, pool), *value.interval, colour_of(pool, names), reference=value.published
                 )
             )
         forest(axes, rows, label)
@@ -139,14 +120,13 @@ def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
     if any(data.measured(run, pool, "copy_gain").published is not None for pool in names):
         name = data.published_name(run)
         gains.plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label=name)
-        _legend_below(figure, gains)
+        legend_below(figure, gains)
     return figure
 
 
 def draw_head_scores(run: StoredRun) -> MatplotlibFigure | None:
     """Induction, previous-token and duplicate-token score of every head, per pool and as differences."""
-
-    names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
+    names = [name for name in pools_shown(run) if data.by_offset(run, name) is not None]
     if not names:
         return None
     rows = []
@@ -175,9 +155,8 @@ def _score_map(run: StoredRun, pool: str, score: str) -> np.ndarray:
 
 def draw_by_offset(run: StoredRun) -> MatplotlibFigure | None:
     """Where the top heads look from the second half: mean attention against distance."""
-
     heads = data.top_heads(run)[:MOST_HEADS]
-    names = [name for name in data.pool_names(run) if data.by_offset(run, name) is not None]
+    names = [name for name in pools_shown(run) if data.by_offset(run, name) is not None]
     if not heads or not names:
         return None
     figure = new_figure(TWO_COLUMNS, 2.3)
@@ -204,13 +183,12 @@ def draw_by_offset(run: StoredRun) -> MatplotlibFigure | None:
         axes.set_xlabel("tokens back")
     grid[0].set_ylim(bottom=0)
     grid[0].set_ylabel("mean attention from\nthe second half")
-    _legend_below(figure, grid[0], columns=2)
+    legend_below(figure, grid[0], 2)
     return figure
 
 
 def _highest_scores(run: StoredRun, names: Sequence[str]) -> str:
     """One line that says how much induction there is, so that its absence is seen too."""
-
     found = []
     for pool in names:
         score, head = (run.metrics.get(f"{pool}/{name}") for name in ("induction_score_max", "induction_head"))
@@ -221,9 +199,8 @@ def _highest_scores(run: StoredRun, names: Sequence[str]) -> str:
 
 def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
     """Attention of the top heads on each pool's first sequence."""
-
     heads = data.top_heads(run)[:MOST_HEADS]
-    names = [name for name in data.pool_names(run) if f"{name}/example/pattern" in run.arrays]
+    names = [name for name in pools_shown(run) if f"{name}/example/pattern" in run.arrays]
     if not heads or not names:
         return None
     side = TWO_COLUMNS / (MOST_HEADS + 0.6)
@@ -251,7 +228,7 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
     """Every kept pattern, to look at by hand in the report."""
     heads = data.top_heads(run)
     found = []
-    for pool in data.pool_names(run):
+    for pool in pools_shown(run):
         patterns = run.arrays.get(f"{pool}/example/pattern")
         if patterns is None or not heads:
             continue
@@ -260,33 +237,6 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
             AttentionPanel(title, data.example_tokens(run, pool), patterns, tuple(head.label for head in heads))
         )
     return found
-
-
-def headline(run: StoredRun) -> Sequence[HeadlineRow]:
-    """What a run ends with: one row a pool, and the published row under it where there is one."""
-
-    def halves(values: Sequence[float | None]) -> str:
-        return " / ".join(number(value, 1) or "?" for value in values)
-
-    rows = []
-    for pool in data.pool_names(run):
-        found = {name: data.measured(run, pool, name) for name in (*data.HALVES, "copy_gain", "copy_accuracy")}
-        gain, accuracy = found["copy_gain"], found["copy_accuracy"]
-        # A terminal of 80 columns holds the intervals of the answer, not those of its parts.
-        values = {
-            _HALVES: halves([found[half].mean for half in data.HALVES]),
-            _GAIN: with_interval(gain.mean, gain.low, gain.high, 2),
-            "copy accuracy": with_interval(accuracy.mean, accuracy.low, accuracy.high, 2),
-        }
-        head = run.metrics.get(f"{pool}/induction_head")
-        if head is not None:
-            values["induction"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2).lstrip('0')})"
-        rows.append(HeadlineRow(pool, values))
-        published = [found[half].published for half in data.HALVES]
-        if any(value is not None for value in published):
-            beside = {_HALVES: halves(published), _GAIN: number(gain.published, 2)}
-            rows.append(HeadlineRow(f"{pool}, {data.published_name(run)}", beside))
-    return rows
 
 
 FIGURES = (

@@ -4,6 +4,7 @@ from itertools import combinations
 from typing import Any
 
 from experiments.repeat_tokens import metrics
+from experiments.repeat_tokens.config import RepeatTokensConfig
 from experiments.repeat_tokens.metrics import distinct_sequences
 from experiments.repeat_tokens.sequences import SHARD, example_patterns, measure_pools
 from harness.runs.context import Outcome, Run
@@ -12,7 +13,7 @@ from harness.tokens.text import shown
 _IDS_IN_DETAILS = 256
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[RepeatTokensConfig]) -> Outcome:
     """Measure every pool, then compute everything else from what was stored."""
 
     pools = measure_pools(run)
@@ -30,7 +31,7 @@ def measure(run: Run) -> Outcome:
     return Outcome(metrics.all_metrics(pools, run.seed), arrays, details)
 
 
-def _say_what_limits_the_answer(run: Run, pools: Any) -> None:
+def _say_what_limits_the_answer(run: Run[RepeatTokensConfig], pools: Any) -> None:
     """Notes that a reader of the numbers needs."""
 
     if not pools[0].drawn.has_bos:
@@ -50,7 +51,7 @@ def _say_what_limits_the_answer(run: Run, pools: Any) -> None:
             run.note(f"pools.{data.name}: only {distinct} of {n} sequences differ, so its intervals are too short")
 
 
-def _details(run: Run, pools: Any) -> dict[str, Any]:
+def _details(run: Run[RepeatTokensConfig], pools: Any) -> dict[str, Any]:
 
     facts, exp = run.facts, run.exp
     return {
@@ -58,7 +59,7 @@ def _details(run: Run, pools: Any) -> dict[str, Any]:
         "n_sequences": exp.n_sequences,
         "batch_size": exp.batch_size or SHARD,
         "has_bos": pools[0].drawn.has_bos,
-        "bos_id": facts.bos_id if facts is not None else None,
+        "bos_id": facts.bos_id,
         "pools": {data.name: _pool_details(run, data) for data in pools},
         "examples": {
             data.name: {"item": f"{data.name}/0", "tokens_shown": _shown(run, data.drawn.tokens[0].tolist())}
@@ -68,7 +69,7 @@ def _details(run: Run, pools: Any) -> dict[str, Any]:
     }
 
 
-def _pool_details(run: Run, data: Any) -> dict[str, Any]:
+def _pool_details(run: Run[RepeatTokensConfig], data: Any) -> dict[str, Any]:
     pool = run.pools[data.name]
     ids = list(pool.ids[:_IDS_IN_DETAILS])
     return {
@@ -83,9 +84,9 @@ def _pool_details(run: Run, data: Any) -> dict[str, Any]:
     }
 
 
-def _shown(run: Run, ids: list[int]) -> list[str]:
+def _shown(run: Run[RepeatTokensConfig], ids: list[int]) -> list[str]:
     """Tokens as a person may read them; their ids where there is no tokenizer."""
 
-    if run.tokenizer is None:
+    if not run.has_tokenizer:
         return [str(token) for token in ids]
     return [shown(run.tokenizer.token_text(token)) for token in ids]

@@ -24,6 +24,7 @@ from harness.reporting.figures.style import (
 )
 from harness.reporting.figures.tables import HIGH, LOW
 from harness.reporting.figures.text import figure_text
+from harness.reporting.pools import pools_shown
 from harness.runs.results.grouping import Setting, settings
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import shorten
@@ -70,7 +71,6 @@ def _pools_title(group: Setting) -> str:
 
 
 def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> None:
-
     for pool in names:
         curve = curve_across_seeds(group, pool)
         if curve is None:
@@ -109,7 +109,7 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
     rows: dict[str, list[IntervalRow]] = {metric: [] for metric, _ in panels}
     for group in groups:
         for pool in names:
-            if pool not in data.pool_names(group.runs[0]):
+            if pool not in pools_shown(group.runs[0]):
                 continue
             where = " ".join(part for part in (group.model, group.other) if part)
             label = f"{where}  {data.pool_label(group.runs[0], pool)}"
@@ -147,7 +147,6 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
 
 def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Every mean by model, pools and pool, with its interval and the number of seeds."""
-
     groups = settings(runs)
     rows = []
     for group in groups:

@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.repeat_tokens import data
 from harness.measure.intervals import student_t, student_t_columns, wilson_clustered
+from harness.reporting.pools import pools_shown
 from harness.runs.results.grouping import Setting
 from harness.runs.results.stored_run import StoredRun
 
@@ -27,12 +28,11 @@ class AcrossSeeds:
 
 def pools_of_all(runs: Sequence[StoredRun]) -> list[str]:
     """Every pool name, in the order first met: the colours of a picture across runs."""
-    return list(dict.fromkeys(pool for run in runs for pool in data.pool_names(run)))
+    return list(dict.fromkeys(pool for run in runs for pool in pools_shown(run)))
 
 
 def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
     """One metric of one pool over the seeds of a setting; None where no run holds it."""
-
     found = [data.measured(run, pool, name) for run in setting.runs]
     values = [value.mean for value in found if isinstance(value.mean, int | float)]
     if not values:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from experiments.repeat_tokens.config import RepeatTokensConfig
 from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
 from harness.models.activations.capture import capture
@@ -108,10 +109,10 @@ class _Work:
         return self.drawn.tokens[self.start : self.stop]
 
 
-def measure_pools(run: Run) -> list[PoolData]:
+def measure_pools(run: Run[RepeatTokensConfig]) -> list[PoolData]:
     """Draw and measure every pool; what an earlier attempt of this run has measured is read from its shards."""
     exp = run.exp
-    bos_id = run.facts.bos_id if run.facts is not None else None
+    bos_id = run.facts.bos_id
     batches, drawn = [], {}
     size = exp.batch_size or SHARD
     for name, pool in run.pools.items():
@@ -135,7 +136,7 @@ def _joined(name: str, drawn: RepeatedTokens, shards: Sequence[Mapping[str, np.n
     return PoolData(name, drawn, **values, attention=attention, layers=layers)
 
 
-def _measure(run: Run, work: _Work) -> dict[str, np.ndarray]:
+def _measure(run: Run[RepeatTokensConfig], work: _Work) -> dict[str, np.ndarray]:
     """Arrays of some sequences, float32: the fields of `PoolData`."""
     tokens = torch.from_numpy(work.tokens)
     n_pos = tokens.shape[1]
@@ -146,7 +147,9 @@ def _measure(run: Run, work: _Work) -> dict[str, np.ndarray]:
     }
 
 
-def _forward(run: Run, tokens: Int[Tensor, "batch pos"], drawn: RepeatedTokens) -> dict[str, np.ndarray]:
+def _forward(
+    run: Run[RepeatTokensConfig], tokens: Int[Tensor, "batch pos"], drawn: RepeatedTokens
+) -> dict[str, np.ndarray]:
     """One pass: statistics of every prediction and every head's attention by offset."""
     hooks = pattern_hooks(run.model)
 
@@ -201,7 +204,7 @@ def _rows(batch: Batch[_Work], arrays: Mapping[str, np.ndarray]) -> Iterable[dic
 
 
 def example_patterns(
-    run: Run, pools: Sequence[PoolData], heads: Sequence[Head]
+    run: Run[RepeatTokensConfig], pools: Sequence[PoolData], heads: Sequence[Head]
 ) -> dict[str, Float[np.ndarray, "top_head query key"]]:
     """Attention of `heads` on the first sequence of every pool, from one more pass each."""
 

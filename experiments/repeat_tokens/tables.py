@@ -6,7 +6,9 @@ import pandas as pd
 
 from experiments.repeat_tokens import data
 from harness.reporting.display import Table
-from harness.reporting.figures.tables import HIGH, LOW
+from harness.reporting.figures.tables import HIGH, LOW, interval_columns
+from harness.reporting.pools import pools_shown
+from harness.reporting.words import spaced
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 
@@ -26,10 +28,9 @@ SHOWN_TOKENS = 12
 
 def pool_metrics(run: StoredRun) -> pd.DataFrame:
     """Every mean of every pool with its interval, beside the published value."""
-
     rows = []
     for name, words in MEANS.items():
-        for pool in data.pool_names(run):
+        for pool in pools_shown(run):
             value = data.measured(run, pool, name)
             if value.mean is None:
                 continue
@@ -37,9 +38,7 @@ def pool_metrics(run: StoredRun) -> pd.DataFrame:
                 {
                     "measure": words,
                     "pool": pool,
-                    "mean": value.mean,
-                    f"mean{LOW}": value.low,
-                    f"mean{HIGH}": value.high,
+                    **interval_columns("mean", value.interval),
                     "sequences": run.metrics.get(f"{pool}/n_sequences"),
                     "published": value.published,
                 }
@@ -48,9 +47,8 @@ def pool_metrics(run: StoredRun) -> pd.DataFrame:
     return frame.drop(columns="published") if rows and not data.published(run) else frame
 
 
-def comparisons(run: StoredRun) -> pd.DataFrame | None:
+def comparisons(run: StoredRun) -> pd.DataFrame:
     """The difference between every two pools, with an interval and a permutation test."""
-
     rows = []
     for pair in run.details.get("comparisons", []):
         prefix = f"compare/{pair['a']}_vs_{pair['b']}/"
@@ -60,33 +58,28 @@ def comparisons(run: StoredRun) -> pd.DataFrame | None:
             rows.append(
                 {
                     "comparison": f"{pair['a']} − {pair['b']}",
-                    "measure": name.removesuffix("_diff").replace("_", " "),
-                    "difference": run.metrics[prefix + name],
-                    f"difference{LOW}": run.metrics.get(f"{prefix}{name}/ci_low"),
-                    f"difference{HIGH}": run.metrics.get(f"{prefix}{name}/ci_high"),
+                    "measure": spaced(name.removesuffix("_diff")),
+                    **interval_columns("difference", run.interval(prefix + name)),
                     "p (permutation)": next((run.metrics[key] for key in p_values if key in run.metrics), None),
                 }
             )
-    return pd.DataFrame(rows) if rows else None
+    return pd.DataFrame(rows)
 
 
 def top_heads(run: StoredRun) -> pd.DataFrame | None:
     """The highest-scoring heads of every pool and score."""
-
     if not data.has_heads(run):
         return None
     rows: list[dict[str, Any]] = []
     by_pool = run.details["heads"].get("by_pool", {})
     for score, words in data.SCORES.items():
-        for pool in data.pool_names(run):
+        for pool in pools_shown(run):
             rows += [
                 {
                     "score": words,
                     "pool": pool,
                     "head": head["label"],
-                    "mean attention": head["score"],
-                    f"mean attention{LOW}": head.get("low"),
-                    f"mean attention{HIGH}": head.get("high"),
+                    **interval_columns("mean attention", (head["score"], head.get("low"), head.get("high"))),
                 }
                 for head in by_pool.get(pool, {}).get(score, [])[:5]
             ]
@@ -95,7 +88,6 @@ def top_heads(run: StoredRun) -> pd.DataFrame | None:
 
 def by_position(run: StoredRun) -> pd.DataFrame:
     """Every curve over positions."""
-
     frames = []
     columns = {
         "log-prob": "logprob_mean",
@@ -106,7 +98,7 @@ def by_position(run: StoredRun) -> pd.DataFrame:
         "entropy": "entropy_mean",
     }
     length = data.seq_len(run)
-    for pool in data.pool_names(run):
+    for pool in pools_shown(run):
         curves = {words: data.position(run, pool, name) for words, name in columns.items()}
         found = {words: values for words, values in curves.items() if values is not None}
         halves = ["first"] * length + ["second"] * length
@@ -114,11 +106,10 @@ def by_position(run: StoredRun) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def head_scores(run: StoredRun) -> pd.DataFrame | None:
+def head_scores(run: StoredRun) -> pd.DataFrame:
     """The three scores of every head and pool."""
-
     rows = []
-    for pool in data.pool_names(run):
+    for pool in pools_shown(run):
         attention = data.by_offset(run, pool)
         if attention is None:
             continue
@@ -128,14 +119,13 @@ def head_scores(run: StoredRun) -> pd.DataFrame | None:
                 {"pool": pool, "layer": layer, "head": head, **{w: float(s[row, head]) for w, s in scores.items()}}
                 for head in range(attention.shape[1])
             ]
-    return pd.DataFrame(rows) if rows else None
+    return pd.DataFrame(rows)
 
 
 def pools(run: StoredRun) -> pd.DataFrame:
     """What every pool holds and how tokens were drawn from it."""
-
     rows = []
-    for name in data.pool_names(run):
+    for name in pools_shown(run):
         facts = run.details["pools"][name]
         shown = [visible(str(token)) for token in facts.get("shown", [])]
         rows.append(

@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from experiments.token_audit.config import TokenAudit
 from harness.models.tokenizers import Tokenizer
 from harness.runs.context import Outcome, Run
 from harness.tokens.vocabulary_audit import AuditedToken, ByteType, Category, VocabularyAudit, audit_vocabulary
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[TokenAudit]) -> Outcome:
     """Audit the run's tokenizer."""
 
     tokenizer = run.tokenizer
-    assert tokenizer is not None, "the lifecycle refuses a model without a tokenizer"
-    n_rows = run.facts.d_vocab if run.facts is not None else None
+    n_rows = run.facts.d_vocab if run.has_model else None
     with run.timer("audit"):
         audit = audit_vocabulary(tokenizer, n_rows)
     beyond = sorted(i for i in tokenizer.known_ids if n_rows is not None and i >= n_rows)
@@ -53,7 +53,7 @@ def metrics(audit: VocabularyAudit) -> dict[str, int]:
     }
 
 
-def _say_what_does_not_match(run: Run, audit: VocabularyAudit, beyond: list[int]) -> None:
+def _say_what_does_not_match(run: Run[TokenAudit], audit: VocabularyAudit, beyond: list[int]) -> None:
 
     unnamed = [token.id for token in audit.of(Category.NO_TOKEN)]
     if unnamed:

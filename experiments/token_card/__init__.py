@@ -10,13 +10,15 @@ records.jsonl: a line per thing asked of the model, {item, kind (verification, c
 
 Arrays (arrays.safetensors):
 
-| name                | axes    | meaning                                                                        |
-|---------------------|---------|--------------------------------------------------------------------------------|
-| indicator/<name>    | d_vocab | float64, of every token; `norm_in`, `norm_out`: lengths of the rows            |
-| context/ids         | context | int64, the well-known token that stands before it                              |
-| context/logit       | context | float32, the raw logit of the token there                                      |
-| context/logprob     | context | float32, natural logarithm of its probability                                  |
-| context/rank        | context | int64, 1: the most likely of all                                               |
+| name                  | axes    | meaning                                                                      |
+|-----------------------|---------|------------------------------------------------------------------------------|
+| indicator/<name>      | d_vocab | float64, an indicator from the weights, of every token                       |
+| indicator/norm_output | d_vocab | float64, length of every token's output row                                  |
+| indicator/norm_input  | d_vocab | float64, the same of input rows, where the model has these apart             |
+| context/ids           | context | int64, the well-known token that stands before it                            |
+| context/logit         | context | float32, the raw logit of the token there                                    |
+| context/logprob       | context | float32, natural logarithm of its probability                                |
+| context/rank          | context | int64, 1: the most likely of all                                             |
 
 Details: card (below), indicators [{name, value, rank, n, is_main}], neighbours {matrix: [{id, token, similarity}]},
 superstrings [{id, token}], made_of, part_of, verification [..], census [..], next [{id, token, prob}], context {..}.

@@ -1,4 +1,4 @@
-"""What the model answers about one token: verification, the census' tasks, and logits behind other tokens."""
+"""What the model answers about one token: verification, the census' tasks, and logits after other tokens."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.token_card.config import TokenCardConfig
 from harness.glitch.census.asking import Interviewer, TokenAnswer
 from harness.glitch.census.calibration import WellKnown, summarise, well_known
 from harness.glitch.census.questions import Question, census_questions, leading_ids, make_question
@@ -24,7 +25,7 @@ _STEPS = 3
 _NEXT = 10
 
 
-def known_tokens(run: Run, task: Task, token_id: int) -> WellKnown:
+def known_tokens(run: Run[TokenCardConfig], task: Task, token_id: int) -> WellKnown:
     """At most `exp.n_known` tokens that the model knows well, the token itself left out."""
     tokens = well_known(task, run.organism, run.pools)
     ids = [i for i in tokens.ids if i != token_id]
@@ -32,9 +33,8 @@ def known_tokens(run: Run, task: Task, token_id: int) -> WellKnown:
     return WellKnown(tuple(sorted(ids[place] for place in drawn)), tokens.where)
 
 
-def verify(run: Run, model: CausalModel, token_id: int) -> list[dict[str, Any]]:
+def verify(run: Run[TokenCardConfig], model: CausalModel, token_id: int) -> list[dict[str, Any]]:
     """The token's probability at the first three positions of Magikarp's prompts, those that fit."""
-    assert run.tokenizer is not None and run.facts is not None
     found = []
     for task in VERIFICATION:
         question = make_question(TEMPLATES[task], run.tokenizer, run.facts, run.exp.bos, ChatRule.NEVER, _STEPS)
@@ -61,13 +61,12 @@ def verify(run: Run, model: CausalModel, token_id: int) -> list[dict[str, Any]]:
     return found
 
 
-def _probabilities(run: Run, model: CausalModel, question: Question, ids: Sequence[int]) -> Any:
-    assert run.tokenizer is not None
+def _probabilities(run: Run[TokenCardConfig], model: CausalModel, question: Question, ids: Sequence[int]) -> Any:
     prompts = {i: question.prompt(i, run.tokenizer) for i in ids}
     return target_probabilities(model, ids, prompts.__getitem__, _STEPS, run.exp.batch_size)
 
 
-def _known_share(run: Run, model: CausalModel, question: Question, token_id: int) -> dict[str, Any]:
+def _known_share(run: Run[TokenCardConfig], model: CausalModel, question: Question, token_id: int) -> dict[str, Any]:
     """How many well-known tokens the same prompt gets out of the model."""
     known = known_tokens(run, question.task, token_id)
     if not known.ids:
@@ -80,9 +79,10 @@ def _known_share(run: Run, model: CausalModel, question: Question, token_id: int
     }
 
 
-def take_part_in_census(run: Run, interviewer: Interviewer, token_id: int) -> tuple[list[dict[str, Any]], bool | None]:
+def take_part_in_census(
+    run: Run[TokenCardConfig], interviewer: Interviewer, token_id: int
+) -> tuple[list[dict[str, Any]], bool | None]:
     """The answers to the three tasks, each with its calibration, and the verdict (None: no informative task)."""
-    assert run.tokenizer is not None and run.facts is not None
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
     calibrations: dict[Task, Calibration] = {}
     answers: dict[Task, TokenAnswer] = {}
@@ -121,24 +121,25 @@ def take_part_in_census(run: Run, interviewer: Interviewer, token_id: int) -> tu
     return rows, record.glitch
 
 
-def look_behind(run: Run, model: CausalModel, token_id: int) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """The token's logit, log-probability and rank behind well-known tokens; and what the model expects behind it."""
-    assert run.tokenizer is not None and run.facts is not None
+def look_behind(
+    run: Run[TokenCardConfig], model: CausalModel, token_id: int
+) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """The token's logit, log-probability and rank after well-known tokens; and what the model expects after it."""
     known = known_tokens(run, Task.REPETITION, token_id)
     front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
     logits = torch.stack(
         [model.logits(torch.tensor([[*front, i]]))[0, -1].float().cpu() for i in (*known.ids, token_id)]
     )
-    behind, own = logits[:-1], logits[-1]
-    logprobs = behind.log_softmax(dim=-1)
+    in_context, alone = logits[:-1], logits[-1]
+    logprobs = in_context.log_softmax(dim=-1)
     arrays = {
         "context/ids": np.array(known.ids, dtype=np.int64),
-        "context/logit": behind[:, token_id].numpy(),
+        "context/logit": in_context[:, token_id].numpy(),
         "context/logprob": logprobs[:, token_id].numpy(),
         # A tie counts against the token.
-        "context/rank": (behind >= behind[:, token_id : token_id + 1]).sum(dim=-1).numpy(),
+        "context/rank": (in_context >= in_context[:, token_id : token_id + 1]).sum(dim=-1).numpy(),
     }
-    best = own.softmax(dim=-1).topk(min(_NEXT, len(own)))
+    best = alone.softmax(dim=-1).topk(min(_NEXT, len(alone)))
     names = [shown(run.tokenizer.token_text(int(i))) for i in best.indices]
     found = [
         {"id": int(i), "token": name, "prob": float(p)}

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from harness.errors import Rejected
 from harness.glitch.indicators import known_unused_ids
+from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.lookup import find_token
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -31,12 +31,11 @@ class TokenCardConfig:
                 raise Rejected.key(f"exp.{name}", getattr(self, name), "1 or more")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[TokenCardConfig]) -> None:
     """Refuse what is not one token, before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    tokenizer = require_tokenizer(context)
-    assert context.facts is not None
+    tokenizer = context.tokenizer
     if context.exp.token is None:
         raise Rejected.key("exp.token", None, f"an id from 0 to {context.facts.d_vocab - 1}, or the text of one token")
     find_token(context.exp.token, context.facts.d_vocab, tokenizer, "exp.token")

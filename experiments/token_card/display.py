@@ -1,10 +1,37 @@
 """How a run of exp=token_card is shown."""
 
-from experiments.token_card.figures import FIGURES, TABLES, headline
-from harness.reporting.display import Display
+from collections.abc import Sequence
 
-DISPLAY = Display(
-    headline=headline,
-    figures=FIGURES,
-    tables=TABLES,
-)
+from experiments.token_card.figures import FIGURES
+from experiments.token_card.tables import KINDS, NUMBERS, TABLES
+from harness.measure.formatting import number
+from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def _asked(run: StoredRun) -> str:
+    if run.metrics.get("max_prob") is None:
+        return "no prompt fits"
+    return number(run.metrics["max_prob"]) + ("" if run.metrics["verification_informative"] else " (uninformative)")
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """The few things one wants to know first."""
+    card, metrics = run.details["card"], run.metrics
+    glitch = metrics.get("glitch")
+    main = next((row for row in run.details["indicators"] if row["is_main"]), None)
+    facts = {
+        "token": f"{card['token']} (id {card['id']})",
+        "kind": KINDS[card["category"]],
+        "census": "no verdict" if glitch is None else "glitch token" if glitch else "passes",
+        "probability when asked for": _asked(run),
+    }
+    if main is not None:
+        facts[NUMBERS[main["name"]]] = f"{number(main['value'])}, rank {main['rank']:,} of {main['n']:,}"
+    if card["exposures"]:
+        facts["shown in training"] = f"{card['exposures']['total']:,} times"
+    return [HeadlineRow(name, {"value": value}) for name, value in facts.items()]
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

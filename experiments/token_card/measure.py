@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.token_card.asking import look_behind, take_part_in_census, verify
+from experiments.token_card.config import TokenCardConfig
 from experiments.token_card.rows import RowFacts, read_rows
 from experiments.token_card.vocabulary import Word, as_details, look_up
 from harness.glitch.census.asking import Interviewer
@@ -22,9 +23,9 @@ from harness.tokens.vocabulary_audit import Category
 Metrics = dict[str, float | int | str | None]
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[TokenCardConfig]) -> Outcome:
     """Everything about the token that `exp.token` names."""
-    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
+    assert run.exp.token is not None, "config.check refuses a card of no token"
     token_id = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer, "exp.token")
     vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
     word = look_up(token_id, run.tokenizer, run.facts, vocabulary)
@@ -56,7 +57,7 @@ def measure(run: Run) -> Outcome:
     return Outcome(_metrics(word, rows, verification, glitch, context, details["card"]["exposures"]), arrays, details)
 
 
-def _say(run: Run, word: Word) -> None:
+def _say(run: Run[TokenCardConfig], word: Word) -> None:
     if word.is_reachable or word.token.category is Category.SPECIAL:
         return
     others = len(word.token.encodes_to)
@@ -65,7 +66,7 @@ def _say(run: Run, word: Word) -> None:
 
 
 def _record(
-    run: Run,
+    run: Run[TokenCardConfig],
     vocabulary: CensusVocabulary,
     verification: list[dict[str, Any]],
     census: list[dict[str, Any]],

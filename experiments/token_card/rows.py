@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from experiments.token_card.config import TokenCardConfig
 from harness.errors import Rejected
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.indicators import UnusedIds, known_unused_ids, main_indicator, weight_indicators
@@ -45,9 +46,8 @@ class RowFacts:
         return found
 
 
-def read_rows(run: Run, model: CausalModel, token_id: int, vocabulary: CensusVocabulary) -> RowFacts:
+def read_rows(run: Run[TokenCardConfig], model: CausalModel, token_id: int, vocabulary: CensusVocabulary) -> RowFacts:
     """Indicators, lengths and nearest neighbours (cosine) in every matrix the model has."""
-    assert run.facts is not None
     d_vocab = run.facts.d_vocab
     matrices = {"output": model.unembedding().float().cpu().numpy()[:d_vocab]}
     if not model.is_tied:

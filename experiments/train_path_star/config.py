@@ -11,13 +11,13 @@ from harness.runs.experiment import CheckContext, Experiment
 MODEL = "model"
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[PathStarRecipe]) -> None:
     """Refuse what cannot be trained before anything is written."""
 
     check_recipe(context.exp)
 
 
-def inputs(config: RunConfig, identity: ModelIdentity | None) -> Mapping[str, str]:
+def inputs(config: RunConfig[PathStarRecipe], identity: ModelIdentity | None) -> Mapping[str, str]:
     """What the answer depends on beside the recipe: the bytes of data files and of the weights to start from."""
 
     del identity

@@ -1,9 +1,24 @@
 """How a run of exp=train_path_star is shown."""
 
-from experiments.train_path_star.figures import FIGURES, headline
+from experiments.train_path_star.figures import FIGURES, objective
+from harness.measure.formatting import number
 from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
 
-DISPLAY = Display(
-    headline=headline,
-    figures=FIGURES,
-)
+
+def headline(run: StoredRun) -> list[HeadlineRow]:
+    """Steps, loss and the last probe."""
+    return [
+        HeadlineRow(
+            f"{run.details['task']} {objective(run).label}",
+            {
+                "steps": str(run.metrics["steps"]),
+                "loss (nats)": number(run.metrics["final_loss"], 4),
+                "exact match (probe)": number(run.metrics["probe/exact_match"], 3),
+            },
+        )
+    ]
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES)

@@ -1,44 +1,26 @@
-"""Picture and headline numbers of one train_path_star run, from its stored files."""
+"""Pictures of one train_path_star run, from its stored files."""
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from harness.measure.formatting import number
 from harness.path_star.graphs import parse_graph
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import ObjectiveName
 from harness.reporting.display import Figure
 from harness.reporting.figures.style import COLOURS, LINE_STYLES, QUIET, TWO_COLUMNS, new_figure
-from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 MOST_CURVES = 7
 """Nodes that can still be told apart by colour; of a longer answer the second stands out and the others are alike."""
 
 
-def headline(run: StoredRun) -> list[HeadlineRow]:
-    """Steps, loss and the last probe."""
-
-    return [
-        HeadlineRow(
-            f"{run.details['task']} {_objective(run).label}",
-            {
-                "steps": str(run.metrics["steps"]),
-                "loss (nats)": number(run.metrics["final_loss"], 4),
-                "exact match (probe)": number(run.metrics["probe/exact_match"], 3),
-            },
-        )
-    ]
-
-
-def _objective(run: StoredRun) -> ObjectiveName:
+def objective(run: StoredRun) -> ObjectiveName:
     return ObjectiveName(run.details["objective"])
 
 
 def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
     """Loss, and exact match with every node's accuracy, against the step."""
-
     # A training shorter than the mean that a point is has no loss, one shorter than a probe no exact match.
     losses, probes = _points(run, "loss"), _points(run, "exact_match")
     if losses.empty and probes.empty:
@@ -53,7 +35,7 @@ def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
     if not probes.empty:
         _draw_probes(right, run, probes)
     right.set(xlabel="step", ylabel="share right, held-out graphs", ylim=(-0.03, 1.03))
-    kind = _objective(run)
+    kind = objective(run)
     solved = ", ended as solved" if run.details["is_solved"] else ""
     title = f"{run.details['task']}, {kind.label}, {run.details['architecture']}, {run.details['steps']} steps{solved}"
     figure.suptitle(title, fontsize=7, x=0.01, ha="left")
@@ -64,13 +46,11 @@ def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
 
 def _points(run: StoredRun, name: str) -> pd.DataFrame:
     """The records that hold `name`."""
-
     return run.records.dropna(subset=[name]) if name in run.records else pd.DataFrame()
 
 
 def _draw_probes(axes: Axes, run: StoredRun, probes: pd.DataFrame) -> None:
-
-    kind = _objective(run)
+    kind = objective(run)
     names = node_names(parse_graph(str(run.config["exp"]["graph"]))[1], kind.is_reversed)
     others = iter((*COLOURS[1:-1], *COLOURS[1:-1]))
     few = len(names) <= MOST_CURVES

@@ -8,7 +8,7 @@ from harness.path_star.training import train_path_model
 from harness.runs.context import Outcome, Run
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[PathStarRecipe]) -> Outcome:
     """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
 
     recipe: PathStarRecipe = run.exp

@@ -10,7 +10,7 @@ from harness.organism.training import train_organism
 from harness.runs.context import Outcome, Run
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[RecipeConfig]) -> Outcome:
     """Train the recipe in `run.exp`; the run's own seed varies nothing here, the recipe has seeds of its own."""
 
     recipe: RecipeConfig = run.exp

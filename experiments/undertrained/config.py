@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from harness.errors import Rejected
 from harness.glitch.indicators import known_unused_ids
+from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.prompts import Task
 from harness.tokens.prompts.rules import BosRule
 from harness.tokens.prompts.templates import prompt_versions
@@ -32,12 +32,10 @@ class UndertrainedConfig:
             raise Rejected.key("exp.percentile", self.percentile, "above 0, at most 100")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[UndertrainedConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    require_tokenizer(context)
-    assert context.facts is not None
     if context.exp.unused_ids is not None:
         known_unused_ids(context.facts, context.exp.unused_ids)
 

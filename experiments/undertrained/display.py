@@ -1,10 +1,39 @@
 """How a run of exp=undertrained is shown."""
 
-from experiments.undertrained.figures import FIGURES, TABLES, headline
-from harness.reporting.display import Display
+from collections.abc import Sequence
+from typing import Any
 
-DISPLAY = Display(
-    headline=headline,
-    figures=FIGURES,
-    tables=TABLES,
-)
+from experiments.undertrained.figures import FIGURES
+from experiments.undertrained.tables import TABLES
+from harness.measure.formatting import number
+from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """How many candidates were verified, here and where it was published."""
+    metrics = run.metrics
+
+    def values(verified: Any, candidates: Any, threshold: Any) -> dict[str, str]:
+        return {"verified": str(verified), "ordinary candidates": str(candidates), "indicator up to": number(threshold)}
+
+    verified = metrics["verified"] if metrics.get("verified") is not None else "no prompt fits"
+    label = "under-trained" if metrics.get("informative") else "under-trained (uninformative)"
+    rows = [HeadlineRow(label, values(verified, metrics["candidates_ordinary"], metrics["verification_threshold"]))]
+    published = run.details.get("published")
+    if published:
+        rows.append(
+            HeadlineRow(
+                "published",
+                values(
+                    published["verified_count"],
+                    published["candidates_non_special"],
+                    published["verification_threshold"],
+                ),
+            )
+        )
+    return rows
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.undertrained.config import PROMPTS
+from experiments.undertrained.config import PROMPTS, UndertrainedConfig
 from experiments.undertrained.data import Verified, Weights
-from experiments.undertrained.summary import summarise
+from experiments.undertrained.metrics import summarise
 from experiments.undertrained.verifier import Verifier
 from harness.errors import Rejected
 from harness.glitch.census.calibration import well_known
@@ -25,9 +25,8 @@ _SHARD = 64
 _MOST_KNOWN = 128
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[UndertrainedConfig]) -> Outcome:
     """Indicators from the weights, then the verification of the candidates."""
-    assert run.identity is not None and run.facts is not None and run.tokenizer is not None
     audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
     with run.timer("load"):
         model = CausalModel.load(run.identity, run.config.model)
@@ -47,8 +46,7 @@ def measure(run: Run) -> Outcome:
     return summarise(run, audit, weights, threshold, verifier, calibration, verified, vocabulary)
 
 
-def _weights(run: Run, model: CausalModel) -> Weights:
-    assert run.facts is not None
+def _weights(run: Run[UndertrainedConfig], model: CausalModel) -> Weights:
     try:
         unused = known_unused_ids(run.facts, run.exp.unused_ids)
     except Rejected:
@@ -63,24 +61,22 @@ def _weights(run: Run, model: CausalModel) -> Weights:
     return Weights(found, main_indicator(model.is_tied), model.is_tied, unused)
 
 
-def _is_ok(run: Run, audit: VocabularyAudit) -> np.ndarray:
+def _is_ok(run: Run[UndertrainedConfig], audit: VocabularyAudit) -> np.ndarray:
     """Reachable ordinary tokens: Magikarp counts single bytes that are characters of their own among them."""
-    assert run.tokenizer is not None
     ascii_bytes = [t for t in audit.of(Category.BYTE) if t.byte_type is ByteType.ASCII]
     encoded = run.tokenizer.encode_batch([token.text for token in ascii_bytes])
     reachable = {t.id for t, ids in zip(ascii_bytes, encoded, strict=True) if ids == [t.id]}
     return np.array([token.category is Category.OK or token.id in reachable for token in audit.tokens])
 
 
-def _is_special(run: Run, audit: VocabularyAudit) -> np.ndarray:
-    assert run.tokenizer is not None
+def _is_special(run: Run[UndertrainedConfig], audit: VocabularyAudit) -> np.ndarray:
     special = list(audit.of(Category.SPECIAL))
     encoded = run.tokenizer.encode_batch([token.text for token in special])
     reachable = {token.id for token, ids in zip(special, encoded, strict=True) if ids == [token.id]}
     return np.array([token.id in reachable for token in audit.tokens])
 
 
-def _calibrate(run: Run, verifier: Verifier) -> dict[str, Any]:
+def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, Any]:
     """The share of tokens the model knows well that it says when asked: without it a verified token means nothing."""
     tokens = well_known(PROMPTS[0], run.organism, run.pools)
     ids = tokens.ids
@@ -112,14 +108,14 @@ def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
 
 
 def _verify(
-    run: Run,
+    run: Run[UndertrainedConfig],
     verifier: Verifier,
     weights: Weights,
     audit: VocabularyAudit,
     vocabulary: CensusVocabulary,
     ids: tuple[int, ...],
 ) -> Verified:
-    counts = None if run.facts is None or run.facts.exposures is None else run.facts.exposures.total
+    counts = None if run.facts.exposures is None else run.facts.exposures.total
 
     def rows(batch: Batch[tuple[int, ...]], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
         found = _collect(verifier, batch.work, [arrays])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.undertrained.config import PROMPTS
+from experiments.undertrained.config import PROMPTS, UndertrainedConfig
 from harness.glitch.census.questions import Question, make_question
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.verification import target_probabilities
@@ -18,8 +18,7 @@ N_STEPS = 3
 class Verifier:
     """The model with the prompts that fit its window."""
 
-    def __init__(self, run: Run, model: CausalModel) -> None:
-        assert run.tokenizer is not None and run.facts is not None
+    def __init__(self, run: Run[UndertrainedConfig], model: CausalModel) -> None:
         self.run, self.model, self.tokenizer = run, model, run.tokenizer
         self.questions: dict[Task, Question] = {}
         self.all_questions: dict[Task, Question] = {}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Rejected
+from harness.models.answers.requirements import require_plain_weights
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.runs.requirements import require_plain_weights, require_tokenizer
 from harness.tokens.prompts.rules import BosRule
 
 
@@ -41,13 +41,12 @@ class UnusedLogitsConfig:
             raise Rejected.key("exp.window", self.window, "2 or more")
 
 
-def check(context: CheckContext) -> None:
+def check(context: CheckContext[UnusedLogitsConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
 
     require_plain_weights(context.config.model)
-    tokenizer = require_tokenizer(context)
+    tokenizer = context.tokenizer
     facts, exp = context.facts, context.exp
-    assert facts is not None
     room = None if facts.n_ctx is None else facts.n_ctx - 1
     if room is not None and exp.window > room:
         raise Rejected.key("exp.window", exp.window, f"2 to {room} with this model's window")
@@ -57,7 +56,7 @@ def check(context: CheckContext) -> None:
             raise Rejected(f"exp.prompts: {prompt[:40]!r} is {n} tokens, allowed: at most {room}")
 
 
-def inputs(config: RunConfig, _: object) -> dict[str, str]:
+def inputs(config: RunConfig[UnusedLogitsConfig], _: object) -> dict[str, str]:
     """The bytes of the running text. Raises `Rejected` where there is no such file."""
     path = config.exp.text_file
     if path is None:

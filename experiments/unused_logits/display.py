@@ -1,10 +1,40 @@
 """How a run of exp=unused_logits is shown."""
 
-from experiments.unused_logits.figures import FIGURES, TABLES, headline
-from harness.reporting.display import Display
+from collections.abc import Sequence
 
-DISPLAY = Display(
-    headline=headline,
-    figures=FIGURES,
-    tables=TABLES,
-)
+from experiments.unused_logits.figures import FIGURES
+from experiments.unused_logits.tables import TABLES
+from harness.measure.formatting import number
+from harness.reporting.display import Display
+from harness.reporting.pools import pools_shown
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def _interval(mean: float, low: float | None, high: float | None) -> str:
+    """Mean and interval, each with digits of its own: they may be tiny."""
+    ends = f" [{number(low, 2)}, {number(high, 2)}]" if low is not None and high is not None else ""
+    return f"{number(mean, 2)}{ends}"
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """One row a pool, for running text, and the misreading."""
+    metrics = run.metrics
+    rows = []
+    for pool in pools_shown(run):
+        total, top = f"{pool}/text/total_probability", f"{pool}/text/in_top_k"
+        rows.append(
+            HeadlineRow(
+                pool,
+                {
+                    "probability of all": _interval(*run.interval(total)),
+                    f"in top {run.details['top_k']}": number(metrics[top], 2),
+                    "highest logit": number(metrics[f"{pool}/last/logit_max"], 2),
+                    "its probability": number(metrics[f"{pool}/last/probability_of_logit_max"]),
+                },
+            )
+        )
+    return rows
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

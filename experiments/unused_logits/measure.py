@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from experiments.unused_logits.config import UnusedLogitsConfig
 from experiments.unused_logits.text import RUNNING_TEXT
 from harness.errors import RunFailed
 from harness.glitch.census.questions import leading_ids
@@ -51,9 +52,8 @@ def pool_statistics(
     return raw, probability, probability.sum(dim=-1), rank.double()
 
 
-def measure(run: Run) -> Outcome:
+def measure(run: Run[UnusedLogitsConfig]) -> Outcome:
     """Read everything, shard by shard, and summarise."""
-    assert run.identity is not None and run.tokenizer is not None
     sequences = [_prompts(run), _windows(run)]
     with run.timer("load"):
         model = CausalModel.load(run.identity, run.config.model)
@@ -64,14 +64,12 @@ def measure(run: Run) -> Outcome:
     return _summarise(run, sequences, found)
 
 
-def _prompts(run: Run) -> Sequences:
-    assert run.tokenizer is not None and run.facts is not None
+def _prompts(run: Run[UnusedLogitsConfig]) -> Sequences:
     front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
     return Sequences("prompts", tuple((*front, *run.tokenizer.encode(text)) for text in run.exp.prompts), len(front))
 
 
-def _windows(run: Run) -> Sequences:
-    assert run.tokenizer is not None and run.facts is not None
+def _windows(run: Run[UnusedLogitsConfig]) -> Sequences:
     exp = run.exp
     try:
         text = RUNNING_TEXT if exp.text_file is None else exp.text_file.read_text(encoding="utf-8")
@@ -87,8 +85,8 @@ def _windows(run: Run) -> Sequences:
     return Sequences("text", tuple((*front, *window) for window in windows), len(front))
 
 
-def _read(run: Run, model: CausalModel, sequences: Sequences) -> dict[str, np.ndarray]:
-    """Arrays of one kind; positions of all sequences one behind the other."""
+def _read(run: Run[UnusedLogitsConfig], model: CausalModel, sequences: Sequences) -> dict[str, np.ndarray]:
+    """Arrays of one kind; positions of all sequences one after the other."""
 
     def compute(batch: Batch[tuple[int, ...]]) -> dict[str, np.ndarray]:
         parts: dict[str, list[np.ndarray]] = {}
@@ -133,8 +131,9 @@ def _ranks(logits: Float[Tensor, " d_vocab"], ids: Sequence[int]) -> Tensor:
     return (len(ordered) - torch.searchsorted(ordered, chosen, right=True) + 1).double()
 
 
-def _rows(run: Run, sequences: Sequences, number: int, arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    assert run.tokenizer is not None
+def _rows(
+    run: Run[UnusedLogitsConfig], sequences: Sequences, number: int, arrays: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
     places = np.flatnonzero(arrays["sequence"] == number)
     ids = sequences.ids[number][max(0, sequences.n_front - 1) :]
     rows = []
@@ -153,8 +152,9 @@ def _rows(run: Run, sequences: Sequences, number: int, arrays: Mapping[str, np.n
     return rows
 
 
-def _summarise(run: Run, sequences: Sequence[Sequences], found: Mapping[str, Mapping[str, np.ndarray]]) -> Outcome:
-    assert run.facts is not None
+def _summarise(
+    run: Run[UnusedLogitsConfig], sequences: Sequence[Sequences], found: Mapping[str, Mapping[str, np.ndarray]]
+) -> Outcome:
     metrics: dict[str, float | int | str | None] = {"d_vocab": run.facts.d_vocab, "top_k": run.exp.top_k}
     arrays: dict[str, np.ndarray] = {}
     for pool in run.pools.values():
@@ -233,10 +233,9 @@ def _misreading(pool: str, last: Mapping[str, np.ndarray]) -> dict[str, float | 
 
 
 def _likeliest_at_the_end(
-    run: Run, pool: str, ids: Sequence[int], last: Mapping[str, np.ndarray]
+    run: Run[UnusedLogitsConfig], pool: str, ids: Sequence[int], last: Mapping[str, np.ndarray]
 ) -> list[dict[str, Any]]:
     def row(number: int, place: int) -> dict[str, Any]:
-        assert run.tokenizer is not None
         logit = float(last[f"{pool}/last_logit"][number, place])
         return {
             "prompt": shown(run.exp.prompts[number], 80),

@@ -3,28 +3,19 @@
 import gc
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
-import psutil
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from harness.errors import Rejected, RunFailed
 from harness.models.loaded import LoadedModel
+from harness.models.memory import PassSizes, memory_budget
 
 logger = logging.getLogger(__name__)
 
 LARGEST = 32
-_FLOAT32_BYTES = 4
-# Activations alive at once inside a block, in multiples of [pos d_model]: residual, normed copy, the four-times wider
-# hidden layer before and after its non-linearity.
-_STREAMS = 12
-# Of the machine's memory, so that the same machine gives the same batch size whatever else runs on it, as long as
-# that much is free.
-_SHARE_OF_TOTAL = 0.25
-_SHARE_OF_FREE = 0.7
 
 T = TypeVar("T")
 
@@ -54,26 +45,14 @@ def choose_batch_size(model: LoadedModel, n_pos: int, requested: int | None = No
 def bytes_per_sequence(model: LoadedModel, n_pos: int) -> int:
     """An upper estimate of the memory one sequence needs during a pass, weights excluded."""
     structure = model.structure
-    item = torch.empty((), dtype=model.dtype).element_size()
-    logits = n_pos * structure.d_vocab * (item + _FLOAT32_BYTES)
-    # Scores, their float32 softmax, the pattern and a reducer's copy of one layer.
-    patterns = 4 * structure.n_heads * n_pos**2 * _FLOAT32_BYTES if structure.has_attention_patterns else 0
-    streams = _STREAMS * n_pos * structure.d_model * max(item, _FLOAT32_BYTES)
-    return logits + patterns + streams
-
-
-def memory_budget(device: str) -> int:
-    """Bytes that one pass may use on a device, with its weights already there."""
-    if device.startswith("cuda"):
-        free, _ = torch.cuda.mem_get_info(torch.device(device))
-        return int(free * _SHARE_OF_FREE)
-
-    memory = psutil.virtual_memory()
-    limit, used = _container_memory()
-    total, free = memory.total, memory.available
-    if limit is not None and limit < total:
-        total, free = limit, min(free, max(0, limit - used))
-    return int(min(total * _SHARE_OF_TOTAL, free * _SHARE_OF_FREE))
+    sizes = PassSizes(
+        structure.n_layers,
+        structure.n_heads if structure.has_attention_patterns else 0,
+        structure.d_model,
+        structure.d_vocab,
+        torch.empty((), dtype=model.dtype).element_size(),
+    )
+    return sizes.whole_pass(n_pos)
 
 
 def halve_on_oom(
@@ -105,18 +84,3 @@ def halve_on_oom(
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return results
-
-
-def _container_memory(root: Path = Path("/sys/fs/cgroup")) -> tuple[int | None, int]:
-    """Limit and use of the control group this process runs in (version 2, then 1), in bytes."""
-    for limit_name, used_name in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            limit, used = (root / limit_name).read_text().strip(), (root / used_name).read_text().strip()
-        except OSError:  # not this version, or no control group at all
-            continue
-        if limit.isdigit():
-            return int(limit), int(used)
-    return None, 0

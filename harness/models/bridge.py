@@ -3,7 +3,6 @@
 Hugging Face weights run unchanged unless `model.compatibility_mode` asks for TransformerLens' folded ones.
 """
 
-import gc
 import hashlib
 import inspect
 import json
@@ -21,13 +20,13 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerFast
 
-from harness.errors import HarnessError, Rejected, RunFailed, nearest
+from harness.errors import Rejected, RunFailed, nearest
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.device import resolve_device
-from harness.models.identity import ModelIdentity, ModelSource
+from harness.models.identity import ModelIdentity
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
-from harness.models.quiet import LoadReport, quiet_loading
+from harness.models.loading import free_memory, input_rows, lens_version, loading, output_rows
 
 logger = logging.getLogger(__name__)
 
@@ -73,24 +72,18 @@ class BridgedModel(LoadedModel):
     ) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of one pass; see `LoadedModel.forward`."""
         bridge = self._opened()
-        if self.n_ctx is not None and tokens.shape[1] > self.n_ctx:
-            raise RunFailed(f"sequences of {tokens.shape[1]} tokens do not fit the model's window of {self.n_ctx}")
+        self._refuse_longer(tokens.shape[1])
         with torch.inference_mode(), _hooked(self._points, _in_order(reducers, edits)):
             logits: Tensor = bridge(tokens.to(self._device), return_type="logits", **self._options)
         return logits
 
     def embedding(self) -> Float[Tensor, "d_vocab d_model"]:
         """The embedding's rows as the model computes with them; shares the model's memory."""
-        weight: Tensor = self._opened().original_model.get_input_embeddings().weight.detach()
-        return weight
+        return input_rows(self._opened().original_model)
 
     def unembedding(self) -> Float[Tensor, "d_vocab d_model"]:
         """The unembedding's rows, one per token; shares the model's memory."""
-        module = self._opened().original_model.get_output_embeddings()
-        if module is None:
-            raise RunFailed("this architecture has no unembedding matrix")
-        weight: Tensor = module.weight.detach()
-        return weight
+        return output_rows(self._opened().original_model)
 
     def close(self) -> None:
         """Let go of the weights; safe to call twice."""
@@ -99,10 +92,7 @@ class BridgedModel(LoadedModel):
             return
         bridge.close()
         del bridge
-        # Bridge, config and components refer to one another in circles: only the collector frees the weights.
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_memory()
 
     def _opened(self) -> Any:
         if self._bridge is None:
@@ -118,8 +108,8 @@ def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
     """
     device = None if config.device_map is not None else resolve_device(config)
     file = load_config_file(identity, config.trust_remote_code)
-    with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
-        bridge = _boot_bridge(identity, config, device, report)
+    with loading(identity, config):
+        bridge = _boot_bridge(identity, config, device)
         _reject_other_tasks(bridge, identity)
         if config.compatibility_mode:
             _enable_compatibility(bridge, config)
@@ -143,56 +133,19 @@ def fingerprint(identity: ModelIdentity, config: ModelConfig) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | None, report: LoadReport) -> Any:
-
+def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | None) -> Any:
     options: dict[str, Any] = {"device": device} if device is not None else {"device_map": config.device_map}
-    try:
-        bridge = TransformerBridge.boot_transformers(
-            identity.location,
-            revision=identity.revision,
-            dtype=getattr(torch, config.dtype.value),
-            trust_remote_code=config.trust_remote_code,
-            tokenizer=_placeholder_tokenizer(),
-            # The bridge asks for every layer's attention in the output, which would keep all of them in memory;
-            # its pattern hooks fire without.
-            hf_config_overrides={"output_attentions": False},
-            **options,
-        )
-    except HarnessError:
-        raise
-    except torch.OutOfMemoryError as error:
-        raise RunFailed(f"not enough memory on {device or config.device_map} to load {identity.name}") from error
-    except MemoryError as error:
-        raise RunFailed(f"not enough memory to load {identity.name}") from error
-    except Exception as error:
-        raise _load_error(identity, config, report, error) from error
-    if report.missing:
-        raise _incomplete(identity, "lack", report.missing)
-    return bridge
-
-
-def _load_error(identity: ModelIdentity, config: ModelConfig, report: LoadReport, error: Exception) -> HarnessError:
-    """The line that says what a failed load means."""
-    text = " ".join(str(error).split())
-    if report.mismatched:
-        return _incomplete(identity, "have another shape than config.json says for", report.mismatched)
-    if "trust_remote_code" in text:
-        return Rejected(
-            f"model.trust_remote_code: got {str(config.trust_remote_code).lower()}, allowed: true, for a model like "
-            f"{identity.name} that runs its own Python code (read that code first)"
-        )
-    if "Could not determine supported architecture" in text or "Unsupported architecture" in text:
-        return Rejected(
-            f"model.name: got {identity.name!r}: its architecture is not one that TransformerLens {_lens()} can boot"
-        )
-    if config.device_map is not None and ("device_map" in text or "accelerate" in text.lower()):
-        return Rejected(f"model.device_map: got {config.device_map!r}: {text[:300]}")
-    return Rejected(f"model.name: got {identity.name!r}: it cannot be loaded ({type(error).__name__}: {text[:300]})")
-
-
-def _incomplete(identity: ModelIdentity, problem: str, names: list[str]) -> Rejected:
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return Rejected(f"model.name: got {identity.name!r}: its weights {problem} {len(names)} tensors ({shown})")
+    return TransformerBridge.boot_transformers(
+        identity.location,
+        revision=identity.revision,
+        dtype=getattr(torch, config.dtype.value),
+        trust_remote_code=config.trust_remote_code,
+        tokenizer=_placeholder_tokenizer(),
+        # The bridge asks for every layer's attention in the output, which would keep all of them in memory;
+        # its pattern hooks fire without.
+        hf_config_overrides={"output_attentions": False},
+        **options,
+    )
 
 
 def _reject_other_tasks(bridge: Any, identity: ModelIdentity) -> None:
@@ -210,7 +163,7 @@ def _enable_compatibility(bridge: Any, config: ModelConfig) -> None:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise Rejected(
-            f"model.compatibility_mode: got true, allowed: false for {config.name}: TransformerLens {_lens()} "
+            f"model.compatibility_mode: got true, allowed: false for {config.name}: TransformerLens {lens_version()} "
             f"refuses it ({type(error).__name__}: {reason})"
         ) from error
 
@@ -240,7 +193,7 @@ def _placeholder_tokenizer() -> Any:
 
 
 def _hook_names(bridge: Any) -> tuple[str, ...]:
-    # Hooks behind a switch that is off would be accepted and never fire.
+    # Hooks that a switch turns off would be accepted and never fire.
     points = bridge.hook_dict.items()
     return tuple(sorted(name for name, point in points if bridge._gated_hook_reason(point.name or name) is None))
 
@@ -295,7 +248,3 @@ def _reading(reduce: Callable[[Tensor], None]) -> Callable[..., None]:
         reduce(activation)
 
     return read
-
-
-def _lens() -> str:
-    return version("transformer-lens")

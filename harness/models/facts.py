@@ -12,13 +12,12 @@ from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.config_file import ConfigFile, load_config_file
 from harness.models.identity import ModelIdentity
+from harness.models.organism_files import EXPOSURES_FILE
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import Exposures, VocabFacts
 
 logger = logging.getLogger(__name__)
-
-EXPOSURES_FILE = "exposures.safetensors"
 
 
 def load_facts(

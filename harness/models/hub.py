@@ -1,6 +1,7 @@
 """What the Hugging Face hub says of a model name: its commit, or which of the ways to fail this is."""
 
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def resolve_commit(config: ModelConfig) -> str:
         if cached is None:
             raise _rejected(config, "the hub is switched off (HF_HUB_OFFLINE) and the local cache does not have it")
         return cached
-    return _ask_hub(config)
+    return _ask_hub(config.name, config.revision)
 
 
 def config_json_path(name: str, revision: str | None) -> Path:
@@ -55,7 +56,7 @@ def repository_files(name: str, revision: str | None) -> frozenset[str]:
 
     if not constants.HF_HUB_OFFLINE:
         try:
-            return frozenset(HfApi().list_repo_files(name, revision=revision))
+            return _list_files(name, revision)
         except Exception as error:
             if not _is_unreachable(error):
                 raise _explained(ModelConfig(name=name, revision=revision), error) from error
@@ -63,8 +64,16 @@ def repository_files(name: str, revision: str | None) -> frozenset[str]:
     return frozenset(path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*"))
 
 
-def _ask_hub(config: ModelConfig) -> str:
+@cache
+def _list_files(name: str, revision: str | None) -> frozenset[str]:
+    """What the hub answers, asked once per process; an error is not kept."""
+    return frozenset(HfApi().list_repo_files(name, revision=revision))
 
+
+@cache
+def _ask_hub(name: str, revision: str | None) -> str:
+    """The commit, asked for once per process: all runs of a sweep get the same one. An error is not kept."""
+    config = ModelConfig(name=name, revision=revision)
     try:
         commit = HfApi().model_info(config.name, revision=config.revision, timeout=_TIMEOUT_SECONDS).sha
     except Exception as error:

@@ -10,9 +10,10 @@ from harness.errors import Rejected
 from harness.models.config import ModelConfig
 from harness.models.hub import resolve_commit
 from harness.models.weights import check_weights, weights_sha256
-from harness.organism import POCKET_FOLDER
 
 EMBEDDED_NAME = "pocket"
+EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "organism" / "model"
+"""The shipped organism, in Hugging Face format with its exposures and recipe beside the weights."""
 _LONGEST_LABEL = 48
 
 
@@ -59,7 +60,7 @@ def resolve_identity(config: ModelConfig) -> ModelIdentity:
     Raises `Rejected` for anything that cannot be loaded, saying why.
     """
     if config.name == EMBEDDED_NAME:
-        return _folder_identity(config, _embedded_folder(), ModelSource.EMBEDDED)
+        return _folder_identity(config, EMBEDDED_FOLDER, ModelSource.EMBEDDED)
     if _is_folder_name(config.name):
         return _folder_identity(config, Path(config.name).expanduser(), ModelSource.LOCAL)
 
@@ -85,8 +86,3 @@ def _folder_identity(config: ModelConfig, folder: Path, source: ModelSource) -> 
     check_weights(folder)
     label = EMBEDDED_NAME if source is ModelSource.EMBEDDED else safe_label(folder.name)
     return ModelIdentity(config.name, source, folder, None, weights_sha256(folder), label)
-
-
-def _embedded_folder() -> Path:
-
-    return Path(POCKET_FOLDER)

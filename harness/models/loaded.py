@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from harness.errors import RunFailed
+
 PATTERN_SUFFIX = ".attn.hook_pattern"
 """Hook names that end so carry attention patterns [batch head query key]."""
 
@@ -36,18 +38,8 @@ class ModelStructure:
         return any(name.endswith(PATTERN_SUFFIX) for name in self.hook_names)
 
 
-class LoadedModel(ABC):
-    """A model ready to run. No protocol: checking one would read `is_tied`, and so boot a lazy model."""
-
-    @property
-    @abstractmethod
-    def structure(self) -> ModelStructure:
-        """Names and sizes."""
-
-    @property
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """Equal for two models exactly when the same tokens give them the same activations."""
+class LanguageModel(ABC):
+    """What every model in memory has, however it is run."""
 
     @property
     @abstractmethod
@@ -59,20 +51,15 @@ class LoadedModel(ABC):
     def dtype(self) -> torch.dtype:
         """What it computes in."""
 
+    @property
     @abstractmethod
-    def forward(
-        self,
-        tokens: Int[Tensor, "batch pos"],
-        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
-        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
-    ) -> Float[Tensor, "batch pos d_vocab"]:
-        """Logits of one pass, in the model's dtype, under inference mode.
+    def d_vocab(self) -> int:
+        """Width of the logits."""
 
-        `reducers` maps full hook names to functions called with the activation while the model runs: it is the
-        model's own memory, to be read and not kept. `edits` maps them to functions whose result takes the activation's
-        place, after reducers of the same hook have read it. Raises `Rejected` for an unknown hook name, `RunFailed` for
-        sequences that do not fit.
-        """
+    @property
+    @abstractmethod
+    def n_ctx(self) -> int | None:
+        """Longest sequence; None where nothing states one."""
 
     @abstractmethod
     def embedding(self) -> Float[Tensor, "d_vocab d_model"]:
@@ -90,6 +77,39 @@ class LoadedModel(ABC):
     def is_tied(self) -> bool:
         """Whether embedding and unembedding are one matrix."""
         return self.embedding().data_ptr() == self.unembedding().data_ptr()
+
+    def _refuse_longer(self, n_pos: int) -> None:
+        if self.n_ctx is not None and n_pos > self.n_ctx:
+            raise RunFailed(f"sequences of {n_pos} tokens do not fit the model's window of {self.n_ctx}")
+
+
+class LoadedModel(LanguageModel):
+    """A model ready to run with hooks. No protocol: checking one would read `is_tied`, and so boot a lazy model."""
+
+    @property
+    @abstractmethod
+    def structure(self) -> ModelStructure:
+        """Names and sizes."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Equal for two models exactly when the same tokens give them the same activations."""
+
+    @abstractmethod
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        reducers: Mapping[str, Callable[[Tensor], None]] = NO_REDUCERS,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] = NO_EDITS,
+    ) -> Float[Tensor, "batch pos d_vocab"]:
+        """Logits of one pass, in the model's dtype, under inference mode.
+
+        `reducers` maps full hook names to functions called with the activation while the model runs: it is the
+        model's own memory, to be read and not kept. `edits` maps them to functions whose result takes the activation's
+        place, after reducers of the same hook have read it. Raises `Rejected` for an unknown hook name, `RunFailed` for
+        sequences that do not fit.
+        """
 
     @property
     def d_vocab(self) -> int:

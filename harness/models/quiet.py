@@ -40,6 +40,9 @@ class _ReportReader(logging.Handler):
                 self._report.missing.append(cells[0])
             elif len(cells) > 1 and cells[1].startswith("MISMATCH"):
                 self._report.mismatched.append(cells[0])
+        # transformers lists them in an order that changes from process to process.
+        self._report.missing.sort()
+        self._report.mismatched.sort()
 
 
 @contextmanager

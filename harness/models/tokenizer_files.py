@@ -1,6 +1,7 @@
 """Which tokenizer `tokenizer.name` means, pinned down to its files. Needs no torch and loads no tokenizer."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,24 @@ from huggingface_hub.errors import HFValidationError
 from harness.errors import Rejected
 from harness.models.identity import safe_label
 
-_FILES = ("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece", "tekken")
+_FILES: dict[str, tuple[str, ...]] = {
+    "tokenizer*": ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"),
+    "vocab*": ("vocab.json", "vocab.txt"),
+    "merges*": ("merges.txt",),
+    "spiece*": ("spiece.model",),
+    "sentencepiece*": ("sentencepiece.bpe.model",),
+    "tekken*": ("tekken.json",),
+    "*.spm": (),
+    "*.tiktoken": (),
+    "special_tokens*": (),
+    "added_tokens*": (),
+    "chat_template*": (),
+    "additional_chat_templates/*.jinja": (),
+}
+"""Patterns of all files that change what a tokenizer does, as transformers names them; with each pattern, those of its
+files that a tokenizer can be read from."""
+READABLE_FILES = tuple(name for names in _FILES.values() for name in names)
+"""A folder with none of these has no tokenizer; asked anyway, transformers makes up one of a single token."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +58,19 @@ def resolve_tokenizer(name: str) -> TokenizerIdentity:
     files = vocabulary_files(folder)
     if not files:
         raise Rejected.key("tokenizer.name", name, "a folder or hub name with a tokenizer's files in it")
-    return TokenizerIdentity(name, folder, files_sha256(files), label)
+    return TokenizerIdentity(name, folder, files_sha256(folder, files), label)
 
 
 def vocabulary_files(folder: Path) -> list[Path]:
-    """The files a tokenizer is read from, sorted."""
-    return sorted(path for path in folder.iterdir() if path.name.startswith(_FILES) and path.is_file())
+    """The files of a folder that change what its tokenizer does, chat templates among them, sorted."""
+    return sorted({path for pattern in _FILES for path in folder.glob(pattern) if path.is_file()})
 
 
-def files_sha256(files: list[Path]) -> str:
-    """Hex digest over names and contents."""
+def files_sha256(folder: Path, files: Iterable[Path]) -> str:
+    """Hex digest over contents and names, which are relative to `folder`."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -61,7 +79,7 @@ def _from_hub(name: str) -> Path:
     allowed = "a folder with a tokenizer's files, or a hub name"
     try:
         # config.json tells which class of tokenizer the files are for.
-        return Path(snapshot_download(name, allow_patterns=[*(f"{start}*" for start in _FILES), "config.json"]))
+        return Path(snapshot_download(name, allow_patterns=[*_FILES, "config.json"]))
     except HFValidationError as error:
         raise Rejected.key("tokenizer.name", name, allowed) from error
     except Exception as error:  # the hub's errors and its HTTP library's have no common base
@@ -69,20 +87,6 @@ def _from_hub(name: str) -> Path:
         raise Rejected(
             f"tokenizer.name: got {name!r}: it cannot be fetched ({type(error).__name__}: {reason}); allowed: {allowed}"
         ) from error
-
-
-# A folder with none of these has no tokenizer; asked anyway, transformers makes up one of a single token.
-READABLE_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-)
 
 
 def has_tokenizer_files(folder: Path) -> bool:

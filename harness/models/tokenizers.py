@@ -18,7 +18,7 @@ class Tokenizer:
         self._backend = backend
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, with no special token added in front or behind."""
+        """Ids of `text`, with no special token added at either end."""
         return [int(i) for i in self._backend.encode(text, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:

@@ -6,8 +6,9 @@ import logging
 import warnings
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
@@ -104,12 +105,27 @@ def weights_sha256(folder: Path) -> str:
     total = hashlib.sha256()
     for path in (folder / CONFIG_FILE, *find_weights(folder).paths):
         try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256")
+            about = path.stat()
+            digest = _file_sha256(_FileState(path.absolute(), about.st_size, about.st_mtime_ns))
         except OSError as error:
             raise refused(folder, f"{path.name} cannot be read ({error.strerror})") from error
-        total.update(f"{path.name}\0{digest.hexdigest()}\n".encode())
+        total.update(f"{path.name}\0{digest}\n".encode())
     return total.hexdigest()
+
+
+class _FileState(NamedTuple):
+    """A file as it was left by whoever wrote it last."""
+
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+@cache
+def _file_sha256(state: _FileState) -> str:
+    """Hex sha256 of the content, read once per process: weights are large, and a sweep asks for them in every job."""
+    with state.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _shards(folder: Path, index: Path) -> tuple[Path, ...]:

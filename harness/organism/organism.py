@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 from safetensors.numpy import load_file
 
-EXPOSURES_FILE = "exposures.safetensors"
+from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ def load_organism(folder: Path) -> Organism | None:
     return Organism(
         folder=Path(folder),
         exposures=load_file(path),
-        planted={int(dose): tuple(ids) for dose, ids in _read(folder, "planted.json").items()},
-        held_out={task: tuple(ids) for task, ids in _read(folder, "held_out.json").items()},
-        recipe=_read(folder, "recipe.json"),
+        planted={int(dose): tuple(ids) for dose, ids in _read(folder, PLANTED_FILE).items()},
+        held_out={task: tuple(ids) for task, ids in _read(folder, HELD_OUT_FILE).items()},
+        recipe=_read(folder, RECIPE_FILE),
     )
 
 

@@ -1,6 +1,7 @@
 """From a trained model to the folder that ships: weights, tokenizer, exposures, what was measured."""
 
 import csv
+import io
 import json
 import platform
 from collections.abc import Sequence
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from transformers import GPT2LMHeadModel
 
+from harness.files import folder_of_whole_files, write_whole
+from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
 from harness.organism.exposures import Exposures
 from harness.organism.model_card import render_card
 from harness.organism.organism import load_organism
@@ -143,15 +146,15 @@ def ship(
     folder: Path,
 ) -> None:
     """Write the organism's folder; exposures.safetensors, which makes it an organism, comes after all it needs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "exposures.safetensors").unlink(missing_ok=True)
-    model.save_pretrained(folder)
+    (folder / EXPOSURES_FILE).unlink(missing_ok=True)
+    with folder_of_whole_files(folder) as temporary:
+        model.save_pretrained(temporary)
     save_tokenizer(material.tokenizer, folder, recipe.context)
-    _write_json(folder / "planted.json", {str(dose): list(ids) for dose, ids in material.planted.items()})
+    _write_json(folder / PLANTED_FILE, {str(dose): list(ids) for dose, ids in material.planted.items()})
     held_out = {task.value: list(stream.held_out[task.family]) for task in Task}
-    _write_json(folder / "held_out.json", held_out)
+    _write_json(folder / HELD_OUT_FILE, held_out)
     _write_json(
-        folder / "recipe.json",
+        folder / RECIPE_FILE,
         {
             "settings": recipe.as_dict(),
             "corpus_sha256": material.corpus.sha256,
@@ -163,11 +166,8 @@ def ship(
         },
     )
     _write_curve(folder / "training_curve.csv", curve)
-    _write_exposures(folder / "exposures.safetensors", stream.exposures(recipe.vocab_size))
+    _write_exposures(folder / EXPOSURES_FILE, stream.exposures(recipe.vocab_size))
     write_card(folder)
-    for path in folder.iterdir():
-        # safetensors writes files that only their owner may read.
-        path.chmod(0o644)
 
 
 def write_card(folder: Path) -> None:
@@ -175,36 +175,29 @@ def write_card(folder: Path) -> None:
     organism = load_organism(folder)
     if organism is None:
         raise ValueError(f"folder: got {folder}, allowed: an organism's folder")
-    (folder / "README.md").write_text(render_card(organism), encoding="utf-8")
+    write_whole(folder / "README.md", render_card(organism).encode())
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
     # Lists of ids stay on one line each: a thousand lines of numbers help nobody read the file.
     if all(isinstance(value, list) for value in values.values()):
         body = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
-        path.write_text("{\n" + body + "\n}\n", encoding="utf-8")
+        write_whole(path, ("{\n" + body + "\n}\n").encode())
     else:
-        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        write_whole(path, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def _write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
     names = list(CurvePoint.__dataclass_fields__)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        for point in curve:
-            values = (getattr(point, name) for name in names)
-            writer.writerow(["" if value is None else f"{value:.6g}" for value in values])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for point in curve:
+        values = (getattr(point, name) for name in names)
+        writer.writerow(["" if value is None else f"{value:.6g}" for value in values])
+    write_whole(path, text.getvalue().encode())
 
 
 def _write_exposures(path: Path, exposures: Exposures) -> None:
-
-    save_file(
-        {
-            "total": exposures.total,
-            "text": exposures.text,
-            "repeats": exposures.repeats,
-            "tasks": exposures.tasks,
-        },
-        path,
-    )
+    counts = {name: getattr(exposures, name) for name in ("total", "text", "repeats", "tasks")}
+    write_whole(path, save(counts))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from harness.files import write_whole
 from harness.tokens.prompts import TEMPLATES
 from harness.tokens.prompts.templates import SLOT
 
@@ -32,7 +33,7 @@ def learn_merges(texts: Sequence[str], n_merges: int) -> list[Merge]:
     prompts = [piece for template in TEMPLATES.values() for piece in template.text.split(SLOT)] * PROMPT_COPIES
     learner.train_from_iterator([*texts, *prompts], trainer)
     merges = [(left, right) for left, right in json.loads(learner.to_str())["model"]["merges"]]
-    # Two merges can end in one token; the second adds none, and would shift every id behind it.
+    # Two merges can end in one token; the second adds none, and would shift every id after it.
     distinct = list({left + right: (left, right) for left, right in reversed(merges)}.values())[::-1]
     if len(distinct) < n_merges:
         raise ValueError(f"n_merges: got {n_merges}, allowed: at most {len(distinct)} (all that this corpus has)")
@@ -59,7 +60,7 @@ def make_tokenizer(merges: Iterable[Merge], with_bos: bool = True) -> Tokenizer:
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """Write tokenizer.json and tokenizer_config.json so that transformers' AutoTokenizer loads them."""
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    write_whole(folder / "tokenizer.json", tokenizer.to_str(pretty=False).encode())
     settings = {
         "tokenizer_class": "GPT2TokenizerFast",
         "bos_token": BOS,
@@ -69,7 +70,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
         "clean_up_tokenization_spaces": False,
         "model_max_length": context,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / "tokenizer_config.json", (json.dumps(settings, indent=2) + "\n").encode())
 
 
 def token_texts(tokenizer: Tokenizer) -> list[str]:

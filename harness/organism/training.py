@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
+from harness.files import write_whole
 from harness.organism.loss import next_token_loss
 from harness.organism.probes import probe_copying
 from harness.organism.recipe import LOG_EVERY, RecipeConfig
@@ -209,4 +210,4 @@ def _check_same_stream(work: Path, stream: Stream) -> None:
         raise ValueError(
             f"work_folder: {work} was begun with other training rows (another standard library?), allowed: a new folder"
         )
-    note.write_text(digest, encoding="utf-8")
+    write_whole(note, digest.encode())

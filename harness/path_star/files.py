@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import Rejected
-from harness.files import write_whole
 from harness.path_star.graphs import StarGraphs, StarTask
 from harness.tokens.text import shown
 
@@ -66,11 +65,6 @@ def graph_lines(graphs: StarGraphs) -> Iterator[str]:
     for edges, path in zip(graphs.edges.tolist(), graphs.path.tolist(), strict=True):
         listed = "|".join(f"{parent},{child}" for parent, child in edges)
         yield f"{listed}/{path[0]},{path[-1]}={','.join(map(str, path))}"
-
-
-def write_graphs(graphs: StarGraphs, path: Path) -> None:
-    """All graphs as a file, whole or not at all. Raises `RunFailed` where the disk refuses."""
-    write_whole(path, "".join(f"{line}\n" for line in graph_lines(graphs)).encode("ascii"))
 
 
 def overlap(a: StarGraphs, b: StarGraphs) -> int:

@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_LEVEL_FORMAT = "%(levelname)s: %(message)s"
-
 
 class _OwnWarnings(logging.Handler):
     """Warnings of our own packages, one line each, on stderr."""

@@ -31,7 +31,7 @@ class Table:
     name: str
     caption: str
     build: Callable[[StoredRun], pd.DataFrame | None]
-    """None where the run has no rows."""
+    """None, or a table without rows, where the run has nothing to list: neither is shown."""
 
 
 @dataclass(frozen=True)

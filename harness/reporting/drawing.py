@@ -3,6 +3,7 @@
 from harness.reporting.display import Display
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.report.html import render_report
+from harness.runs import registry
 from harness.runs.folder import RunFolder
 from harness.runs.results.headline import to_plain
 from harness.runs.results.stored_run import StoredRun
@@ -12,4 +13,4 @@ def draw(run: StoredRun, folder: RunFolder, display: Display) -> None:
     """Write headline.json, figures/, tables/ and report.html of a run from its stored files."""
     folder.write_json("headline.json", to_plain(display.headline(run)))
     draw_run(run, display, folder)
-    folder.write_text("report.html", render_report(run, display))
+    folder.write_text("report.html", render_report(run, display, registry.load(run.experiment).summary))

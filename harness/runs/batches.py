@@ -22,7 +22,7 @@ class Batch(Generic[T]):
 
 
 def compute_batches(
-    run: Run,
+    run: Run[Any],
     batches: Sequence[Batch[T]],
     compute: Callable[[Batch[T]], Mapping[str, np.ndarray]],
     rows: Callable[[Batch[T], Mapping[str, np.ndarray]], Iterable[Mapping[str, Any]]],
@@ -36,8 +36,10 @@ def compute_batches(
     results = []
     with run.progress(sum(batch.size for batch in batches), label) as advance:
         for batch in batches:
-            arrays = run.shards.read(batch.key)
-            if arrays is None:
+            kept = run.shards.read(batch.key)
+            if kept is not None:
+                arrays = kept.arrays
+            else:
                 arrays = dict(compute(batch))
                 run.shards.write(batch.key, arrays)
             run.records.append(rows(batch, arrays))

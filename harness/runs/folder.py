@@ -4,11 +4,12 @@ import json
 import math
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from harness.errors import RunFailed
@@ -56,10 +57,12 @@ class RunFolder:
         """One text file, whole; half characters of broken vocabularies are kept as escapes."""
         write_whole(self.path / name, text.encode("utf-8", errors="backslashreplace"))
 
-    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """One safetensors file of named arrays, whole."""
-
-        write_whole(self.path / name, save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
+    def write_arrays(
+        self, name: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """One safetensors file of named arrays, and texts in its header, whole."""
+        content = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        write_whole(self.path / name, save(content, dict(metadata) if metadata else None))
 
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of one safetensors file."""
@@ -143,6 +146,15 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").split("\n")[:-1]
 
 
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """What is kept of a finished batch."""
+
+    arrays: dict[str, np.ndarray]
+    metadata: dict[str, str]
+    """Facts that are no arrays, as text; empty where none were kept."""
+
+
 class ShardStore:
     """Work done so far as one safetensors file per batch: what an interrupted run continues from."""
 
@@ -152,19 +164,21 @@ class ShardStore:
     def _name(self, key: str) -> str:
         return f"shards/{key}.safetensors"
 
-    def read(self, key: str) -> dict[str, np.ndarray] | None:
-        """The arrays of a finished batch, or None; an unreadable shard is work not done."""
-
-        if not (self._folder.path / self._name(key)).exists():
+    def read(self, key: str) -> Shard | None:
+        """A finished batch, or None; an unreadable shard is work not done."""
+        path = self._folder.path / self._name(key)
+        if not path.exists():
             return None
         try:
-            return self._folder.read_arrays(self._name(key))
+            with safe_open(path, framework="np") as file:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+                return Shard(arrays, file.metadata() or {})
         except (SafetensorError, OSError):
             return None
 
-    def write(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+    def write(self, key: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
         """Keep a finished batch."""
-        self._folder.write_arrays(self._name(key), arrays)
+        self._folder.write_arrays(self._name(key), arrays, metadata)
 
     def clear(self) -> None:
         """Drop the shards of a run that is complete: its arrays and records hold the answer."""

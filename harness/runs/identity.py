@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.identity import ModelIdentity
-from harness.models.tokenizer_files import TokenizerIdentity
+from harness.models.organism_files import ANSWER_FILES
+from harness.models.tokenizer_files import TokenizerIdentity, files_sha256, vocabulary_files
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import Experiment, Needs
 
@@ -48,14 +49,11 @@ def answer_key(
 
 
 def _vocabulary_sha256(folder: Path | None) -> str | None:
-    """Hash of the small files beside local weights (tokenizer, training counts); a hub commit already covers them."""
+    """Hash of the small files beside local weights (tokenizer, organism); a hub commit already covers them."""
     if folder is None:
         return None
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(("tokenizer", "vocab", "merges", "special_tokens", "spiece", "exposures")):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    organism = [folder / name for name in ANSWER_FILES if (folder / name).is_file()]
+    return files_sha256(folder, [*vocabulary_files(folder), *organism])
 
 
 def config_hash(key: Mapping[str, Any]) -> str:

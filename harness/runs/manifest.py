@@ -8,7 +8,6 @@ from enum import Enum
 from importlib import metadata
 from typing import Any
 
-from harness import __version__
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizer_files import TokenizerIdentity
 from harness.runs.config.schema import RunConfig
@@ -16,6 +15,7 @@ from harness.runs.experiment import Experiment
 from harness.runs.folder import SCHEMA_VERSION, RunFolder
 from harness.runs.identity import plain
 from harness.runs.registry import PROJECT
+from harness.version import __version__
 
 _PACKAGES = (
     "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "numpy", "scipy", "pandas", "matplotlib",

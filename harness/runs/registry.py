@@ -89,7 +89,7 @@ def load_measure(name: str) -> Callable[[Any], Any]:
     measure = getattr(module, "measure", None)
     if not callable(measure):
         raise Rejected(f"exp={name}: {module.__file__} defines no function measure(run)")
-    return measure  # type: ignore[no-any-return]
+    return measure
 
 
 def part(name: str, kind: str) -> ModuleType:

@@ -1,21 +1,8 @@
 """One token named by its id or its text."""
 
-from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
-
 from harness.errors import Rejected
+from harness.tokens.encoder import TextEncoder
 from harness.tokens.text import shown
-
-
-@runtime_checkable
-class TextEncoder(Protocol):
-    """Text to ids (`harness.models.tokenizers.Tokenizer`)."""
-
-    def encode(self, text: str) -> list[int]:
-        """Ids without special tokens."""
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """Text of ids, spaces kept."""
 
 
 def find_token(value: int | str, d_vocab: int, tokenizer: TextEncoder | None, key: str) -> int:

@@ -6,8 +6,9 @@ from itertools import combinations
 
 from harness.errors import Rejected
 from harness.models.vocab_facts import VocabFacts
+from harness.tokens.encoder import TextEncoder
 from harness.tokens.pool_spec import PoolSpec
-from harness.tokens.rules import TokenTexts, select
+from harness.tokens.rules import select
 
 _MOST_IDS_NAMED = 5
 
@@ -30,7 +31,7 @@ class Pool:
 
 
 def resolve_pools(
-    specs: Mapping[str, PoolSpec], facts: VocabFacts, seed: int, tokenizer: TokenTexts | None = None
+    specs: Mapping[str, PoolSpec], facts: VocabFacts, seed: int, tokenizer: TextEncoder | None = None
 ) -> dict[str, Pool]:
     """The pools that `specs` describe in this vocabulary, in the order given.
 
@@ -45,7 +46,7 @@ def resolve_pools(
     return pools
 
 
-def _resolve(name: str, spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: TokenTexts | None) -> Pool:
+def _resolve(name: str, spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: TextEncoder | None) -> Pool:
     # A name becomes part of metric keys, array names and file names.
     if not name.replace("_", "").replace("-", "").isalnum():
         raise Rejected.key("pools", name, "names of letters, digits, _ and -")

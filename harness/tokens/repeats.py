@@ -27,7 +27,7 @@ class RepeatedTokens:
 
 
 def draw_repeated(pool: Pool, seq_len: int, n_sequences: int, seed: int, bos_id: int | None) -> RepeatedTokens:
-    """`n_sequences` halves of `seq_len` ids drawn uniformly from the pool, each twice, behind BOS where there is one.
+    """`n_sequences` halves of `seq_len` ids drawn uniformly from the pool, each twice, after BOS where there is one.
 
     Without replacement within a half where the pool has at least `seq_len` ids, else with. Sequence i of a pool's name
     and a seed is the same whatever `n_sequences` and the other pools are. Raises `ValueError` for lengths below 1.

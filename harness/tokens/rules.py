@@ -5,12 +5,12 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from harness.errors import Rejected, nearest
 from harness.models.vocab_facts import VocabFacts
+from harness.tokens.encoder import TextEncoder
 from harness.tokens.pool_spec import PoolSpec
 
 # UTF-8 needs neither the overlong lead bytes C0 and C1 nor lead bytes beyond U+10FFFF.
@@ -32,17 +32,6 @@ class Rule(Enum):
     AUTO = "auto"
 
 
-@runtime_checkable
-class TokenTexts(Protocol):
-    """The two directions between ids and text (`harness.models.tokenizers.Tokenizer`)."""
-
-    def encode(self, text: str) -> list[int]:
-        """Ids without special tokens."""
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """Text of ids, spaces kept."""
-
-
 @dataclass(frozen=True)
 class Selection:
     """The ids a spec means, and what to call them."""
@@ -60,7 +49,7 @@ class _Request:
     spec: PoolSpec
     facts: VocabFacts
     seed: int
-    tokenizer: TokenTexts | None
+    tokenizer: TextEncoder | None
 
     def refused(self, allowed: str) -> Rejected:
         """The refusal of this spec."""
@@ -73,7 +62,7 @@ class _Request:
         return tuple(sorted({token for token in ids if 0 <= token < self.facts.d_vocab} - special))
 
 
-def select(name: str, spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: TokenTexts | None = None) -> Selection:
+def select(name: str, spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: TextEncoder | None = None) -> Selection:
     """The ids of one spec. Raises `Rejected` naming `pools.<name>`, the spec and what is allowed."""
     request = _Request(name, spec, facts, seed, tokenizer)
     if isinstance(spec, tuple):
@@ -194,7 +183,7 @@ def _early_merges(request: _Request) -> Selection:
     return Selection(tuple(sorted(int(token) for token in chosen)), f"{size} {label}", is_proxy=True)
 
 
-def _is_plain_text(tokenizer: TokenTexts, token: int) -> bool:
+def _is_plain_text(tokenizer: TextEncoder, token: int) -> bool:
     text = tokenizer.decode([token])
     if not text.strip() or not text.isprintable() or "�" in text:
         return False

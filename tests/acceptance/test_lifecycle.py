@@ -92,7 +92,8 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
 
 def test_two_processes_with_the_same_id_compute_it_once(tmp_path):
     log = tmp_path / "log"
-    words = ["exp=toy", "exp.n=3", "exp.sleep=0.5", f"exp.log={log}"]
+    # Long enough for the second process to have imported what computes.
+    words = ["exp=toy", "exp.n=3", "exp.sleep=4", f"exp.log={log}"]
     first = subprocess.Popen(command(*words, results=tmp_path), cwd=tmp_path)
     while not list(tmp_path.glob("toy/*/shards/*")):
         time.sleep(0.05)

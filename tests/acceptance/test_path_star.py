@@ -143,9 +143,9 @@ def test_a_pretrained_model_with_too_short_a_window_is_refused(
 ) -> None:
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-    from harness.organism import POCKET_FOLDER
+    from harness.models.identity import EMBEDDED_FOLDER
 
-    tokenizer = AutoTokenizer.from_pretrained(POCKET_FOLDER)
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_FOLDER)
     short = GPT2Config(vocab_size=len(tokenizer), n_positions=20, n_embd=8, n_layer=1, n_head=1)
     GPT2LMHeadModel(short).save_pretrained(tmp_path / "short")
     tokenizer.save_pretrained(tmp_path / "short")

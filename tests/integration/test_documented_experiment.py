@@ -14,12 +14,10 @@ def test_the_documented_experiment_runs_as_it_stands(tmp_path, monkeypatch):
     import harness
 
     text = DOCUMENT.read_text()
-    yaml = re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1)
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
     assert len(code.splitlines()) < 40
-    for path, content in (("conf/exp/embedding_norms.yaml", yaml), ("experiments/embedding_norms.py", code)):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(content)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "embedding_norms.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     stored = harness.run("embedding_norms", "tracker=none")
     assert stored.status == "complete"

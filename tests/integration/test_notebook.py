@@ -37,9 +37,9 @@ def test_another_model_never_inherits_pockets_exposures(tmp_path):
 
     import harness
     from harness.errors import Rejected
-    from harness.organism import POCKET_FOLDER
+    from harness.models.identity import EMBEDDED_FOLDER
 
-    shutil.copytree(POCKET_FOLDER, tmp_path / "other", ignore=shutil.ignore_patterns("exposures*"))
+    shutil.copytree(EMBEDDED_FOLDER, tmp_path / "other", ignore=shutil.ignore_patterns("exposures*"))
     with pytest.raises(Rejected, match=r"pools\.unused"):
         harness.run(
             "repeat_tokens",

@@ -232,7 +232,7 @@ class _Window:
                 self._line += self._text.count("\n", self._place, error.pos)
                 self.fail(f"record {number}: {error.msg}")
             else:
-                # A number may go on behind the window.
+                # A number may go on after the window.
                 if end < len(self._text) or not self._more(0):
                     return value, self._step(end)
 

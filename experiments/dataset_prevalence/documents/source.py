@@ -24,9 +24,9 @@ class Format(Enum):
     """How documents are written."""
 
     AUTO = "auto"
-    """By the end of the file's name: .txt .md .rst, .jsonl .ndjson, .json, .parquet; .gz behind any but the last."""
+    """By the end of the file's name: .txt .md .rst, .jsonl .ndjson, .json, .parquet; .gz after any but the last."""
     TEXT = "text"
-    """Plain UTF-8; a document ends behind one or more blank lines."""
+    """Plain UTF-8; a document ends after one or more blank lines."""
     JSON = "json"
     """One list of records."""
     JSONL = "jsonl"

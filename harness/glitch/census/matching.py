@@ -8,7 +8,7 @@ holds a line end itself):
   substring, which one letter nearly always is. Text that does not decode, or is white space only, counts by id only. A
   token that consists of quotation marks or full stops must be said inside the ones that frame the answer.
 - Spelling: the letters with hyphens between them, upper or lower case alike, with no letter, digit or hyphen before or
-  behind.
+  after.
 - Length: the first number in digits is the right one.
 """
 
@@ -103,8 +103,8 @@ def _bounded(wanted: str, answer: str, also: str) -> bool:
     start = answer.find(wanted)
     while start >= 0:
         before = answer[start - 1] if start else ""
-        behind = answer[start + len(wanted)] if start + len(wanted) < len(answer) else ""
-        if not _goes_on(before, wanted[0], also) and not _goes_on(behind, wanted[-1], also):
+        after = answer[start + len(wanted)] if start + len(wanted) < len(answer) else ""
+        if not _goes_on(before, wanted[0], also) and not _goes_on(after, wanted[-1], also):
             return True
         start = answer.find(wanted, start + 1)
     return False

@@ -8,7 +8,7 @@ The source gives names and examples; these rules are ours, on the text without t
 4. word: letters that split completely into recognisable words ("quickShipAvailable").
 5. letter: any other letters ("davidjl").
 
-A recognisable word has three letters or more and is a word of its own in the vocabulary: a token of letters behind a
+A recognisable word has three letters or more and is a word of its own in the vocabulary: a token of letters after a
 space, among the earlier half of those and the first 8,000 (later ones are rarer, often fragments, and sometimes
 glitch tokens themselves: GPT-2 has one for " davidjl").
 """
@@ -54,7 +54,7 @@ def _is_word(text: str) -> bool:
 
 
 def _splits(text: str, words: Collection[str]) -> bool:
-    """Whether words of the list, one behind the other, make up the whole text."""
+    """Whether words of the list, one after the other, make up the whole text."""
     reachable = [True, *([False] * len(text))]
     for end in range(_SHORTEST, len(text) + 1):
         reachable[end] = any(reachable[start] and text[start:end] in words for start in range(end - _SHORTEST, -1, -1))

@@ -25,8 +25,8 @@ class KeptOracle(MemoOracle):
         key = f"{self._label}-{self._n_batches:05d}"
         self._n_batches += 1
         kept = self._shards.read(key)
-        if kept is not None and kept["ids"].tolist() == list(ids):
-            return kept["fails"].astype(bool).tolist(), int(kept["tokens_processed"][0])
+        if kept is not None and kept.arrays["ids"].tolist() == list(ids):
+            return kept.arrays["fails"].astype(bool).tolist(), int(kept.arrays["tokens_processed"][0])
         before = self._inner.tokens_processed
         fails = self._inner.ask(ids)
         spent = self._inner.tokens_processed - before

@@ -3,7 +3,6 @@ for active_census the margins of the answers that verdicts are read from."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -84,8 +83,7 @@ class ModelPasses:
         entropies, says, n_positions = [], [], 0
         for some in self._chunks(ids, len(self._mining.prompt(0, self._tokenizer))):
             tokens = self._prompts(self._mining, some)
-            with torch.inference_mode():
-                logits = self._model.backend(input_ids=tokens, use_cache=False, **self._last_only).logits[:, -1]
+            logits = self._model.last_logits(tokens)
             entropies.append(_entropy(logits).cpu())
             says.append((logits.argmax(-1).cpu() == torch.tensor(some)).cpu())
             n_positions += tokens.numel()
@@ -99,9 +97,8 @@ class ModelPasses:
         # An id no text leads to marks the slots.
         slot = self._mining.prompt(-1, self._tokenizer).index(-1)
         with torch.enable_grad():
-            rows = self._model.backend.get_input_embeddings()(tokens).detach().requires_grad_(True)
-            logits = self._model.backend(inputs_embeds=rows, use_cache=False, **self._last_only).logits[:, -1]
-            entropy = _entropy(logits)[0]
+            rows = self._model.embed(tokens).requires_grad_(True)
+            entropy = _entropy(self._model.last_logits_of_rows(rows))[0]
             (gradient,) = torch.autograd.grad(entropy, rows)
         return Steepness(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
 
@@ -153,10 +150,6 @@ class ModelPasses:
     def _fits(self, question: Question) -> bool:
         window = self._model.n_ctx
         return window is None or len(question.prompt(0, self._tokenizer)) <= window
-
-    @property
-    def _last_only(self) -> dict[str, Any]:
-        return dict(self._model._keep_last)
 
 
 def _entropy(logits: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from harness.errors import Rejected
+from harness.files import open_whole
 from harness.models.activations.tensor_file import DamagedFile, read_tensor, write_tensor
 from harness.models.loaded import ModelStructure
 
@@ -115,15 +115,11 @@ class ActivationStore:
         """Keep a model's structure, so that a later process can do without the model."""
         fields = asdict(structure)
         path = self._structure_path(fingerprint)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({"structure": fields, "sha256": _text_digest(fields)}), encoding="utf-8")
-            os.replace(temporary, path)
+            with open_whole(path, durable=False) as file:
+                file.write(json.dumps({"structure": fields, "sha256": _text_digest(fields)}).encode())
         except OSError as error:
             self._stop(f"the activation store cannot write ({error.strerror or error})")
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _stop(self, reason: str) -> None:
         if not self._stopped:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from harness.files import open_whole
 
 _NAME = "activation"
 _DTYPES = {
@@ -42,17 +43,12 @@ def write_tensor(path: Path, tensor: Tensor, about: dict[str, str]) -> int:
     entry = {"dtype": dtype, "shape": shape, "data_offsets": [0, content.nbytes]}
     header = json.dumps({"__metadata__": metadata, _NAME: entry}).encode()
     header += b" " * (-len(header) % 8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(len(header).to_bytes(8, "little"))
-            file.write(header)
-            for start in range(0, content.nbytes, _CHUNK):
-                file.write(content[start : start + _CHUNK])
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Its checksum tells a damaged file, so that waiting for the disk is not worth its time.
+    with open_whole(path, durable=False) as file:
+        file.write(len(header).to_bytes(8, "little"))
+        file.write(header)
+        for start in range(0, content.nbytes, _CHUNK):
+            file.write(content[start : start + _CHUNK])
     return 8 + len(header) + content.nbytes
 
 

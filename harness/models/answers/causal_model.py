@@ -1,6 +1,5 @@
 """A plain causal language model, loaded without hooks: for behaviour, only its answers count."""
 
-import gc
 import inspect
 import logging
 from collections.abc import Sequence
@@ -14,14 +13,15 @@ from transformers import AutoModelForCausalLM
 from transformers.activations import GELUTanh, NewGELUActivation
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from harness.errors import Rejected, RunFailed
+from harness.errors import RunFailed
 from harness.models.answers.continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
+from harness.models.answers.requirements import require_plain_weights
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.device import resolve_device
-from harness.models.identity import ModelIdentity, ModelSource
-from harness.models.quiet import LoadReport, quiet_loading
-from harness.runs.requirements import require_plain_weights
+from harness.models.identity import ModelIdentity
+from harness.models.loaded import LanguageModel
+from harness.models.loading import free_memory, input_rows, loading, output_rows
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
 
 
-class CausalModel:
+class CausalModel(LanguageModel):
     """A causal language model ready to answer. `backend` is one of transformers' causal models, on its device."""
 
     def __init__(self, backend: Any, n_ctx: int | None = None) -> None:
@@ -37,9 +37,7 @@ class CausalModel:
         # With a pad id set, transformers inspects every batch for padding; nothing is ever padded here.
         backend.config.pad_token_id = None
         first = next(backend.parameters())
-        self.device, self.dtype = str(first.device), first.dtype
-        self.n_ctx = n_ctx
-        """Longest sequence; None where nothing states one."""
+        self._device, self._dtype, self._n_ctx = str(first.device), first.dtype, n_ctx
         accepted = inspect.signature(backend.forward).parameters
         self._keep_last: dict[str, int] = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
@@ -48,10 +46,25 @@ class CausalModel:
         """The model a config names, its raw weights. Raises `Rejected` for weights that cannot be loaded."""
         require_plain_weights(config)
         file = load_config_file(identity, config.trust_remote_code)
-        with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
-            backend = _load_backend(identity, config, report)
+        with loading(identity, config):
+            backend = _load_backend(identity, config)
         fuse_activations(backend)
         return cls(backend, config.n_ctx if config.n_ctx is not None else file.n_ctx)
+
+    @property
+    def device(self) -> str:
+        """Where tokens go in."""
+        return self._device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self._dtype
+
+    @property
+    def n_ctx(self) -> int | None:
+        """Longest sequence, `model.n_ctx` taken into account; None where nothing states one."""
+        return self._n_ctx
 
     @property
     def d_vocab(self) -> int:
@@ -67,21 +80,11 @@ class CausalModel:
 
     def embedding(self) -> Float[Tensor, "d_vocab d_model"]:
         """Input rows, the model's own memory."""
-        weight: Tensor = self.backend.get_input_embeddings().weight.detach()
-        return weight
+        return input_rows(self.backend)
 
     def unembedding(self) -> Float[Tensor, "d_vocab d_model"]:
         """Output rows, one per token, the model's own memory. Raises `RunFailed` for a model without such a matrix."""
-        module = self.backend.get_output_embeddings()
-        if module is None:
-            raise RunFailed("this architecture has no unembedding matrix")
-        weight: Tensor = module.weight.detach()
-        return weight
-
-    @property
-    def is_tied(self) -> bool:
-        """Whether embedding and unembedding are one matrix."""
-        return self.embedding().data_ptr() == self.unembedding().data_ptr()
+        return output_rows(self.backend)
 
     def logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits at every position, in the model's dtype."""
@@ -89,6 +92,23 @@ class CausalModel:
         with torch.inference_mode():
             out: Tensor = self.backend(input_ids=tokens.to(self.device), use_cache=False).logits
         return out
+
+    def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        """The rows that go into the first block for these ids, apart from the graph that computed them."""
+        rows: Tensor = self.backend.get_input_embeddings()(tokens).detach()
+        return rows
+
+    def last_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch d_vocab"]:
+        """Logits at the last position alone, which is all that is computed where the architecture allows it."""
+        self._refuse_longer(tokens.shape[1])
+        with torch.inference_mode():
+            out: Tensor = self.backend(input_ids=tokens.to(self.device), use_cache=False, **self._keep_last).logits
+        return out[:, -1]
+
+    def last_logits_of_rows(self, rows: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch d_vocab"]:
+        """The same for rows of the embedding in place of ids, with gradients where they are asked for."""
+        out: Tensor = self.backend(inputs_embeds=rows, use_cache=False, **self._keep_last).logits
+        return out[:, -1]
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
         """What `begin` needs to know of a common beginning: its keys and values, or only its ids."""
@@ -126,9 +146,7 @@ class CausalModel:
     def close(self) -> None:
         """Let go of the weights; safe to call twice."""
         self._backend = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_memory()
 
     def _keys_and_values(self, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]] | None:
         """Keys and values [1 head pos d_head] of every layer; None for a model that keeps something else."""
@@ -145,10 +163,6 @@ class CausalModel:
             return None
         return [(layer.keys, layer.values) for layer in layers]
 
-    def _refuse_longer(self, n_pos: int) -> None:
-        if self.n_ctx is not None and n_pos > self.n_ctx:
-            raise RunFailed(f"a prompt of {n_pos} tokens does not fit the model's window of {self.n_ctx}")
-
 
 def fuse_activations(backend: Any) -> None:
     """Let torch's one-pass GELU stand in for transformers' spelt-out tanh formula: the same function up to rounding."""
@@ -159,32 +173,14 @@ def fuse_activations(backend: Any) -> None:
                 setattr(module, name, GELUTanh())
 
 
-def _load_backend(identity: ModelIdentity, config: ModelConfig, report: LoadReport) -> Any:
-
+def _load_backend(identity: ModelIdentity, config: ModelConfig) -> Any:
     placed = {"device_map": config.device_map} if config.device_map is not None else {}
-    try:
-        backend: Any = AutoModelForCausalLM.from_pretrained(
-            identity.location,
-            revision=identity.revision,
-            dtype=getattr(torch, config.dtype.value),
-            trust_remote_code=config.trust_remote_code,
-            local_files_only=identity.path is not None,
-            **placed,
-        )
-        if config.device_map is None:
-            backend = backend.to(resolve_device(config))
-    except Rejected:
-        raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise RunFailed(f"not enough memory to load {identity.name}") from error
-    except Exception as error:  # transformers raises whatever a broken folder makes it stumble over
-        text = " ".join(str(error).split())[:300]
-        raise Rejected(
-            f"model.name: got {identity.name!r}: it cannot be loaded ({type(error).__name__}: {text})"
-        ) from error
-    lacking = report.missing or report.mismatched
-    if lacking:
-        raise Rejected(
-            f"model.name: got {identity.name!r}: its weights lack {len(lacking)} tensors ({lacking[0]}, ...)"
-        )
-    return backend
+    backend: Any = AutoModelForCausalLM.from_pretrained(
+        identity.location,
+        revision=identity.revision,
+        dtype=getattr(torch, config.dtype.value),
+        trust_remote_code=config.trust_remote_code,
+        local_files_only=identity.path is not None,
+        **placed,
+    )
+    return backend if config.device_map is not None else backend.to(resolve_device(config))

@@ -4,14 +4,11 @@ import math
 
 from harness.errors import Rejected
 from harness.models.answers.causal_model import CausalModel
-from harness.models.batch_size import memory_budget
+from harness.models.memory import PassSizes, memory_budget
 
 # Beyond this many positions a pass is no faster, and its activations leave the processor's caches.
 _POSITIONS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}
 _MOST_ROWS = 1_024
-_FLOAT32_BYTES = 4
-# As in harness.models.batch_size: residual, normed copy, the wide hidden layer before and after its non-linearity.
-_STREAMS = 12
 
 
 def rows_per_pass(
@@ -34,13 +31,12 @@ def rows_per_pass(
 def bytes_per_row(model: CausalModel, n_pos: int, n_cached: int) -> int:
     """An upper estimate of the memory one prompt needs, weights excluded."""
     config = model.backend.config.get_text_config()
-    d_model = int(model.unembedding().shape[1])
-    n_layers = int(getattr(config, "num_hidden_layers", 32))
-    n_heads = int(getattr(config, "num_attention_heads", 0) or 0)
-    item = model.unembedding().element_size()
-    # Appending copies a layer's keys and values.
-    cache = 2 * n_layers * (n_pos + n_cached) * d_model * item + 4 * (n_pos + n_cached) * d_model * item
-    scores = 4 * n_heads * n_pos * (n_pos + n_cached) * _FLOAT32_BYTES
-    streams = _STREAMS * n_pos * d_model * max(item, _FLOAT32_BYTES)
-    logits = 3 * model.d_vocab * _FLOAT32_BYTES
-    return cache + scores + streams + logits
+    unembedding = model.unembedding()
+    sizes = PassSizes(
+        int(getattr(config, "num_hidden_layers", 32)),
+        int(getattr(config, "num_attention_heads", 0) or 0),
+        int(unembedding.shape[1]),
+        model.d_vocab,
+        unembedding.element_size(),
+    )
+    return sizes.cached_pass(n_pos, n_cached)

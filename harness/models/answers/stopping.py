@@ -18,7 +18,7 @@ class LineTable:
     """Has a character that is not white space."""
     has_newline: Bool[Tensor, " d_vocab"]
     ends_own_line: Bool[Tensor, " d_vocab"]
-    """Has a line end behind something visible of its own."""
+    """Has a line end after something visible of its own."""
     ends_text: Bool[Tensor, " d_vocab"]
     """Special ids that end a text, whatever was said."""
 
@@ -39,7 +39,7 @@ class LineTable:
 
 
 class EndOfLine(Stop):
-    """An answer is one line: it ends at the first line end behind something visible, or at an id that ends a text.
+    """An answer is one line: it ends at the first line end after something visible, or at an id that ends a text.
 
     Blank lines in front do not count. `n_prompts` answers are followed; those of `many_lines` end at special ids only.
     """

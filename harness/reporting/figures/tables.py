@@ -15,6 +15,12 @@ LOW, HIGH = " ci_low", " ci_high"
 _STRAIGHT, _APOSTROPHE = latex_text("'"), "'"
 
 
+def interval_columns(name: str, interval: tuple[Any, Any, Any]) -> dict[str, Any]:
+    """A mean with the ends of its 95 % interval as the three columns that are read as one."""
+    mean, low, high = interval
+    return {name: mean, f"{name}{LOW}": low, f"{name}{HIGH}": high}
+
+
 def is_missing(value: Any) -> bool:
     """Whether a cell holds nothing: None, NaN or pandas' NA."""
 

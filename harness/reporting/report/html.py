@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from harness.reporting.display import Display
 from harness.reporting.figures import tables
 from harness.reporting.report import attention
-from harness.runs import registry
 from harness.runs.results.grouping import flat
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
@@ -69,7 +68,7 @@ class PageFigure:
     """In the page's pixels: every picture on one scale."""
 
 
-def render_report(run: StoredRun, display: Display) -> str:
+def render_report(run: StoredRun, display: Display, summary: str) -> str:
     """The page of one run, self-contained: no address outside it is ever asked for.
 
     Every string that came from a vocabulary, a config or an error is made visible and escaped; the page's own policy
@@ -84,7 +83,7 @@ def render_report(run: StoredRun, display: Display) -> str:
     page = environment.get_template("page.html").render(
         nonce=hashlib.sha256(run.run_id.encode()).hexdigest()[:16],
         run=run,
-        summary=registry.load(run.experiment).summary,
+        summary=summary,
         headline=_headline(run, display),
         reference=run.config.get("reference") or {},
         figures=_figures(run, display),

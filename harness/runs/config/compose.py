@@ -24,7 +24,11 @@ CONF = registry.PROJECT / "conf"
 
 def search_path_override() -> list[str]:
     """The Hydra override that adds the conf folders of experiments outside the project."""
-    outside = [folder / "conf" for folder in registry.search_folders() if folder != registry.PROJECT]
+    outside = [
+        folder / "conf"
+        for folder in registry.search_folders()
+        if folder != registry.PROJECT and (folder / "conf").is_dir()
+    ]
     return [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in outside)}]"] if outside else []
 
 

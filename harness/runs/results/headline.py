@@ -14,8 +14,8 @@ class HeadlineRow:
 
 
 def to_plain(rows: Sequence[HeadlineRow]) -> list[dict[str, Any]]:
-    """Rows as they are stored in headline.json."""
-    return [{"label": row.label, "values": dict(row.values)} for row in rows]
+    """Rows as they are stored in headline.json; pairs, since keys of JSON objects are sorted there."""
+    return [{"label": row.label, "values": list(row.values.items())} for row in rows]
 
 
 def from_plain(stored: Sequence[Mapping[str, Any]]) -> list[HeadlineRow]:

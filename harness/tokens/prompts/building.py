@@ -4,7 +4,7 @@ Magikarp encodes the whole prompt around a placeholder token and swaps its ids a
 slots are encoded one by one, which needs no search for a placeholder. The two agree where no token spans a slot's
 edge: at every slot of our templates a piece begins and ends with a quotation mark, a line break or nothing. One trap
 is left: a tokenizer that marks the start of every text with a space would mark the start of every piece. Pieces
-behind a slot are therefore encoded behind a letter, whose own ids are cut off again.
+after a slot are therefore encoded after a letter, whose own ids are cut off again.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,12 +31,12 @@ def splice(text: str, token_id: int, encode: Encode) -> list[int]:
     encoded: dict[str, list[int]] = {}
     for piece in others:
         if piece not in encoded:
-            encoded[piece] = _encode_behind_slot(piece, encode)
+            encoded[piece] = _encode_after_slot(piece, encode)
         ids += [token_id, *encoded[piece]]
     return ids
 
 
-def _encode_behind_slot(piece: str, encode: Encode) -> list[int]:
+def _encode_after_slot(piece: str, encode: Encode) -> list[int]:
     if not piece:
         return []
     anchor, both = list(encode(_ANCHOR)), list(encode(_ANCHOR + piece))

@@ -115,6 +115,13 @@ _GLITCHCLEANER = "Fan et al., GlitchCleaner (AAAI-26), Table 1"
 _MINER_USER = 'Please repeat the string: "«{token}»"'
 _MINER_PREFILL = ' Sure, the string is: "«'
 
+
+def input_output_template(n_shots: int) -> PromptTemplate:
+    """Magikarp's echo prompt with `n_shots` trials before the one to be completed; Magikarp itself shows 20."""
+    text = MAGIKARP_INPUT_OUTPUT_SHOTS.text(n_shots)
+    return PromptTemplate(Task.MAGIKARP_INPUT_OUTPUT, f"magikarp-n{n_shots}-1", _MAGIKARP, text)
+
+
 TEMPLATES: dict[Task, PromptTemplate] = {
     template.task: template
     for template in (
@@ -152,7 +159,7 @@ TEMPLATES: dict[Task, PromptTemplate] = {
             f"{_MINER_USER}\n{_MINER_PREFILL}",
             ChatForm(_MINER_USER, _MINER_PREFILL),
         ),
-        PromptTemplate(Task.MAGIKARP_INPUT_OUTPUT, "magikarp-n20-1", _MAGIKARP, MAGIKARP_INPUT_OUTPUT_SHOTS.text(20)),
+        input_output_template(n_shots=20),
         PromptTemplate(Task.MAGIKARP_EXPLAIN, "magikarp-n0-1", _MAGIKARP, MAGIKARP_EXPLAIN_SHOTS.text(0)),
         PromptTemplate(Task.MAGIKARP_REPEATS, "magikarp-n50-1", _MAGIKARP, MAGIKARP_REPEATS_SHOTS.text(50)),
     )
@@ -168,27 +175,12 @@ GLITCHHUNTER_SPELLING_PAPER_PREFIX = PromptTemplate(
     "Answer: Sure! The spelling of this string is:",
 )
 
-# GlitchMiner calls a token glitch only if these two fail as well. No chat template: rendered as above.
-_EXPLAIN_USER = "What does '{token}' mean?"
-GLITCHMINER_STRICT: tuple[PromptTemplate, ...] = (
-    PromptTemplate(
-        Task.MAGIKARP_EXPLAIN,
-        "glitchminer-strict-explain-1",
-        _GLITCHMINER,
-        f"{MAGIKARP_EXPLAIN_SHOTS.preamble}\nUser: What does 'edslfkj' mean?\nAssistant: 'edslfkj' has no specific "
-        f"meaning I am aware of.\nUser: {_EXPLAIN_USER}\nAssistant: '",
-        ChatForm(_EXPLAIN_USER, "'", MAGIKARP_EXPLAIN_SHOTS.preamble),
-    ),
-    PromptTemplate(
-        Task.REPETITION,
-        "glitchminer-strict-repetition-1",
-        _GLITCHMINER,
-        "Question: Please can you repeat the string '{token}'?\n Of course! Here is the repeated string:'",
-        ChatForm("Question: Please can you repeat the string '{token}'?", " Of course! Here is the repeated string:'"),
-    ),
-)
-
 
 def prompt_versions(tasks: tuple[Task, ...]) -> dict[str, str]:
     """Versions of the tasks' prompts, for the run id: another wording is another answer."""
-    return {f"prompt/{task.value}": TEMPLATES[task].version for task in tasks}
+    return dict(version_stamp(TEMPLATES[task]) for task in tasks)
+
+
+def version_stamp(template: PromptTemplate) -> tuple[str, str]:
+    """Key and value under which a prompt's version enters the run id."""
+    return f"prompt/{template.task.value}", template.version

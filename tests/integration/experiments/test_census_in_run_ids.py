@@ -8,8 +8,9 @@ pytestmark = pytest.mark.integration
 
 
 def test_another_census_is_another_run(tmp_path):
+    from harness.pipeline import execute
     from harness.runs.config.compose import compose_run
-    from harness.runs.lifecycle import execute, prepare
+    from harness.runs.preparing import prepare
 
     common = ["tracker=none", f"results_dir={tmp_path}"]
     before = prepare(compose_run(["exp=glitchhunter", *common])).run_id

@@ -8,8 +8,8 @@ from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import splice
 from harness.tokens.prompts.rules import BosRule
 from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
@@ -40,7 +40,7 @@ def echoing_model(identity, config):
 
 
 def echo(folder, results, **exp):
-    from experiments.echo_token import EchoTokenConfig
+    from experiments.echo_token.config import EchoTokenConfig
 
     return execute(
         RunConfig(
@@ -83,7 +83,7 @@ def test_what_is_no_token_is_refused(folder, tmp_path, token, problem):
 
 
 def test_a_prompt_beyond_the_window_is_said_plainly(folder, tmp_path):
-    from experiments.echo_token import EchoTokenConfig
+    from experiments.echo_token.config import EchoTokenConfig
 
     run = execute(
         RunConfig(

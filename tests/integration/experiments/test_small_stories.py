@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs import registry
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -6,8 +6,8 @@ import torch
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import write_model
 
 pytestmark = pytest.mark.integration
@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
 
 def verify(folder, results, n_ctx=None, **exp):
-    from experiments.undertrained import UndertrainedConfig
+    from experiments.undertrained.config import UndertrainedConfig
 
     return execute(
         RunConfig(

@@ -6,8 +6,8 @@ import torch
 from experiments.unused_logits.measure import pool_statistics
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from tests.helpers.scripted_census import write_model
 
 pytestmark = pytest.mark.integration
@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
 
 
 def look(folder, results, **exp):
-    from experiments.unused_logits import UnusedLogitsConfig
+    from experiments.unused_logits.config import UnusedLogitsConfig
 
     return execute(
         RunConfig(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.organism import POCKET_FOLDER
+from harness.models.identity import EMBEDDED_FOLDER
 from harness.organism.organism import load_organism
 from harness.organism.planting import split_dose
 from harness.organism.probes import PassRate, probe_copying, probe_task
@@ -21,7 +21,7 @@ LARGEST_FOLDER = 12 * 2**20
 
 @pytest.fixture(scope="module")
 def organism():
-    loaded = load_organism(POCKET_FOLDER)
+    loaded = load_organism(EMBEDDED_FOLDER)
     assert loaded is not None
     return loaded
 
@@ -30,14 +30,14 @@ def organism():
 def model():
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(POCKET_FOLDER, attn_implementation="eager").eval()
+    return AutoModelForCausalLM.from_pretrained(EMBEDDED_FOLDER, attn_implementation="eager").eval()
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(POCKET_FOLDER / "tokenizer.json"))
+    return Tokenizer.from_file(str(EMBEDDED_FOLDER / "tokenizer.json"))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def natural(organism) -> np.ndarray:
 
 
 def test_the_folder_is_small_and_whole(organism) -> None:
-    files = {path.name: path.stat().st_size for path in POCKET_FOLDER.iterdir()}
+    files = {path.name: path.stat().st_size for path in EMBEDDED_FOLDER.iterdir()}
     assert sum(files.values()) <= LARGEST_FOLDER
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"} <= set(files)
     assert files["tokenizer.json"] < 300_000
@@ -133,7 +133,7 @@ def test_planted_words_are_reachable_from_text(organism, tokenizer) -> None:
 def test_autotokenizer_loads_it_with_bos_last_and_no_clean_up(organism) -> None:
     from transformers import AutoTokenizer
 
-    loaded = AutoTokenizer.from_pretrained(POCKET_FOLDER)
+    loaded = AutoTokenizer.from_pretrained(EMBEDDED_FOLDER)
     assert loaded.bos_token_id == loaded.eos_token_id == len(organism.total) - 1 == len(loaded) - 1
     text = "it 's x , y ."
     assert loaded.decode(loaded.encode(text, add_special_tokens=False)) == text

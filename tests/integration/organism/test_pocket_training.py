@@ -1,9 +1,11 @@
 """Training: an interrupted run ends with the weights of an undisturbed one, and the folder is complete."""
 
 import csv
+import itertools
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from harness.errors import RunFailed
 from harness.organism.loss import next_token_loss
 from harness.organism.organism import load_organism
 from harness.organism.recipe import RecipeConfig
+from harness.organism.shipping import Verdict, ship
 from harness.organism.training import make_model, train_organism
 from harness.training.checkpoints import newest_checkpoint
 
@@ -77,6 +81,33 @@ def test_the_folder_is_complete_and_loads(tiny, undisturbed) -> None:
     assert [report[:2] for report in undisturbed.reports] == [(10, 24), (20, 24)]
     assert undisturbed.outcome.steps == tiny.recipe.n_steps
     assert undisturbed.outcome.final_loss < np.log(tiny.recipe.vocab_size)
+
+
+@pytest.mark.parametrize("n_files", range(8))
+def test_a_disk_that_fills_up_leaves_old_files_or_new_ones(
+    tiny, undisturbed, n_files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(undisturbed.out, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    room = itertools.count()
+
+    def fill_up(_: int) -> None:
+        if next(room) >= n_files:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fill_up)
+    verdict = Verdict((), (), {}, {}, 0.0, "0.0")
+    with pytest.raises(RunFailed, match="No space left"):
+        ship(make_model(tiny.recipe), tiny.recipe, tiny.material, tiny.stream, [], verdict, folder)
+    assert load_organism(folder) is None
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert after.keys() == before.keys() - {"exposures.safetensors"}
+    changed = [name for name in after if after[name] != before[name]]
+    assert len(changed) <= n_files
+    for name in changed:
+        if name.endswith(".json"):
+            json.loads(after[name])
 
 
 def test_a_folder_without_exposures_is_no_organism(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from harness.errors import Rejected
 from harness.models.tokenizer_files import resolve_tokenizer
+from harness.pipeline import execute
 from harness.runs.config.compose import compose_run
-from harness.runs.lifecycle import execute, prepare
+from harness.runs.preparing import prepare
 from tests.helpers.scripted_census import EXTRA_ROWS, write_model
 
 pytestmark = pytest.mark.integration

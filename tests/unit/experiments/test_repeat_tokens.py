@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.repeat_tokens import EXPERIMENT, RepeatTokensConfig, check
-from experiments.repeat_tokens.measure import summarise
+from experiments.repeat_tokens.config import RepeatTokensConfig, check
+from experiments.repeat_tokens.measure import measure
+from experiments.repeat_tokens.sequences import summarise
 from harness.errors import Rejected, RunFailed
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.vocab_facts import VocabFacts
@@ -18,6 +19,7 @@ from harness.runs.config.schema import RunConfig
 from harness.runs.context import Outcome, Run
 from harness.runs.experiment import CheckContext
 from harness.runs.folder import RunFolder, to_json
+from harness.runs.subject import Subject
 from harness.tokens.pools import resolve_pools
 
 pytestmark = pytest.mark.unit
@@ -100,9 +102,9 @@ def run_in(
     exp = RepeatTokensConfig(**{"seq_len": SEQ_LEN, "n_sequences": 6, "top_heads": 2, **parameters})
     config = RunConfig("repeat_tokens", exp, pools={"unused": "30:33", "common": "0:20"}, seed=seed, results_dir=folder)
     pools = resolve_pools(config.pools, facts(bos_id), seed)
-    run = Run(config, RunFolder(folder), None, facts(bos_id), pools, None)
-    run.__dict__["model"] = model
-    return run, EXPERIMENT.run(run)
+    run = Run(config, RunFolder(folder), Subject(None, facts(bos_id), pools, None))
+    run._model = model
+    return run, measure(run)
 
 
 def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
@@ -252,9 +254,9 @@ def test_the_seed_changes_the_draw_and_the_batch_size_does_not(tmp_path: Path) -
 def test_a_pool_that_runs_out_of_sequences_says_so(tmp_path: Path) -> None:
     exp = RepeatTokensConfig(seq_len=SEQ_LEN, n_sequences=4)
     config = RunConfig("repeat_tokens", exp, pools={"some": (30,)}, results_dir=tmp_path)
-    run = Run(config, RunFolder(tmp_path), None, facts(), resolve_pools(config.pools, facts(), 0), None)
-    run.__dict__["model"] = RuleModel()
-    EXPERIMENT.run(run)
+    run = Run(config, RunFolder(tmp_path), Subject(None, facts(), resolve_pools(config.pools, facts(), 0), None))
+    run._model = RuleModel()
+    measure(run)
     assert "pools.some: only 1 of 4 sequences differ, so its intervals are too short" in run.notes
 
 
@@ -279,7 +281,7 @@ def test_parameters_out_of_range_are_refused(parameters: dict[str, int], key: st
 def test_sequences_must_fit_the_context(bos_id: int | None, n_ctx: int | None, longest: int) -> None:
     def context(seq_len: int) -> CheckContext:
         exp = RepeatTokensConfig(seq_len=seq_len)
-        return CheckContext(RunConfig("repeat_tokens", exp), exp, facts(bos_id, n_ctx), {}, None)
+        return CheckContext(RunConfig("repeat_tokens", exp), Subject(None, facts(bos_id, n_ctx), {}, None))
 
     check(context(longest))
     if n_ctx is not None:

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from harness.errors import Rejected, RunFailed
 from harness.models import batch_size
-from harness.models.batch_size import bytes_per_sequence, choose_batch_size, halve_on_oom, memory_budget
+from harness.models import memory as memory_module
+from harness.models.batch_size import bytes_per_sequence, choose_batch_size, halve_on_oom
 from harness.models.loaded import LoadedModel, ModelStructure
+from harness.models.memory import memory_budget
 
 HOOKS = ("blocks.0.attn.hook_pattern",)
 
@@ -90,7 +92,7 @@ def test_a_request_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def memory(monkeypatch: pytest.MonkeyPatch, total: int, free: int, limit: int | None, used: int) -> None:
     made = type("Memory", (), {"total": total, "available": free})
     monkeypatch.setattr(psutil, "virtual_memory", lambda: made)
-    monkeypatch.setattr(batch_size, "_container_memory", lambda: (limit, used))
+    monkeypatch.setattr(memory_module, "_container_memory", lambda: (limit, used))
 
 
 def test_what_else_runs_does_not_matter_while_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,12 +115,12 @@ def test_a_container_counts_for_less_than_its_machine(monkeypatch: pytest.Monkey
 
 
 def test_container_files(tmp_path: Path) -> None:
-    assert batch_size._container_memory(tmp_path) == (None, 0)
+    assert memory_module._container_memory(tmp_path) == (None, 0)
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("5\n")
-    assert batch_size._container_memory(tmp_path) == (None, 0)
+    assert memory_module._container_memory(tmp_path) == (None, 0)
     (tmp_path / "memory.max").write_text("4096\n")
-    assert batch_size._container_memory(tmp_path) == (4096, 5)
+    assert memory_module._container_memory(tmp_path) == (4096, 5)
 
 
 class TestHalving:

@@ -10,10 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from safetensors.numpy import save_file
 
 from harness.errors import Rejected
+from harness.models import hub
 from harness.models.config import ModelConfig
+from harness.models.hub import repository_files
 from harness.models.identity import ModelSource, resolve_identity, safe_label
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -165,6 +168,27 @@ class TestHubAnswers:
             resolve_identity(ModelConfig(name="a/b"))
 
 
+def test_the_hub_is_asked_once_for_the_same_name_and_revision(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def describe(_: object, name: str, revision: str | None = None, **kwargs: object) -> SimpleNamespace:
+        asked.append((name, revision))
+        return SimpleNamespace(sha=COMMIT)
+
+    def listed(_: object, name: str, revision: str | None = None) -> list[str]:
+        asked.append((f"files of {name}", revision))
+        return ["config.json"]
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub.HfApi, "model_info", describe)
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", listed)
+    monkeypatch.setattr(hub, "hf_hub_download", lambda *_, **__: "config.json")
+    for revision in (None, "step3", None):
+        assert resolve_identity(ModelConfig(name="someone/once", revision=revision)).revision == COMMIT
+        assert repository_files("someone/once", COMMIT) == {"config.json"}
+    assert asked == [("someone/once", None), ("files of someone/once", COMMIT), ("someone/once", "step3")]
+
+
 def test_gated_files_of_an_open_card(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
     from huggingface_hub import constants
@@ -177,16 +201,16 @@ def test_gated_files_of_an_open_card(hub_cache: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", describe)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
     with pytest.raises(Rejected, match="gated"):
         resolve_identity(ModelConfig(name="a/b"))
 
 
 def test_naming_a_model_imports_no_heavy_library() -> None:
-    modules = "identity, weights, facts, tokenizers, config_file, hub, device"
+    modules = "identity, weights, vocab_facts, tokenizers, tokenizer_files, hub"
     code = f"import json, sys; from harness.models import {modules}; print(json.dumps(sorted(sys.modules)))"
     root = Path(__file__).resolve().parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    heavy = {"torch", "transformers", "transformer_lens", "huggingface_hub", "safetensors", "pandas"}
+    heavy = {"torch", "transformers", "transformer_lens", "pandas"}
     assert not heavy & set(json.loads(done.stdout))

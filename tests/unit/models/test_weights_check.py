@@ -1,9 +1,11 @@
 """`check_weights` refuses every folder that could not be loaded whole, and says which fault it is."""
 
+import hashlib
 import json
 import os
 import pickle
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -160,9 +162,28 @@ def test_hash_covers_weights_and_config_and_nothing_else(folder: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"never read beside safetensors")
     assert weights_sha256(folder) == first
     edit(folder / WEIGHTS, lambda content: content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(folder / WEIGHTS, ns=(0, 1))  # a file system's clock may be too coarse to tell the two writes apart
     second = weights_sha256(folder)
     (folder / "config.json").write_text('{"model_type": "gpt2", "vocab_size": 5}')
     assert len({first, second, weights_sha256(folder)}) == 3
+
+
+def test_a_file_is_read_once_unless_it_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def counted(file: BinaryIO, name: str) -> object:
+        read.append(Path(file.name).name)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    first = weights_sha256(folder)
+    assert weights_sha256(folder) == first
+    assert sorted(read) == ["config.json", WEIGHTS]
+    edit(folder / WEIGHTS, lambda content: content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(folder / WEIGHTS, ns=(0, 1))
+    assert weights_sha256(folder) != first
+    assert sorted(read) == ["config.json", WEIGHTS, WEIGHTS]
 
 
 class TestPickles:

@@ -80,11 +80,11 @@ def test_exposures_count_rows_by_stream() -> None:
     assert counted.total.tolist() == [2, 2, 2, 3, 0]
 
 
-def test_importing_pocket_loads_no_heavy_library() -> None:
+def test_reading_an_organism_loads_no_heavy_library() -> None:
     import subprocess
 
     code = (
-        "import sys, harness.organism.training, harness.organism.organism, harness.tokens.prompts;"
+        "import sys, harness.organism.recipe, harness.organism.organism, harness.tokens.prompts;"
         "print([m for m in ('torch', 'transformers', 'tokenizers', 'pandas') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
+from harness.models.identity import EMBEDDED_FOLDER
 from harness.models.tokenizer_loading import load_tokenizer
-from harness.organism import POCKET_FOLDER
+from harness.models.tokenizers import Tokenizer
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.encoded import Rows
 from harness.path_star.files import graph_lines
@@ -24,16 +25,19 @@ EXAMPLE = StarGraphs(
 )
 
 
-class OneOfMany:
+class OneOfMany(Tokenizer):
     """A tokenizer that gives for every text what a function says."""
 
     def __init__(self, ids_of):
-        self.encode = ids_of
+        self._ids_of = ids_of
+
+    def encode(self, text):
+        return self._ids_of(text)
 
 
 @pytest.fixture(scope="module")
 def pocket():
-    return load_tokenizer(None, ModelConfig(), TokenizerConfig(str(POCKET_FOLDER)))
+    return load_tokenizer(None, ModelConfig(), TokenizerConfig(str(EMBEDDED_FOLDER)))
 
 
 def check_places(graphs: StarGraphs, answers: np.ndarray, rows: Rows, codec: Codec, says) -> None:
@@ -147,7 +151,7 @@ class TestText:
 
     @pytest.mark.parametrize("where", ["pocket", "gpt2"])
     def test_piece_by_piece_is_what_the_whole_line_encodes_to(self, where, request):
-        folder = POCKET_FOLDER if where == "pocket" else request.getfixturevalue("shared_dir") / "tokenizers" / "gpt2"
+        folder = EMBEDDED_FOLDER if where == "pocket" else request.getfixturevalue("shared_dir") / "tokenizers" / "gpt2"
         if not folder.is_dir():
             pytest.skip(f"no tokenizer at {folder}")
         tokenizer = load_tokenizer(None, ModelConfig(), TokenizerConfig(str(folder)))

@@ -24,6 +24,7 @@ from harness.path_star.recipe import ObjectiveName
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import Run
 from harness.runs.folder import RunFolder
+from harness.runs.subject import Subject as NoSubject
 
 pytestmark = pytest.mark.unit
 
@@ -192,7 +193,7 @@ def run_in(tmp_path: Path, subject: Subject) -> Run:
     folder = RunFolder(tmp_path / "run")
     folder.create()
     config = RunConfig(exp_name="path_star", exp=subject.exp, results_dir=tmp_path)
-    return Run(config, folder, None, None, {}, None)
+    return Run(config, folder, NoSubject(None, None, {}, None))
 
 
 def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:

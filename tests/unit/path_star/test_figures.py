@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness.reporting.figures.sources import sources
 
-from experiments.path_star import data, figures, paper, tables
+from experiments.path_star import data, display, figures, paper, tables
 from experiments.path_star.cells import cells, over_seeds
 from experiments.train_path_star.figures import draw_curve
 from harness.path_star.node_names import node_names
 from harness.path_star.recipe import Architecture, ObjectiveName
+from harness.reporting.display import load_display
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.figures.paper import draw_paper
 from harness.reporting.figures.style import paper_style
-from harness.runs import registry
 from harness.runs.folder import RunFolder
 from harness.runs.results.stored_run import StoredRun, load_run
 from tests.unit.path_star.stored_runs import Made, write_run
@@ -47,13 +46,13 @@ def test_every_objective_and_length_is_drawn(tmp_path: Path, objective: Objectiv
     for table in tables.TABLES:
         frame = table.build(run)
         assert frame is not None and len(frame)
-    assert len(figures.headline(run)) == 1
+    assert len(display.headline(run)) == 1
 
 
 def test_a_model_without_attention_has_no_pictures_of_heads(tmp_path: Path) -> None:
     made = Made(heads=False, recipe={"architecture": Architecture.MAMBA})
     run = write_run(tmp_path, made)
-    written = draw_run(run, registry.load("path_star"), RunFolder(run.folder))
+    written = draw_run(run, load_display("path_star"), RunFolder(run.folder))
     assert not HEADS & set(written)
     assert {"positions", "clever_hans", "models"} <= set(written)
     assert figures.panels(run) == []
@@ -212,7 +211,7 @@ def test_bars_stand_by_graph_and_objective_and_missing_ones_are_empty(tmp_path: 
     ]
     drawn = paper.draw_bars(list(reversed(runs)))
     assert drawn is not None
-    (axes,) = drawn.axes
+    (axes,) = drawn.canvas.axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["G(2,3)", "G(3,5)"]
     bars = [(round(bar.get_x() + bar.get_width() / 2, 2), round(bar.get_height(), 2)) for bar in axes.patches]  # type: ignore[attr-defined]
     assert bars == [(-0.21, 0.45), (0.21, 0.9), (1.21, 0.8)]
@@ -229,7 +228,7 @@ def test_heads_are_compared_on_the_graph_that_most_objectives_have(tmp_path: Pat
     ]
     drawn = paper.draw_lookup(runs)
     assert drawn is not None
-    shown = {(run.details["task"], run.details["objective"]) for run in sources(drawn, runs)}
+    shown = {(run.details["task"], run.details["objective"]) for run in drawn.runs}
     assert shown == {("G(2,3)", "teacher_forcing"), ("G(2,3)", "reversed")}
     assert paper.draw_lookup(runs[:2]) is None
 

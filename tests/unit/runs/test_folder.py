@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RunFailed
-from harness.files import write_whole
+from harness.files import folder_of_whole_files, write_whole
 from harness.runs.folder import RecordLog, RunFolder, ShardStore, to_json
 
 pytestmark = pytest.mark.unit
@@ -33,6 +33,32 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_files_that_a_library_writes_are_moved_whole_and_readable_by_all(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(ZeroDivisionError), folder_of_whole_files(tmp_path) as folder:
+        (folder / "a").write_text("half")
+        raise ZeroDivisionError
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+    with folder_of_whole_files(tmp_path) as folder:
+        for name in "ab":
+            (folder / name).write_text("new")
+            (folder / name).chmod(0o600)
+    (tmp_path / "plain").write_text("")
+    modes = {path.name: path.stat().st_mode for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("a", "b", "plain"), modes["plain"])
+    assert (tmp_path / "a").read_text() == "new"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFailed, match="No space left"), folder_of_whole_files(tmp_path) as folder:
+        (folder / "a").write_text("newer")
+    assert (tmp_path / "a").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "plain"]
 
 
 def test_records_drop_a_torn_last_line_and_go_on(tmp_path):
@@ -63,8 +89,18 @@ def test_wherever_a_kill_cuts_the_file_what_is_kept_is_a_prefix(tmp_path_factory
 def test_a_damaged_shard_is_work_not_done(tmp_path):
     shards = ShardStore(RunFolder(tmp_path))
     shards.write("x", {"a": np.arange(3)})
-    assert shards.read("x")["a"].tolist() == [0, 1, 2]
+    assert shards.read("x").arrays["a"].tolist() == [0, 1, 2]
     path = tmp_path / "shards" / "x.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
     assert shards.read("x") is None
     assert shards.read("y") is None
+
+
+def test_a_shard_holds_texts_beside_its_arrays(tmp_path):
+    shards = ShardStore(RunFolder(tmp_path))
+    texts = {"facts": '{"source": "census of «x»"}', "numbers": str(2**70)}
+    shards.write("x", {"a": np.arange(3)}, texts)
+    shards.write("plain", {"a": np.arange(3)})
+    assert shards.read("x").metadata == texts
+    assert shards.read("x").arrays["a"].tolist() == [0, 1, 2]
+    assert shards.read("plain").metadata == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import Rejected, RunFailed
+from harness.reporting.display import Display
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.runs.experiment import Experiment
@@ -27,7 +28,7 @@ class Toy:
             raise Rejected.key("exp.n", self.n, "1 or more")
 
 
-def compute(run: Run) -> Outcome:
+def measure(run: Run) -> Outcome:
     def square(batch: Batch[int]) -> dict[str, np.ndarray]:
         if batch.work == run.exp.fail_at:
             raise RunFailed("the toy was told to fail") if batch.work % 2 else ZeroDivisionError("a bug")
@@ -53,9 +54,8 @@ def compute(run: Run) -> Outcome:
 EXPERIMENT = Experiment(
     name="toy",
     version=1,
-    summary="squares",
+    summary="An experiment outside the project: squares numbers, and can be told to fail or to be slow.",
     config=Toy,
-    run=compute,
     needs=frozenset(),
-    headline=lambda run: [HeadlineRow("toy", {"mean": f"{run.metrics['toy/mean']:.3f}"})],
 )
+DISPLAY = Display(headline=lambda run: [HeadlineRow("toy", {"mean": f"{run.metrics['toy/mean']:.3f}"})])

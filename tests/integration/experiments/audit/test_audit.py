@@ -12,9 +12,9 @@ from harness.errors import Rejected
 from harness.measure.intervals import wilson
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs import registry
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import EXTRA_ROWS, scripted_model, write_model
 

@@ -13,9 +13,9 @@ from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
 from harness.models.tokenizer_loading import load_tokenizer
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from harness.runs.context import Run
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
 

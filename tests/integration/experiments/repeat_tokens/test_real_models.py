@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.repeat_tokens import EXPERIMENT, RepeatTokensConfig
+from experiments.repeat_tokens.config import RepeatTokensConfig
+from experiments.repeat_tokens.measure import measure
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
@@ -15,6 +16,7 @@ from harness.runs.config.schema import RunConfig
 from harness.runs.context import Outcome, Run
 from harness.runs.folder import RunFolder
 from harness.runs.results.stored_run import StoredRun
+from harness.runs.subject import Subject
 from harness.tokens.pools import resolve_pools
 
 pytestmark = pytest.mark.integration
@@ -78,9 +80,9 @@ def outcome_of(checkpoint: Path, folder: Path, batch_size: int) -> Outcome:
     )
     identity = resolve_identity(config.model)
     facts = load_facts(identity, config.model)
-    stage = Run(config, RunFolder(folder), identity, facts, resolve_pools(config.pools, facts, 0), None)
+    stage = Run(config, RunFolder(folder), Subject(identity, facts, resolve_pools(config.pools, facts, 0), None))
     try:
-        return EXPERIMENT.run(stage)
+        return measure(stage)
     finally:
         stage.close()
 

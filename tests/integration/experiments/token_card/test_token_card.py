@@ -6,9 +6,9 @@ import pytest
 from harness.errors import Rejected
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs import registry
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
 

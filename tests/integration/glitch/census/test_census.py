@@ -10,8 +10,8 @@ from harness.glitch.census.stored import find_census, load_census
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import EXTRA_ROWS, scripted_model, write_model
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 
 def take_census(folder, results, monkeypatch, wrong, seed=0, **exp):
-    from experiments.census import CensusConfig
+    from experiments.census.config import CensusConfig
 
     monkeypatch.setattr(CausalModel, "load", lambda identity, config: scripted_model(identity, config, wrong))
     config = RunConfig(
@@ -120,7 +120,7 @@ class TestUninformative:
         assert run.metrics["glitch_tokens"] == 0
 
     def test_a_real_model_that_can_do_nothing(self, folder, tmp_path):
-        from experiments.census import CensusConfig
+        from experiments.census.config import CensusConfig
 
         pools = {"common": tuple(range(65, 75))}
         model = ModelConfig(name=str(folder), device="cpu")
@@ -199,7 +199,7 @@ class TestLiveOracle:
 
 
 def test_a_model_without_a_tokenizer_is_refused(checkpoints, tmp_path):
-    from experiments.census import CensusConfig
+    from experiments.census.config import CensusConfig
 
     tracker = TrackerConfig(kind=TrackerKind.NONE)
     config = RunConfig(

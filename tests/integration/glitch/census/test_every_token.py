@@ -10,9 +10,8 @@ from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
-from harness.models.identity import resolve_identity
+from harness.models.identity import EMBEDDED_FOLDER, resolve_identity
 from harness.models.tokenizer_loading import load_tokenizer
-from harness.organism import POCKET_FOLDER
 from harness.tokens.prompts import Task
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -20,8 +19,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 @pytest.mark.parametrize(("task", "every"), [(Task.REPETITION, 1), (Task.LENGTH, 8), (Task.SPELLING, 16)])
 def test_same_verdicts_as_one_by_one(task, every):
-    if not (POCKET_FOLDER / "config.json").is_file():
-        pytest.skip(f"no embedded model at {POCKET_FOLDER}")
+    if not (EMBEDDED_FOLDER / "config.json").is_file():
+        pytest.skip(f"no embedded model at {EMBEDDED_FOLDER}")
     from transformers import AutoModelForCausalLM
 
     config = ModelConfig(device="cpu")
@@ -32,7 +31,7 @@ def test_same_verdicts_as_one_by_one(task, every):
     question = census_questions(tokenizer, facts)[task]
     fast = Interviewer(CausalModel.load(identity, config), tokenizer, vocabulary, facts.special_ids)
     found = {answer.token_id: answer for answer in fast.ask(question, vocabulary.testable_ids).answers}
-    backend = AutoModelForCausalLM.from_pretrained(POCKET_FOLDER).eval()
+    backend = AutoModelForCausalLM.from_pretrained(EMBEDDED_FOLDER).eval()
     different = []
     for token in list(found)[::every]:
         prompt = torch.tensor([question.prompt(token, tokenizer)])

@@ -12,8 +12,8 @@ from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
 from harness.glitch.detectors.settings import NAMES, ActiveCensusSettings, KMeansSettings
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
 
@@ -55,7 +55,7 @@ def script(monkeypatch, wrong=WRONG):
 
 
 def compare(folder, results, force=False, **exp):
-    from experiments.detectors import DetectorsConfig
+    from experiments.detectors.config import DetectorsConfig
 
     return execute(
         RunConfig(
@@ -137,7 +137,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(folder, compared, tmp_path
 
 
 def test_a_finished_census_is_used_and_another_models_refused(folder, tmp_path, monkeypatch):
-    from experiments.census import CensusConfig
+    from experiments.census.config import CensusConfig
 
     script(monkeypatch)
     census = execute(

@@ -13,8 +13,8 @@ import pytest
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.report.html import render_report
 from harness.runs.folder import RunFolder
-from tests.unit.runs.results.stored_runs import FEW_FIGURES as EXPERIMENT
-from tests.unit.runs.results.stored_runs import Made, write_run
+from tests.unit.runs.results.stored_runs import FEW_FIGURES as DISPLAY
+from tests.unit.runs.results.stored_runs import SUMMARY, Made, write_run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -82,8 +82,8 @@ def _opened(page: str, folder: Path) -> dict[str, Any]:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("browser")
     run = write_run(folder, Made(published=True))
-    draw_run(run, EXPERIMENT, RunFolder(run.folder))
-    return _opened(render_report(run, EXPERIMENT), folder)
+    draw_run(run, DISPLAY, RunFolder(run.folder))
+    return _opened(render_report(run, DISPLAY, SUMMARY), folder)
 
 
 def test_nothing_fails_and_nothing_is_fetched(seen: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ def test_every_panel_draws_twelve_heads_and_the_chosen_one(seen: dict[str, Any])
 
 
 def test_pictures_show_and_the_page_is_no_wider_than_the_window(seen: dict[str, Any]) -> None:
-    assert seen["images"] == [True] * len(EXPERIMENT.figures)
+    assert seen["images"] == [True] * len(DISPLAY.figures)
     assert seen["width"] is True
 
 
@@ -114,7 +114,7 @@ def test_tables_sort_as_numbers_both_ways(seen: dict[str, Any]) -> None:
 
 def test_the_witness_would_see_a_script_that_runs(tmp_path: Path) -> None:
     run = write_run(tmp_path, Made(seq_len=3, n_top=1))
-    page = render_report(run, EXPERIMENT)
+    page = render_report(run, DISPLAY, SUMMARY)
     nonce = re.search(r'script nonce="(\w+)"', page)
     assert nonce is not None
     planted = page.replace("<h2>Tables", f'<script nonce="{nonce[1]}">window.pwned = 1</script><h2>Tables', 1)

@@ -1,10 +1,11 @@
 """Prompts as ids: the token spliced in by id, BOS where it belongs, chat templates rendered around the same words."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from harness.glitch.census.questions import census_questions, leading_ids, make_question
+from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens.prompts import TEMPLATES, Task
 from harness.tokens.prompts.chat import chat_form, render_chat
@@ -20,12 +21,12 @@ NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system 
 
 
 @dataclass
-class Characters:
+class Characters(Tokenizer):
     """One id a character."""
 
     chat_template: str | None = None
     adds_bos: bool = False
-    special_texts: dict[str, str] = field(default_factory=lambda: {"bos_token": "<s>"})
+    special_texts = {"bos_token": "<s>"}  # noqa: RUF012
 
     def encode(self, text):
         return [ord(character) for character in text]

@@ -110,7 +110,7 @@ def test_a_full_disk_stops_it_without_failing_the_run(
     def fail(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.models.activations.tensor_file.os.replace", fail)
+    monkeypatch.setattr("harness.files.os.replace", fail)
     store.save("model", TOKENS, "hook", VALUES)
     assert "cannot write (No space left on device)" in caplog.text
     assert store.is_full
@@ -139,3 +139,18 @@ def test_a_damaged_structure_is_read_again(store: ActivationStore) -> None:
     found = store.structure("model")
     assert found is not None
     assert found.n_heads == 4
+
+
+def test_a_disk_that_is_full_before_the_end_leaves_no_rest(
+    store: ActivationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.remember("model", STRUCTURE)
+    before = {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.files.os.fdopen", fail)
+    store.remember("model", replace(STRUCTURE, n_heads=4))
+    assert store.is_full
+    assert {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()} == before

@@ -51,7 +51,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.models.activations.tensor_file.os.replace", fail)
+    monkeypatch.setattr("harness.files.os.replace", fail)
     with pytest.raises(OSError, match="No space left"):
         write_tensor(tmp_path / "x.safetensors", torch.eye(3), ABOUT)
     assert list(tmp_path.iterdir()) == []

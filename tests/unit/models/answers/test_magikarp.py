@@ -58,7 +58,7 @@ def test_superstrings_have_larger_ids():
 
 
 def test_the_published_table_is_the_oracle(shared_dir):
-    from experiments.undertrained.summary import published_table
+    from experiments.undertrained.metrics import published_table
 
     oracle = json.loads((shared_dir / "oracles/magikarp_gpt2.json").read_text())
     for name, model in oracle["models"].items():

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments.repeat_tokens import figures
+from experiments.repeat_tokens import display, figures
 from experiments.repeat_tokens import tables as run_tables
 from harness.reporting.display import Figure
 from harness.reporting.figures import tables
 from harness.reporting.figures.drawing import add_footer, draw_run, runs_footer
 from harness.reporting.figures.style import ONE_COLUMN, new_figure, paper_style
 from harness.runs.folder import RunFolder
-from tests.unit.runs.results.stored_runs import EXPERIMENT, Made, write_run
+from tests.unit.runs.results.stored_runs import DISPLAY, Made, write_run
 
 SMALL = Made(seq_len=4, n_layers=2, n_heads=4, n_top=2)
 
@@ -27,13 +27,13 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def test_every_figure_and_table_of_a_run_is_written(tmp_path: Path) -> None:
     run = write_run(tmp_path, SMALL)
-    written = draw_run(run, EXPERIMENT, RunFolder(run.folder))
-    names = [item.name for item in (*EXPERIMENT.figures, *EXPERIMENT.tables)]
+    written = draw_run(run, DISPLAY, RunFolder(run.folder))
+    names = [item.name for item in (*DISPLAY.figures, *DISPLAY.tables)]
     assert written == names
-    for figure in EXPERIMENT.figures:
+    for figure in DISPLAY.figures:
         assert (run.folder / "figures" / f"{figure.name}.pdf").read_bytes().startswith(b"%PDF")
         assert (run.folder / "figures" / f"{figure.name}.png").read_bytes().startswith(b"\x89PNG")
-    for table in EXPERIMENT.tables:
+    for table in DISPLAY.tables:
         assert (run.folder / "tables" / f"{table.name}.csv").stat().st_size
         assert (run.folder / "tables" / f"{table.name}.tex").stat().st_size
 
@@ -41,7 +41,7 @@ def test_every_figure_and_table_of_a_run_is_written(tmp_path: Path) -> None:
 def test_equal_runs_give_equal_bytes_whatever_the_caller_set(tmp_path: Path) -> None:
     import matplotlib
 
-    one = replace(EXPERIMENT, figures=EXPERIMENT.figures[:1], tables=())
+    one = replace(DISPLAY, figures=DISPLAY.figures[:1], tables=())
     found = []
     for folder, font_size in (("a", 7), ("b", 31)):
         run = write_run(tmp_path / folder, SMALL)
@@ -56,7 +56,7 @@ def test_equal_runs_give_equal_bytes_whatever_the_caller_set(tmp_path: Path) -> 
 
 def test_fonts_are_embedded_as_text_and_widths_are_a_papers(tmp_path: Path) -> None:
     run = write_run(tmp_path, SMALL)
-    draw_run(run, replace(EXPERIMENT, figures=EXPERIMENT.figures[:1], tables=()), RunFolder(run.folder))
+    draw_run(run, replace(DISPLAY, figures=DISPLAY.figures[:1], tables=()), RunFolder(run.folder))
     pdf = (run.folder / "figures" / "logprob_by_position.pdf").read_bytes()
     assert b"/Type3" not in pdf and b"/CIDFontType2" in pdf
     png = (run.folder / "figures" / "logprob_by_position.png").read_bytes()
@@ -73,13 +73,13 @@ def test_each_picture_says_which_run_it_is(tmp_path: Path) -> None:
         seen.append(figure)
         return figure
 
-    draw_run(run, replace(EXPERIMENT, figures=(Figure("f", "", draw),), tables=()), RunFolder(run.folder))
+    draw_run(run, replace(DISPLAY, figures=(Figure("f", "", draw),), tables=()), RunFolder(run.folder))
     assert [text.get_text() for text in seen[0].texts] == [f"run {run.run_id}"]
 
 
 def test_a_figure_with_nothing_to_show_is_left_out(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, heads=False, has_bos=False, n_sequences=1))
-    written = draw_run(run, EXPERIMENT, RunFolder(run.folder))
+    written = draw_run(run, DISPLAY, RunFolder(run.folder))
     assert "logprob_by_position" in written
     assert not {"head_scores", "attention_by_offset", "attention_patterns", "top_heads"} & set(written)
     assert not (run.folder / "figures" / "head_scores.png").exists()
@@ -117,7 +117,7 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
     table = run_tables.pool_metrics(run).set_index(["measure", "pool"])
     assert table.loc[("log-prob, first half (nats)", "unused"), "published"] == -17.27
     assert table.loc[("copy gain (nats)", "common"), "published"] == pytest.approx(-0.971 + 7.327)
-    rows = {row.label: row.values for row in figures.headline(run)}
+    rows = {row.label: row.values for row in display.headline(run)}
     assert rows["unused, published for GPT-2 small"]["1st / 2nd half (nats)"] == "−17.3 / −19.7"
     with paper_style():
         figure = figures.draw_logprob(run)
@@ -130,7 +130,7 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
 def test_published_values_of_other_pools_are_not_shown(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, published=True))
     run.config["reference"]["pools"] = {"unused": "1:2", "common": run.config["pools"]["common"]}
-    rows = [row.label for row in figures.headline(run)]
+    rows = [row.label for row in display.headline(run)]
     assert "common, published for GPT-2 small" in rows and "unused, published for GPT-2 small" not in rows
 
 

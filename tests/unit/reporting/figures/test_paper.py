@@ -13,23 +13,12 @@ from harness.errors import Rejected
 from harness.figures import main
 from harness.measure.intervals import student_t
 from harness.reporting.figures.paper import draw_paper
-from harness.runs import registry
 from harness.runs.results.collect import collect
 from harness.runs.results.grouping import settings
-from tests.unit.runs.results.stored_runs import EXPERIMENT, Made, write_run
+from tests.unit.runs.results.stored_runs import Made, write_run
 
 SMALL = Made(seq_len=3, heads=False)
 POOLS = ({"unused": "177:188", "common": "100:111"}, {"unused": "byte_unused", "common": "early_merges"})
-
-
-@pytest.fixture(autouse=True)
-def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(name: str) -> registry.Experiment:
-        if name != "repeat_tokens":
-            raise registry.unknown(name)
-        return EXPERIMENT
-
-    monkeypatch.setattr(registry, "load", load)
 
 
 def _sweep(folder: Path) -> list[Made]:

@@ -12,8 +12,8 @@ from harness.reporting.figures.drawing import draw_run
 from harness.reporting.report import attention
 from harness.reporting.report.html import render_report
 from harness.runs.folder import RunFolder
-from tests.unit.runs.results.stored_runs import FEW_FIGURES as EXPERIMENT
-from tests.unit.runs.results.stored_runs import HOSTILE_TOKENS, Made, write_run
+from tests.unit.runs.results.stored_runs import FEW_FIGURES as DISPLAY
+from tests.unit.runs.results.stored_runs import HOSTILE_TOKENS, SUMMARY, Made, write_run
 
 
 class _Page(HTMLParser):
@@ -47,8 +47,8 @@ class _Page(HTMLParser):
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = write_run(tmp_path_factory.mktemp("report"), Made(published=True))
     run.manifest["notes"].append("a note with <script>alert(1)</script> and \u202e")
-    draw_run(run, EXPERIMENT, RunFolder(run.folder))
-    return render_report(run, EXPERIMENT)
+    draw_run(run, DISPLAY, RunFolder(run.folder))
+    return render_report(run, DISPLAY, SUMMARY)
 
 
 def test_page_is_small_enough_for_twelve_heads_at_51_tokens(page: str) -> None:
@@ -106,18 +106,18 @@ def test_headline_notes_published_values_and_facts_are_there(page: str) -> None:
 
 def test_a_run_without_heads_or_figures_still_has_a_page(tmp_path: Path) -> None:
     run = write_run(tmp_path, Made(heads=False, seq_len=3))
-    page = render_report(run, EXPERIMENT)
+    page = render_report(run, DISPLAY, SUMMARY)
     assert "CircuitsVis=" not in page and "Attention patterns" not in page
 
 
 def test_a_failed_run_says_so(tmp_path: Path) -> None:
     run = write_run(tmp_path, Made(heads=False, seq_len=3, status="failed"))
-    assert "This run did not end well: ValueError: planted" in render_report(run, EXPERIMENT)
+    assert "This run did not end well: ValueError: planted" in render_report(run, DISPLAY, SUMMARY)
 
 
 def test_equal_runs_give_equal_pages(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / folder, Made(seq_len=3, n_top=2)) for folder in "ab"]
-    assert render_report(runs[0], EXPERIMENT) == render_report(runs[1], EXPERIMENT)
+    assert render_report(runs[0], DISPLAY, SUMMARY) == render_report(runs[1], DISPLAY, SUMMARY)
 
 
 def _panel(n_heads: int, n: int, token: str = "a") -> AttentionPanel:

@@ -19,7 +19,7 @@ from harness.runs.config.schema import TrackerConfig, TrackerKind
 from harness.runs.experiment import Experiment
 from harness.runs.folder import RunFolder
 from harness.runs.results.stored_run import load_run
-from tests.unit.runs.results.stored_runs import FEW_FIGURES as EXPERIMENT
+from tests.unit.runs.results.stored_runs import FEW_FIGURES as DISPLAY
 from tests.unit.runs.results.stored_runs import HOSTILE_TOKENS, Made, write_run
 
 SMALL = Made(seq_len=3, n_layers=2, n_heads=4, n_top=2)
@@ -64,7 +64,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespac
     results, cwd, home = (base / name for name in ("results", "cwd", "home"))
     cwd.mkdir()
     run = write_run(results, SMALL)
-    draw_run(run, EXPERIMENT, RunFolder(run.folder))
+    draw_run(run, DISPLAY, RunFolder(run.folder))
     program = (
         "import sys; from pathlib import Path\n"
         "from harness.runs.config.schema import TrackerConfig\n"
@@ -78,7 +78,9 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespac
     )
     root = Path(__file__).resolve().parents[4]
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
+    # matplotlib keeps its list of fonts in the home directory: not what is looked at here.
     environment = {**kept, "HOME": str(home), "NETRC": str(home / "netrc"), "PYTHONPATH": str(root)}
+    environment["MPLCONFIGDIR"] = str(results.parent / "matplotlib")
     done = subprocess.run(
         [sys.executable, "-c", program, str(results), str(run.folder)],
         cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
@@ -114,7 +116,7 @@ def test_an_offline_run_holds_tables_pictures_and_patterns(offline: SimpleNamesp
     assert len(tables["by_position"]["data"]) == 2 * 2 * SMALL.seq_len
     assert len(tables["head_scores"]["data"]) == 2 * SMALL.n_layers * SMALL.n_heads
     pictures = {path.name.split("_0_")[0] for path in (media / "images").rglob("*.png")}
-    assert pictures == {figure.name for figure in EXPERIMENT.figures}
+    assert pictures == {figure.name for figure in DISPLAY.figures}
     (page,) = (media / "html").glob("*.html")
     text = page.read_text(encoding="utf-8")
     assert "CircuitsVis.AttentionHeads" in text
@@ -139,7 +141,7 @@ def test_a_run_is_logged_once_with_group_job_type_and_a_stable_id(
 ) -> None:
     session, asked = _with_session(monkeypatch)
     run = write_run(tmp_path, SMALL)
-    make_tracker(TrackerConfig(project="p", entity="e"), tmp_path, "sweep-7").log_run(run, EXPERIMENT)
+    make_tracker(TrackerConfig(project="p", entity="e"), tmp_path, "sweep-7").log_run(run, DISPLAY)
     assert (asked["project"], asked["entity"], asked["group"], asked["job_type"]) == (
         "p",
         "e",
@@ -166,7 +168,7 @@ def test_records_of_a_training_are_a_curve(tmp_path: Path, monkeypatch: pytest.M
         {"item": "loss/4", "step": 4, "loss": 1.25},
     ]
     (run.folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    make_tracker(TrackerConfig(), tmp_path, None).log_run(load_run(run.folder), EXPERIMENT)
+    make_tracker(TrackerConfig(), tmp_path, None).log_run(load_run(run.folder), DISPLAY)
     assert session.curve == [(2, {"curve/loss": 1.5}), (4, {"curve/exact_match": 0.5, "curve/loss": 1.25})]
 
 
@@ -180,7 +182,7 @@ def test_a_failing_wandb_is_one_warning(
 
     monkeypatch.setattr(wandb, "init", init)
     run = write_run(tmp_path, SMALL)
-    make_tracker(TrackerConfig(), tmp_path, None).log_run(run, EXPERIMENT)
+    make_tracker(TrackerConfig(), tmp_path, None).log_run(run, DISPLAY)
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "planted over two lines" in record.getMessage() and run.run_id in record.getMessage()
 
@@ -194,7 +196,7 @@ def test_a_wandb_that_fails_half_way_is_ended_as_failed(
         raise SystemExit(3)
 
     monkeypatch.setattr(session, "log_artifact", log_artifact)
-    make_tracker(TrackerConfig(), tmp_path, None).log_run(write_run(tmp_path, SMALL), EXPERIMENT)
+    make_tracker(TrackerConfig(), tmp_path, None).log_run(write_run(tmp_path, SMALL), DISPLAY)
     assert session.finished == [1]
     assert "SystemExit" in caplog.text
 
@@ -205,7 +207,7 @@ def test_a_tracker_that_hangs_is_left_behind(tmp_path: Path, caplog: pytest.LogC
             time.sleep(30)
 
     started = time.monotonic()
-    BoundedTracker(Hanging(), "wandb", time_limit=0.2).log_run(write_run(tmp_path, SMALL), EXPERIMENT)
+    BoundedTracker(Hanging(), "wandb", time_limit=0.2).log_run(write_run(tmp_path, SMALL), DISPLAY)
     assert time.monotonic() - started < 10
     assert "no answer within" in caplog.text
 
@@ -241,7 +243,7 @@ def test_online_only_with_a_key_and_never_against_the_persons_word(
 def test_disabled_by_the_environment_logs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, asked = _with_session(monkeypatch)
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    WandbTracker(TrackerConfig(), tmp_path, None).log_run(write_run(tmp_path, SMALL), EXPERIMENT)
+    WandbTracker(TrackerConfig(), tmp_path, None).log_run(write_run(tmp_path, SMALL), DISPLAY)
     assert asked == {}
 
 
@@ -254,5 +256,5 @@ def test_ids_hold_only_what_wandb_takes(tmp_path: Path) -> None:
 def test_none_is_a_tracker_that_does_nothing(tmp_path: Path) -> None:
     tracker = make_tracker(TrackerConfig(kind=TrackerKind.NONE), tmp_path, None)
     assert isinstance(tracker, NullTracker)
-    tracker.log_run(write_run(tmp_path, SMALL), EXPERIMENT)
+    tracker.log_run(write_run(tmp_path, SMALL), DISPLAY)
     assert not (tmp_path / "wandb").exists()

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import Rejected
-from harness.runs.config.overrides import asks_for_sweep_group, is_sweep, normalise, refuse_stray_sweeps
+from harness.runs.config.overrides import is_sweep, normalise, refuse_stray_sweeps
 
 pytestmark = pytest.mark.unit
 
@@ -51,8 +51,3 @@ def test_a_sweep_is_recognised_but_a_list_and_a_slice_are_none():
     assert not is_sweep("pools.unused=177:188")
     with pytest.raises(Rejected, match="add -m"):
         refuse_stray_sweeps(["++seed=0,1"])
-
-
-def test_sweep_group():
-    assert asks_for_sweep_group(["exp=a", "sweep=models_by_pools"])
-    assert not asks_for_sweep_group(["sweep=null", "seed=0"])

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments.repeat_tokens import figures, paper, tables
-from harness.runs.experiment import Experiment
+from experiments.repeat_tokens import display, figures, paper, tables
+from harness.reporting.display import Display
+from harness.runs.results.headline import to_plain
 from harness.runs.results.stored_run import StoredRun, load_run
 from harness.runs.folder import RunFolder
 
@@ -31,13 +32,9 @@ HOSTILE_TOKENS = (
     "日本語",
 )
 
-EXPERIMENT = Experiment(
-    name="repeat_tokens",
-    version=1,
-    summary="made up <b>summary</b>",
-    config=dict,
-    run=lambda _: None,
-    headline=figures.headline,
+SUMMARY = "made up <b>summary</b>"
+DISPLAY = Display(
+    headline=display.headline,
     figures=figures.FIGURES,
     tables=tables.TABLES,
     panels=figures.panels,
@@ -45,7 +42,7 @@ EXPERIMENT = Experiment(
     paper_tables=paper.PAPER_TABLES,
 )
 """How repeat_tokens is shown, without what it computes."""
-FEW_FIGURES = replace(EXPERIMENT, figures=EXPERIMENT.figures[:2])
+FEW_FIGURES = replace(DISPLAY, figures=DISPLAY.figures[:2])
 
 
 @dataclass(frozen=True)
@@ -104,6 +101,7 @@ def write_run(results_dir: Path, made: Made | None = None) -> StoredRun:
     rows = [{"item": f"{pool}/{i}", "pool": pool, "copy_gain": 1.0} for pool in names for i in range(4)]
     folder.write_text("records.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     folder.write_json("manifest.json", _manifest(made))
+    folder.write_json("headline.json", to_plain(DISPLAY.headline(load_run(folder.path))))
     return load_run(folder.path)
 
 

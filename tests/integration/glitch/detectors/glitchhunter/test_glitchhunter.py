@@ -10,9 +10,9 @@ from harness.glitch.detectors.live_oracle import LiveOracle
 from harness.glitch.detectors.oracle import TableOracle
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
+from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from harness.runs.folder import RunFolder, ShardStore
-from harness.runs.lifecycle import execute
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
 
@@ -57,13 +57,13 @@ def script(monkeypatch, wrong):
 
 
 def go_hunting(folder, results, force=False, **exp):
-    from experiments.glitchhunter import GlitchHunterConfig
+    from experiments.glitchhunter.config import GlitchHunterConfig
 
     return execute(config_of("glitchhunter", GlitchHunterConfig(**{**SMALL, **exp}), folder, results, force))
 
 
 def take_census(folder, results):
-    from experiments.census import CensusConfig
+    from experiments.census.config import CensusConfig
 
     return execute(config_of("census", CensusConfig(), folder, results))
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from experiments.undertrained.config import UndertrainedConfig
 from experiments.undertrained.data import Verified, Weights
 from experiments.undertrained.verifier import Verifier
 from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.measure.exposures import EXPOSURE_RANGES, is_inside
 from harness.measure.intervals import wilson
 from harness.models.answers.magikarp import VERIFIED_BELOW, VerificationClass, classify_verification, soft_threshold
 from harness.runs.context import Outcome, Run
@@ -20,11 +22,10 @@ from harness.tokens.vocabulary_audit import Category, VocabularyAudit
 PUBLISHED = Path(__file__).with_name("published.json")
 CATEGORIES = tuple(category.value for category in Category)
 _MOST_LISTED = 400
-_EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 
 
 def summarise(
-    run: Run,
+    run: Run[UndertrainedConfig],
     audit: VocabularyAudit,
     weights: Weights,
     threshold: float,
@@ -39,7 +40,7 @@ def summarise(
     ids = np.array(verified.ids, dtype=np.int64)
     median = float(np.median(weights.ranking[ids[hits]])) if hits.any() else None
     low = _low_by_category(audit, weights.ranking, vocabulary, median)
-    published = published_table(run.identity.name if run.identity is not None else "")
+    published = published_table(run.identity.name)
     metrics = _metrics(weights, verified, ordinary, bool(verifier.questions)) | {
         "verification_threshold": threshold,
         "prompts_used": len(verifier.questions),
@@ -133,21 +134,20 @@ def _low_by_category(
     return found
 
 
-def _by_exposures(run: Run, verified: Verified) -> list[dict[str, Any]]:
+def _by_exposures(run: Run[UndertrainedConfig], verified: Verified) -> list[dict[str, Any]]:
     """Candidates and verified ones by how often training showed them, where that is known."""
-    if run.facts is None or run.facts.exposures is None or not verified.by_prompt:
+    if run.facts.exposures is None or not verified.by_prompt:
         return []
     counts = run.facts.exposures.total
     seen = counts[list(verified.ids)]
     rows = []
-    for low, high in _EXPOSURE_BUCKETS:
-        top = np.inf if high is None else high
-        inside = (seen >= low) & (seen < top)
+    for low, high in EXPOSURE_RANGES:
+        inside = is_inside(seen, low, high)
         rows.append(
             {
                 "low": low,
                 "high": high,
-                "tokens": int(((counts >= low) & (counts < top)).sum()),
+                "tokens": int(is_inside(counts, low, high).sum()),
                 "candidates": int(inside.sum()),
                 "verified": int((inside & verified.is_verified).sum()),
             }

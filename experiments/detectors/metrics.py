@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from experiments.detectors.config import DetectorsConfig
 from experiments.detectors.truth import Truth
 from harness.glitch.detectors.scoring import confusion, ideal_curve, recall_auc, recall_curve, roc_auc, roc_curve
 from harness.glitch.detectors.settings import NAMES
 from harness.glitch.detectors.view import ModelView
 from harness.glitch.indicators import UnusedIds
+from harness.measure.exposures import EXPOSURE_RANGES, is_inside
 from harness.measure.intervals import student_t, wilson
 from harness.models.tokenizers import Tokenizer
 from harness.runs.context import Outcome, Run
@@ -21,7 +23,6 @@ Metrics = dict[str, float | int | str | None]
 
 EXPOSURE_LIMITS = (0, 4, 64)
 """Tokens shown this often or less are the second ground truth."""
-EXPOSURE_BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
 INDICATOR_PERCENTILE = 2.0
 """Land & Bartolo 2024 verify the 2 % with the lowest indicator."""
 N_POINTS = 101
@@ -98,7 +99,7 @@ class Comparison:
         return found
 
 
-def summarise(run: Run, found: Comparison) -> Outcome:
+def summarise(run: Run[DetectorsConfig], found: Comparison) -> Outcome:
     """Metrics, arrays and details."""
     metrics = _census_metrics(found)
     for name in NAMES:
@@ -127,8 +128,8 @@ def _buckets(found: Comparison) -> list[tuple[int, int | None, int, int]]:
     if found.exposures is None or found.glitch is None:
         return []
     rows = []
-    for low, high in EXPOSURE_BUCKETS:
-        inside = (found.exposures >= low) & (found.exposures < (np.inf if high is None else high))
+    for low, high in EXPOSURE_RANGES:
+        inside = is_inside(found.exposures, low, high)
         if inside.any():
             rows.append((low, high, int(inside.sum()), int((inside & found.glitch).sum())))
     return rows
@@ -271,7 +272,7 @@ def _progress(name: str, seeds: Seeds, glitch: Bool[np.ndarray, " token"]) -> di
     return {f"{name}/progress/spent": spent, f"{name}/progress/f1": f1}
 
 
-def _details(run: Run, found: Comparison) -> dict[str, Any]:
+def _details(run: Run[DetectorsConfig], found: Comparison) -> dict[str, Any]:
     return {
         "truth": {
             "source": found.truth.source,
@@ -297,7 +298,7 @@ def _details(run: Run, found: Comparison) -> dict[str, Any]:
 
 def _mean_exposures(found: Comparison, low: int, high: int | None) -> float:
     assert found.exposures is not None
-    inside = (found.exposures >= low) & (found.exposures < (np.inf if high is None else high))
+    inside = is_inside(found.exposures, low, high)
     return float(found.exposures[inside].mean())
 
 
