@@ -1,4 +1,4 @@
-"""Arguments of the small commands: a mistake is one line and exit code 2, like everywhere else."""
+"""Arguments of the three commands: a mistake is one line and exit code 2, like everywhere else."""
 
 import argparse
 from typing import NoReturn

@@ -2,10 +2,11 @@
 
 import os
 import textwrap
+from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.arguments import Arguments
 from harness.errors import HarnessError, Rejected
 from harness.reporting import console
 from harness.runs import registry
@@ -51,20 +52,13 @@ exit codes: 0 done, 1 failed while computing, 2 refused before computing, 3 a ga
 """
 
 
-@dataclass
-class _Command:
-    overrides: list[str] = field(default_factory=list)
-    multirun: bool = False
-    show_config: str | None = None
-    help: bool = False
-    version: bool = False
-
-
 def run_command(argv: Sequence[str]) -> int:
     """Do what `argv` asks; returns the exit code. Every refusal is one line on stderr."""
     console.configure_logging()
     try:
         command = _parse(argv)
+        for folder in command.config_dir:
+            _add_search_folder(folder)
         return _dispatch(command)
     except HarnessError as error:
         console.fail(str(error))
@@ -74,14 +68,14 @@ def run_command(argv: Sequence[str]) -> int:
         return 130
 
 
-def _dispatch(command: _Command) -> int:
+def _dispatch(command: Namespace) -> int:
     if command.help:
         console.show(help_text())
         return 0
     if command.version:
         console.show(__version__)
         return 0
-    if command.show_config:
+    if command.cfg:
         return _show_config(command)
     if command.multirun or _names_sweep(command.overrides):
         # Only here: a sweep computes, and so needs everything.
@@ -96,39 +90,19 @@ def _names_sweep(words: Sequence[str]) -> bool:
     return any(word.startswith("sweep=") and word != "sweep=null" for word in words)
 
 
-def _parse(argv: Sequence[str]) -> _Command:
-    command = _Command()
-    words = list(argv)
-    while words:
-        word = words.pop(0)
-        if word in ("-h", "--help"):
-            command.help = True
-        elif word == "--version":
-            command.version = True
-        elif word in ("-m", "--multirun"):
-            command.multirun = True
-        elif word in ("--cfg", "-c", "--config-dir", "-cd") or word.startswith(("--cfg=", "--config-dir=")):
-            option, value = _option_value(word, words)
-            if option in ("--cfg", "-c"):
-                command.show_config = value
-            else:
-                _add_search_folder(value)
-        elif word.startswith("-"):
-            raise Rejected(f"{word}: no such option; python -m harness --help lists them")
-        else:
-            command.overrides.append(word)
-    if not argv:
-        command.help = True
+def _parse(argv: Sequence[str]) -> Namespace:
+    parser = Arguments(prog="python -m harness", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true", default=not argv)
+    parser.add_argument("--version", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--cfg", "-c")
+    parser.add_argument("--config-dir", "-cd", action="append", default=[])
+    command, overrides = parser.parse_known_args(argv)
+    for word in overrides:
+        if word.startswith("-"):
+            parser.error(f"{word}: no such option")
+    command.overrides = overrides
     return command
-
-
-def _option_value(word: str, words: list[str]) -> tuple[str, str]:
-    option, equals, value = word.partition("=")
-    if equals:
-        return option, value
-    if not words:
-        raise Rejected(f"{word}: needs a value")
-    return word, words.pop(0)
 
 
 def _add_search_folder(folder: str) -> None:
@@ -161,20 +135,20 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, width=106, subsequent_indent=" " * 14, break_on_hyphens=False)
 
 
-def _show_config(command: _Command) -> int:
+def _show_config(command: Namespace) -> int:
     # Hydra is not needed for --help.
     from omegaconf import OmegaConf
 
     from harness.runs.config.compose import compose_hydra, compose_run
     from harness.runs.config.rendered import config_yaml
 
-    if command.show_config == "job":
+    if command.cfg == "job":
         console.show(config_yaml(compose_run(command.overrides)).rstrip())
         return 0
-    if command.show_config not in ("hydra", "all"):
-        raise Rejected.key("--cfg", command.show_config, "job, hydra, all")
+    if command.cfg not in ("hydra", "all"):
+        raise Rejected.key("--cfg", command.cfg, "job, hydra, all")
     composed = compose_hydra(command.overrides, return_hydra_config=True)
-    shown = {"hydra": composed.hydra} if command.show_config == "hydra" else composed
+    shown = {"hydra": composed.hydra} if command.cfg == "hydra" else composed
     console.show(OmegaConf.to_yaml(shown).rstrip())
     return 0
 

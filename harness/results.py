@@ -29,7 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _list(words: Sequence[str]) -> None:
-
     parser = Arguments(
         prog="python -m harness.results",
         description="List the runs below a results folder: experiment, model, pools, status and headline numbers.",
@@ -56,7 +55,6 @@ def _list(words: Sequence[str]) -> None:
 
 
 def _compare(words: Sequence[str]) -> None:
-
     parser = Arguments(
         prog="python -m harness.results compare",
         description="Show in what two runs differ: what was asked, and what came out.",

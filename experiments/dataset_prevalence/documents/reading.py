@@ -1,13 +1,14 @@
 """Documents read one after the other: never more than one batch of them in memory."""
 
-import codecs
 import gzip
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import Any
 
+import ijson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,10 +18,9 @@ from harness.errors import HarnessError
 
 MOST_CHARACTERS = 1 << 20
 """A piece of plain text without a blank line is cut here, and so is a line that is longer."""
-_BLOCK = 1 << 20
 _ROWS = 256
-# A cut number, literal or escape is reported where it begins; no longer one is worth waiting for.
-_LONGEST_PART = 512
+# Lists and objects inside one another; json itself stops at about as many.
+_DEEPEST = 1000
 
 
 class BadDocument(HarnessError):
@@ -145,102 +145,45 @@ def _record(record: Any, field: str | None, place: Place) -> Document:
 
 
 def _json(file: File, field: str | None) -> Iterator[Placed]:
-    """The records of one list, found one after the other in a window that holds the record being read."""
+    """The records of one list, each parsed as it is reached."""
     raw, stream = _open(file)
     with raw:
-        window = _Window(file, stream)
-        if window.next_sign() != "[":
-            window.fail("a list of records is wanted; for one record a line: exp.format=jsonl")
-        window.skip()
-        number = 0
-        if window.next_sign() == "]":
-            window.skip()
-        else:
-            while True:
-                number += 1
-                place = Place(file.path.name, "record", number, raw.tell())
-                value, line = window.value(number)
-                where = Place(f"{place.file}, line {line}", "record", number, place.bytes_read)
-                yield _record(value, field, where), where
-                sign = window.next_sign()
-                window.skip()
-                if sign == "]":
-                    break
-                if sign != ",":
-                    window.fail(f"behind record {number} a comma or the end of the list is wanted")
-        if window.next_sign():
-            window.fail("something stands behind the list")
-
-
-class _Window:
-    """The part of a JSON file that is not read yet, as far as it is in memory."""
-
-    def __init__(self, file: File, stream: Stream) -> None:
-
-        self._file, self._stream = file, stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._text, self._place, self._line, self._is_over = "", 0, 1, False
-
-    def fail(self, problem: str) -> None:
-        raise BadDocument(f"{self._file.path.name}, line {self._line}: no JSON ({problem})")
-
-    def _more(self, at_least: int) -> bool:
-        if self._is_over:
-            return False
+        place = Place(file.path.name, "record", 1, 0)
         try:
-            block = self._stream.read(max(_BLOCK, at_least))
-            text = self._decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            raise BadDocument(
-                f"{self._file.path.name}, line {self._line} or later: no UTF-8 ({error.reason})"
-            ) from None
+            for number, value in enumerate(_elements(stream), 1):
+                place = Place(file.path.name, "record", number, raw.tell())
+                yield _record(value, field, place), place
+                place = replace(place, number=number + 1)
+        except (ijson.JSONError, _NoList) as error:
+            # The lines that follow in ijson's message show the file as it is, control characters and all.
+            said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+            raise BadDocument(f"{place}: no JSON ({said.splitlines()[0].rstrip('.')})") from None
         except (OSError, EOFError) as error:
-            raise BadDocument(f"{self._file.path.name}: it cannot be read ({error})") from error
-        self._is_over = not block
-        self._text, self._place = self._text[self._place :] + text, 0
-        return not self._is_over or bool(text)
+            raise BadDocument(f"{file.path.name}: it cannot be read ({error})") from error
 
-    def next_sign(self) -> str:
-        """The next character that is no space, left in place; "" at the end."""
-        while True:
-            while self._place < len(self._text) and self._text[self._place] in " \t\r\n\ufeff":
-                self._line += self._text[self._place] == "\n"
-                self._place += 1
-            if self._place < len(self._text):
-                return self._text[self._place]
-            if not self._more(0):
-                return ""
 
-    def skip(self) -> None:
-        """Step over one character."""
-        self._place += 1
+class _NoList(ValueError):
+    """A JSON file that is not one list of records."""
 
-    def value(self, number: int) -> tuple[Any, int]:
-        """The next value and the line it begins in."""
-        self.next_sign()
-        decoder = json.JSONDecoder()
-        while True:
-            try:
-                value, end = decoder.raw_decode(self._text, self._place)
-            except RecursionError:
-                self.fail(f"record {number} is nested too deeply")
-            except json.JSONDecodeError as error:
-                # Perhaps only cut off; doubling keeps the time of rereading a long record linear.
-                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self._text) - _LONGEST_PART
-                if is_cut and self._more(len(self._text) - self._place):
-                    continue
-                self._line += self._text.count("\n", self._place, error.pos)
-                self.fail(f"record {number}: {error.msg}")
-            else:
-                # A number may go on after the window.
-                if end < len(self._text) or not self._more(0):
-                    return value, self._step(end)
 
-    def _step(self, end: int) -> int:
-        line = self._line
-        self._line += self._text.count("\n", self._place, end)
-        self._place = end
-        return line
+def _elements(stream: Stream) -> Iterator[Any]:
+    """The elements of the list that a JSON file holds. Raises `_NoList` and `ijson.JSONError`."""
+    if stream.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+        stream.read(len(BOM_UTF8))
+    # Not ijson.items, which holds the path to every value: its memory grows with the square of how deep lists nest.
+    events = ijson.basic_parse(stream)
+    if next(events)[0] != "start_array":
+        raise _NoList("a list of records is wanted; for one record a line: exp.format=jsonl")
+    builder, depth = ijson.ObjectBuilder(), 0
+    for event, value in events:
+        depth += event.startswith("start_") - event.startswith("end_")
+        if depth > _DEEPEST:
+            raise _NoList("nested too deeply")
+        if depth >= 0:
+            builder.event(event, value)
+        if depth == 0:
+            yield builder.value
+            builder = ijson.ObjectBuilder()
 
 
 def _parquet(file: File, field: str | None) -> Iterator[Placed]:

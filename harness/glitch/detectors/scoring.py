@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
+from sklearn import metrics
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,16 @@ def confusion(predicted: Bool[np.ndarray, " token"], truth: Bool[np.ndarray, " t
 
 def roc_auc(scores: Float[np.ndarray, " token"], truth: Bool[np.ndarray, " token"]) -> float | None:
     """The chance that a glitch token scores above another token, ties counting half; None where a kind is missing."""
-
-    n_true = int(truth.sum())
-    n_false = len(truth) - n_true
-    if not n_true or not n_false:
-        return None
-    ranks = rankdata(scores)
-    return float((ranks[truth].sum() - n_true * (n_true + 1) / 2) / (n_true * n_false))
+    return float(metrics.roc_auc_score(truth, scores)) if truth.any() and not truth.all() else None
 
 
 def roc_curve(
     scores: Float[np.ndarray, " token"], truth: Bool[np.ndarray, " token"], grid: Float[np.ndarray, " point"]
 ) -> Float[np.ndarray, " point"]:
     """True-positive rate at each false-positive rate of `grid`, ties joined by a straight line; NaN for one kind."""
-    n_true = int(truth.sum())
-    n_false = len(truth) - n_true
-    if not n_true or not n_false:
+    if not truth.any() or truth.all():
         return np.full(len(grid), np.nan)
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    true = np.concatenate([[0], np.cumsum(truth[order])[last]]) / n_true
-    false = np.concatenate([[0], np.cumsum(~truth[order])[last]]) / n_false
+    false, true, _ = metrics.roc_curve(truth, scores, drop_intermediate=False)
     return np.interp(grid, false, true)
 
 

@@ -18,7 +18,7 @@ from harness.runs.config.schema import ModelConfig
 from harness.models.bridge import boot
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
-from harness.models.tokenizers import load_tokenizer
+from harness.models.tokenizer_loading import load_tokenizer
 
 config = ModelConfig(name="someone/tiny", device="cpu")
 identity = resolve_identity(config)

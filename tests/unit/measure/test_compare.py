@@ -34,8 +34,20 @@ def test_permutation_of_a_clear_difference() -> None:
 def test_permutation_of_nothing_and_of_constants() -> None:
     same = np.array([1.0, 1.0, 1.0, 1.0])
     assert permutation_p_value(same, same, seed=0) == 1.0
-    p_value = permutation_p_value(np.zeros(8), np.ones(8), seed=0)
+    p_value = permutation_p_value(np.zeros(8), np.full(8, 0.1), seed=0)
     assert p_value is not None and p_value < 0.001
+
+
+def test_permutation_of_few_sequences_goes_through_every_relabelling() -> None:
+    assert permutation_p_value(np.arange(4.0), np.arange(4.0) + 100, seed=0) == 2 / 70
+
+
+def test_constant_sides_have_an_interval_and_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    found = difference(np.full(5, 0.25), np.full(3, 0.5))
+    assert found.low == found.mean == found.high == -0.25
+    found = difference(np.full(5, 0.1), np.arange(5.0))
+    assert found.low is not None and found.low < found.mean == pytest.approx(-1.9)
+    assert not recwarn.list
 
 
 def test_permutation_rejects_equal_means_one_time_in_twenty_even_with_unequal_spread() -> None:

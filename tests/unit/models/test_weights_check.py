@@ -89,7 +89,7 @@ def test_no_weights(folder: Path) -> None:
 @pytest.mark.parametrize("kept", [0, 4, 8, 20, -1, -10])
 def test_truncated_safetensors(folder: Path, kept: int) -> None:
     edit(folder / WEIGHTS, lambda content: content[:kept])
-    with pytest.raises(Rejected, match=r"model\.safetensors is truncated"):
+    with pytest.raises(Rejected, match=r"model\.safetensors is truncated or corrupt: \S"):
         check_weights(folder)
 
 
@@ -101,12 +101,15 @@ def test_truncated_safetensors(folder: Path, kept: int) -> None:
         pytest.param(lambda c: c + b"\0", id="bytes behind the last tensor"),
         pytest.param(lambda c: with_header(c, lambda h: h["a"].update(shape=[2, 4])), id="shape and bytes disagree"),
         pytest.param(lambda c: with_header(c, lambda h: h["a"].pop("dtype")), id="no dtype"),
-        pytest.param(lambda c: with_header(c, lambda h: h["b"].update(data_offsets=[16, 24])), id="gap or overlap"),
+        pytest.param(lambda c: with_header(c, lambda h: h["b"].update(data_offsets=[16, 24])), id="overlap"),
+        pytest.param(lambda c: with_header(c, lambda h: h["b"].update(data_offsets=[25, 33])) + b"\0", id="gap"),
+        pytest.param(lambda c: with_header(c, lambda h: h["a"].update(dtype="F9")), id="unknown dtype"),
+        pytest.param(lambda c: c[:8] + b"\xff" + c[9:], id="header is no text"),
     ],
 )
 def test_corrupt_safetensors(folder: Path, change) -> None:
     edit(folder / WEIGHTS, change)
-    with pytest.raises(Rejected, match=r"model\.safetensors is corrupt"):
+    with pytest.raises(Rejected, match=r"model\.safetensors is truncated or corrupt: \S"):
         check_weights(folder)
 
 
@@ -134,7 +137,7 @@ def test_missing_shard(folder: Path) -> None:
 
 def test_truncated_shard(folder: Path) -> None:
     edit(shard(folder), lambda content: content[:-1])
-    with pytest.raises(Rejected, match=r"model-00002-of-00002\.safetensors is truncated"):
+    with pytest.raises(Rejected, match=r"model-00002-of-00002\.safetensors is truncated or corrupt: \S"):
         check_weights(folder)
 
 
