@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.errors import Rejected
 from harness.glitch.census.stored import census_inputs
-from harness.glitch.detectors.settings import NAMES, RosterSettings
+from harness.glitch.detectors import roster
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
@@ -16,10 +16,11 @@ from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
 @dataclass(frozen=True)
-class DetectorsConfig(RosterSettings):
+@roster.with_settings
+class DetectorsConfig:
     """Parameters of `exp=detectors`; those of one detector are below its name."""
 
-    detectors: tuple[str, ...] = NAMES
+    detectors: tuple[str, ...] = roster.names()
     """Which are compared."""
     budget_share: float = 0.1
     """Queries each may spend, as a share of what the whole census costs."""
@@ -37,9 +38,10 @@ class DetectorsConfig(RosterSettings):
     """Prompts per pass; default: from memory."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.detectors if name not in NAMES]
+        known = roster.names()
+        unknown = [name for name in self.detectors if name not in known]
         if unknown or not self.detectors or len(set(self.detectors)) < len(self.detectors):
-            raise Rejected.key("exp.detectors", list(self.detectors), f"one or more of {', '.join(NAMES)}, each once")
+            raise Rejected.key("exp.detectors", list(self.detectors), f"one or more of {', '.join(known)}, each once")
         if not 0 < self.budget_share <= 1:
             raise Rejected.key("exp.budget_share", self.budget_share, "a share above 0, at most 1")
         if self.n_seeds < 1:

@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from experiments.detectors.tables import glitch_key, names, truths
+from experiments.detectors.tables import glitch_key, is_ours, names, truths
+from harness.glitch.detectors import roster
 from harness.measure.formatting import number
 from harness.measure.intervals import student_t_columns
 from harness.reporting.display import Figure
@@ -13,7 +14,6 @@ from harness.reporting.figures.layout import NEVER_SHOWN, error_lengths, exposur
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
 from harness.runs.results.stored_run import StoredRun
 
-_OURS = "active_census"
 _PER_CENT = 100.0
 
 
@@ -38,7 +38,7 @@ def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
     left.plot(x, x / _PER_CENT, color=QUIET, linewidth=0.7, linestyle=(0, (5, 3)), label="expected at random")
     for name in found:
         mean, low, high = _band(run.arrays[f"{name}/recall_curve"])
-        style = "-" if name == _OURS else line_style_of(name, found)
+        style = "-" if is_ours(name) else line_style_of(name, found)
         draw_curve(left, Curve(name, x, mean, low, high, colour_of(name, found), style))
     left.set_xlabel("queries (% of what the whole census costs)")
     left.set_ylabel("glitch tokens found by asking (share)")
@@ -103,7 +103,7 @@ def draw_quality(run: StoredRun) -> MatplotlibFigure | None:
             if value is None:
                 axes.text(0.02, place, "none reported", va="center", fontsize=6, color=QUIET)
                 continue
-            axes.barh(place, value, color=COLOURS[0] if name == _OURS else COLOURS[1], height=0.62)
+            axes.barh(place, value, color=COLOURS[0] if is_ours(name) else COLOURS[1], height=0.62)
             end = value
             if low is not None and high is not None:
                 axes.plot([max(0.0, low), min(1.0, high)], [place, place], color="black", linewidth=0.9)
@@ -132,7 +132,7 @@ def draw_roc(run: StoredRun) -> MatplotlibFigure | None:
         return None
 
     indicators = [str(name) for name in run.details.get("indicators", [])]
-    scored = [name for name in ("glitchprober", _OURS) if name in names(run)]
+    scored = [kind.name for kind in roster.DETECTORS if kind.scores_unasked and kind.name in names(run)]
     members = {f"indicator/{name}": f"indicator {name}" for name in indicators} | {name: name for name in scored}
     figure = new_figure(TWO_COLUMNS, 2.75)
     grid = figure.subplots(1, len(labels), sharey=True, squeeze=False)[0]

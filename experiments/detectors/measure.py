@@ -14,11 +14,11 @@ from harness.errors import Rejected
 from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.questions import make_question
 from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.detectors import roster
 from harness.glitch.detectors.ledger import DetectionResult
 from harness.glitch.detectors.magikarp import all_indicators
 from harness.glitch.detectors.oracle import TableOracle
 from harness.glitch.detectors.passes import ModelPasses
-from harness.glitch.detectors.roster import make_detector
 from harness.glitch.detectors.scoring import confusion, roc_auc
 from harness.glitch.detectors.view import ModelView, make_view
 from harness.glitch.indicators import UnusedIds, known_unused_ids
@@ -79,14 +79,12 @@ def _view(run: Run[DetectorsConfig], interviewer: Interviewer, truth: Truth, unu
     def question(task: Task) -> Any:
         return make_question(TEMPLATES[task], tokenizer, facts, run.exp.bos, run.exp.chat)
 
-    prober = run.exp.glitchprober
     passes = ModelPasses(
         model,
         lambda: run.model,
         tokenizer,
         question(Task.GLITCHMINER),
         question(Task.REPETITION),
-        (prober.first_layer, prober.last_layer),
         Task.REPETITION in truth.tasks,
         interviewer,
     )
@@ -130,15 +128,14 @@ def _compare(run: Run[DetectorsConfig], view: ModelView, truth: Truth, unused: U
 
 
 def _skipped(run: Run[DetectorsConfig], view: ModelView) -> dict[str, str]:
-    """Detectors whose prompts do not fit this model, and why."""
+    """Detectors that cannot be run on this model, and why."""
     assert view.passes is not None
     skipped = {}
-    if "glitchminer" in run.exp.detectors and not view.passes.can_ask_uncertainty:
-        skipped["glitchminer"] = "its prompt does not fit the model's window"
-    if "glitchprober" in run.exp.detectors and not view.passes.can_ask_activations:
-        skipped["glitchprober"] = "the repetition prompt does not fit, or the model has no layers it could read"
-    for name, reason in skipped.items():
-        run.note(f"{name} was left out: {reason}.")
+    for name in roster.names():
+        reason = roster.make_detector(name, run.exp).obstacle(view.passes) if name in run.exp.detectors else None
+        if reason is not None:
+            skipped[name] = reason
+            run.note(f"{name} was left out: {reason}.")
     return skipped
 
 
@@ -151,7 +148,7 @@ def _detects(
         work = batch.work
         oracle = TableOracle(verdicts, view.queries_per_token, price, budget)
         with run.timer(f"detector/{work.name}"):
-            found = make_detector(work.name, run.exp).detect(view, oracle, budget, work.seed)
+            found = roster.make_detector(work.name, run.exp).detect(view, oracle, budget, work.seed)
         return _arrays(view, found)
 
     return compute

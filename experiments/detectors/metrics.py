@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from experiments.detectors.config import DetectorsConfig
 from experiments.detectors.truth import Truth
+from harness.glitch.detectors import roster
 from harness.glitch.detectors.scoring import confusion, ideal_curve, recall_auc, recall_curve, roc_auc, roc_curve
-from harness.glitch.detectors.settings import NAMES
 from harness.glitch.detectors.view import ModelView
 from harness.glitch.indicators import UnusedIds
 from harness.measure.exposures import EXPOSURE_RANGES, is_inside
@@ -102,7 +102,7 @@ class Comparison:
 def summarise(run: Run[DetectorsConfig], found: Comparison) -> Outcome:
     """Metrics, arrays and details."""
     metrics = _census_metrics(found)
-    for name in NAMES:
+    for name in roster.names():
         metrics |= _detector_metrics(name, found)
     metrics |= _indicator_metrics(found)
     return Outcome(metrics, _arrays(found), _details(run, found))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.glitch.detectors import roster
 from harness.measure.exposures import range_words
 from harness.reporting.display import Table
 from harness.reporting.figures.tables import interval_columns
@@ -32,6 +33,11 @@ TRUTHS = {
 def names(run: StoredRun) -> list[str]:
     """The detectors that were run, in their order."""
     return [str(name) for name in run.details.get("detectors", [])]
+
+
+def is_ours(name: str) -> bool:
+    """Whether a detector is one of our own."""
+    return any(kind.is_ours for kind in roster.DETECTORS if kind.name == name)
 
 
 def truths(run: StoredRun) -> dict[str, str]:
@@ -106,10 +112,12 @@ def calibration_table(run: StoredRun) -> pd.DataFrame:
 
 
 def mistakes_table(run: StoredRun) -> pd.DataFrame:
-    """Some tokens that our own detector got wrong."""
+    """Some tokens that our own detectors got wrong."""
     rows = [
         {"mistake": spaced(kind), "id": item["id"], "token": item["token"], "exposures": item["exposures"]}
-        for kind, items in run.details.get("mistakes", {}).get("active_census", {}).items()
+        for name, mistakes in run.details.get("mistakes", {}).items()
+        if is_ours(name)
+        for kind, items in mistakes.items()
         for item in items
     ]
     frame = pd.DataFrame(rows)
@@ -118,13 +126,17 @@ def mistakes_table(run: StoredRun) -> pd.DataFrame:
     return frame
 
 
+_OURS = " and ".join(kind.name for kind in roster.DETECTORS if kind.is_ours)
+_FIXED = " and ".join(kind.name for kind in roster.DETECTORS if not kind.is_random)
+_REMARKS = "".join(f"; {kind.remark}" for kind in roster.DETECTORS if kind.remark)
+
 TABLES = (
     Table(
         "detectors",
         "Every detector against the census with the same budget (means over seeds, 95 % Student t intervals). Recall "
         "area: under recall against queries up to the budget, over that of a detector that asks glitch tokens only. "
-        "Queries and passes: as a share of what the whole census costs. magikarp and glitchminer draw nothing at "
-        "random, so their seeds agree; a hunt of glitchhunter ends where the budget does.",
+        "Queries and passes: as a share of what the whole census costs. "
+        f"{_FIXED} draw nothing at random, so their seeds agree{_REMARKS}.",
         detectors_table,
     ),
     Table(
@@ -135,5 +147,5 @@ TABLES = (
     ),
     Table("indicators", "Weight indicators by themselves against the census.", indicators_table),
     Table("calibration", "P(glitch | exposures), 95 % Wilson intervals.", calibration_table),
-    Table("mistakes", "Some tokens that active_census got wrong (first seed).", mistakes_table),
+    Table("mistakes", f"Some tokens that {_OURS} got wrong (first seed).", mistakes_table),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from experiments.repeat_tokens.quantities import Shown, shown_in
 from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
 from harness.reporting.display import DrawnFigure
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
@@ -62,22 +63,22 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]
 def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     """Copy accuracy and copy gain against exposures; None with fewer than three doses of any model."""
     groups = settings(runs)
-    metrics = (("copy_accuracy", "copy accuracy"), ("copy_gain", "copy gain (nats)"))
-    series = {metric: doses(groups, metric) for metric, _ in metrics}
+    drawn = sorted(shown_in(Shown.PICTURE), key=lambda quantity: not quantity.is_share)
+    series = {quantity.name: doses(groups, quantity.name) for quantity in drawn}
     if not series["copy_accuracy"]:
         return None
 
     names = list(series["copy_accuracy"])
     figure = new_figure(TWO_COLUMNS, 2.4 + 0.14 * (len(names) // 2))
-    for axes, (metric, label) in zip(figure.subplots(1, 2), metrics, strict=True):
-        for name, values in series[metric].items():
+    for axes, quantity in zip(figure.subplots(1, len(drawn)), drawn, strict=True):
+        for name, values in series[quantity.name].items():
             _draw_series(axes, name, names, values)
         axes.set_xscale("symlog", linthresh=1, linscale=0.6)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlim(left=-0.25)
         axes.set_xlabel("exposures in training")
-        axes.set_ylabel(label)
-        if metric == "copy_accuracy":
+        axes.set_ylabel(quantity.label)
+        if quantity.is_share:
             axes.set_ylim(-0.03, 1.03)
         else:
             axes.axhline(0, color=QUIET, linewidth=0.6, zorder=0)

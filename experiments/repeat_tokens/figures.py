@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.repeat_tokens import data
+from experiments.repeat_tokens.quantities import Shown, shown_in
 from harness.reporting.display import AttentionPanel, Figure
 from harness.reporting.figures.charts import (
     Curve,
@@ -101,26 +102,26 @@ def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
     if not names:
         return None
     figure = new_figure(TWO_COLUMNS, 0.62 + 0.5 * len(names))
-    gains, accuracies = figure.subplots(1, 2, sharey=True)
-    for axes, name, label in (
-        (gains, "copy_gain", "copy gain: second half − first half (nats)"),
-        (accuracies, "copy_accuracy", "copy accuracy: top-1 on the second half"),
-    ):
+    drawn = shown_in(Shown.PICTURE)
+    panels = figure.subplots(1, len(drawn), sharey=True)
+    for axes, quantity in zip(panels, drawn, strict=True):
         rows = []
         for pool in names:
-            value = data.measured(run, pool, name)
+            value = data.measured(run, pool, quantity.name)
             rows.append(
                 IntervalRow(
                     data.pool_label(run, pool), *value.interval, colour_of(pool, names), reference=value.published
                 )
             )
-        forest(axes, rows, label)
-    gains.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
-    accuracies.set_xlim(-0.05, 1.05)
+        forest(axes, rows, quantity.axis or quantity.label)
+        if quantity.is_share:
+            axes.set_xlim(-0.05, 1.05)
+        else:
+            axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
     if any(data.measured(run, pool, "copy_gain").published is not None for pool in names):
         name = data.published_name(run)
-        gains.plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label=name)
-        legend_below(figure, gains)
+        panels[0].plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label=name)
+        legend_below(figure, panels[0])
     return figure
 
 

@@ -26,7 +26,7 @@ def measure(run: Run[RepeatTokensConfig]) -> Outcome:
         arrays |= {f"{pool}/example/pattern": found for pool, found in example_patterns(run, pools, top).items()}
     details = _details(run, pools) | {
         "heads": metrics.head_details(pools, top, run.exp.top_heads),
-        "intervals": metrics.INTERVALS,
+        "intervals": metrics.intervals(),
     }
     return Outcome(metrics.all_metrics(pools, run.seed), arrays, details)
 

@@ -6,81 +6,41 @@ from typing import Any
 
 import numpy as np
 
-from experiments.repeat_tokens.sequences import Halves, PoolData, summarise
-from harness.measure.compare import (
-    difference,
-    difference_by_token,
-    permutation_p_value,
-    proportion_difference,
-)
+from experiments.repeat_tokens import quantities
+from experiments.repeat_tokens.quantities import Quantity
+from experiments.repeat_tokens.sequences import PoolData
+from harness.measure.compare import difference_by_token, permutation_p_value
 from harness.measure.heads import Head, HeadScore, top_heads, uniform_attention
-from harness.measure.intervals import Interval, student_t, student_t_columns, wilson_clustered
+from harness.measure.intervals import Interval, student_t, student_t_columns
 
 Metrics = dict[str, float | int | str | None]
 
-_MEANS = (
-    "logprob_first_half",
-    "logprob_second_half",
-    "logprob_second_half_cued",
-    "copy_gain",
-    "copy_gain_cued",
-    "rank_first_half",
-    "rank_second_half",
-    "entropy_first_half",
-    "entropy_second_half",
-)
-_ACCURACIES = ("copy_accuracy", "copy_accuracy_cued")
-_COMPARED_MEANS = ("copy_gain", "copy_gain_cued")
 
-_OVER_SEQUENCES = "Student t over sequences: these tokens in other random orders"
-_OVER_PROPORTIONS = (
-    "Wilson over sequences, each worth as many independent trials as the spread between sequences shows (one each where"
-    " all score 0 or all 1)"
-)
-INTERVALS = {
-    **dict.fromkeys(_MEANS, _OVER_SEQUENCES),
-    **dict.fromkeys(_ACCURACIES, _OVER_PROPORTIONS),
-    **{
-        f"{score.value}_score_max": "Student t over sequences, for the head with the highest mean; chosen because it is"
-        " the highest, its score is slightly too high as an estimate"
-        for score in HeadScore
-    },
-    **{
-        f"compare/{name}_diff": "Welch t, and permutation of pool labels, over sequences: a claim about these very"
-        " tokens"
-        for name in _COMPARED_MEANS
-    },
-    **{
-        f"compare/{name}_diff": "Newcombe from the pools' Wilson intervals, and permutation of pool labels, over"
-        " sequences: a claim about these very tokens"
-        for name in _ACCURACIES
-    },
-    "compare/copy_gain_by_token_diff": "bootstrap that resamples the tokens of both pools: a claim about tokens like"
-    " these; too short where a pool has few",
-    "compare/p_value": "the permutation test of copy_gain_diff",
-}
-"""What every interval and test is over, for details.json."""
+def intervals() -> dict[str, str]:
+    """What every interval and test is over, for details.json."""
+    return {
+        **{quantity.name: quantity.interval_is_over for quantity in quantities.QUANTITIES},
+        **{
+            f"{score.value}_score_max": "Student t over sequences, for the head with the highest mean; chosen because"
+            " it is the highest, its score is slightly too high as an estimate"
+            for score in HeadScore
+        },
+        **{f"compare/{quantity.name}_diff": quantity.difference_is_over for quantity in _compared()},
+        "compare/copy_gain_by_token_diff": "bootstrap that resamples the tokens of both pools: a claim about tokens"
+        " like these; too short where a pool has few",
+        "compare/p_value": "the permutation test of copy_gain_diff",
+    }
 
 
-def halves_of(data: PoolData) -> Halves:
-    """The per-sequence numbers of one pool."""
-    return summarise(data.logprob, data.rank, data.entropy, data.correct)
-
-
-def accuracy_interval(data: PoolData, halves: Halves, name: str) -> Interval:
-    """A copy accuracy with its interval over sequences."""
-    cued = name.endswith("_cued")
-    return wilson_clustered(getattr(halves, name), data.drawn.seq_len - int(cued))
+def _compared() -> list[Quantity]:
+    return [quantity for quantity in quantities.QUANTITIES if quantity.is_compared]
 
 
 def pool_metrics(data: PoolData) -> Metrics:
     """`<pool>/<name>` with interval ends for one pool."""
-    halves = halves_of(data)
     metrics: Metrics = {f"{data.name}/n_sequences": len(data.logprob)}
-    for name in _MEANS:
-        metrics |= student_t(getattr(halves, name)).metrics(f"{data.name}/{name}")
-    for name in _ACCURACIES:
-        metrics |= accuracy_interval(data, halves, name).metrics(f"{data.name}/{name}")
+    for quantity in quantities.QUANTITIES:
+        metrics |= quantity.interval(data).metrics(f"{data.name}/{quantity.name}")
     for score in HeadScore if data.attention is not None else ():
         (best,) = ranked_heads(data, score, 1)
         metrics |= _head_interval(data, score, best).metrics(f"{data.name}/{score.value}_score_max")
@@ -91,16 +51,11 @@ def pool_metrics(data: PoolData) -> Metrics:
 def pair_metrics(a: PoolData, b: PoolData, seed: int) -> Metrics:
     """`compare/<a>_vs_<b>/...`: `a` minus `b`."""
     prefix = f"compare/{a.name}_vs_{b.name}"
-    halves_a, halves_b = halves_of(a), halves_of(b)
     metrics: Metrics = {}
-    for name in (*_COMPARED_MEANS, *_ACCURACIES):
-        values_a, values_b = getattr(halves_a, name), getattr(halves_b, name)
-        if name in _ACCURACIES:
-            found = proportion_difference(accuracy_interval(a, halves_a, name), accuracy_interval(b, halves_b, name))
-        else:
-            found = difference(values_a, values_b)
-        metrics |= found.metrics(f"{prefix}/{name}_diff")
-        metrics[f"{prefix}/{name}_diff/p_value"] = permutation_p_value(values_a, values_b, seed)
+    for quantity in _compared():
+        key = f"{prefix}/{quantity.name}_diff"
+        metrics |= quantity.difference(a, b).metrics(key)
+        metrics[f"{key}/p_value"] = permutation_p_value(quantity.of(a), quantity.of(b), seed)
     metrics[f"{prefix}/p_value"] = metrics[f"{prefix}/copy_gain_diff/p_value"]
     by_token = difference_by_token(*_gains_by_token(a), *_gains_by_token(b), seed)
     return metrics | by_token.metrics(f"{prefix}/copy_gain_by_token_diff")

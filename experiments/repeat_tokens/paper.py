@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
+from experiments.repeat_tokens.quantities import Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
-from experiments.repeat_tokens.tables import MEANS
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
 from harness.reporting.figures.style import (
@@ -102,18 +102,15 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
         return None
 
     names = pools_of_all(runs)
-    panels = (
-        ("copy_gain", "copy gain: second half − first half (nats)"),
-        ("copy_accuracy", "copy accuracy: top-1 on the second half"),
-    )
-    rows: dict[str, list[IntervalRow]] = {metric: [] for metric, _ in panels}
+    drawn = shown_in(Shown.PICTURE)
+    rows: dict[str, list[IntervalRow]] = {quantity.name: [] for quantity in drawn}
     for group in groups:
         for pool in names:
             if pool not in pools_shown(group.runs[0]):
                 continue
             where = " ".join(part for part in (group.model, group.other) if part)
             label = f"{where}  {data.pool_label(group.runs[0], pool)}"
-            found = {metric: across_seeds(group, pool, metric) for metric, _ in panels}
+            found = {metric: across_seeds(group, pool, metric) for metric in rows}
             if not any(found.values()):
                 continue
             for metric, value in found.items():
@@ -132,11 +129,13 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
         return None
     n_rows = len(rows["copy_gain"])
     figure = new_figure(TWO_COLUMNS, 0.65 + 0.27 * n_rows)
-    both = figure.subplots(1, 2, sharey=True)
-    for axes, (metric, label) in zip(both, panels, strict=True):
-        forest(axes, rows[metric], label)
-    both[0].axvline(0, color=QUIET, linewidth=0.6, zorder=0)
-    both[1].set_xlim(-0.05, 1.05)
+    both = figure.subplots(1, len(drawn), sharey=True)
+    for axes, quantity in zip(both, drawn, strict=True):
+        forest(axes, rows[quantity.name], quantity.axis or quantity.label)
+        if quantity.is_share:
+            axes.set_xlim(-0.05, 1.05)
+        else:
+            axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
     if any(row.reference is not None for row in rows["copy_gain"]):
         named = {data.published_name(run) for group in groups for run in group.runs if data.published(run)}
         label = named.pop() if len(named) == 1 else "published"
@@ -153,9 +152,9 @@ def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         for pool in pools_of_all(group.runs):
             words = shorten(data.pool_words(group.runs[0], pool), 60)
             row: dict[str, object] = {"model": group.model, "pool": pool, "tokens": words, "setting": group.other}
-            for name in ("logprob_first_half", "logprob_second_half", "copy_gain", "copy_accuracy"):
-                value = across_seeds(group, pool, name)
-                column = MEANS[name]
+            for quantity in shown_in(Shown.PAPER):
+                value = across_seeds(group, pool, quantity.name)
+                column = quantity.label
                 row |= {
                     column: value.mean if value else None,
                     f"{column}{LOW}": value.low if value else None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.repeat_tokens import data
+from experiments.repeat_tokens import data, quantities
 from harness.measure.intervals import student_t, student_t_columns, wilson_clustered
 from harness.reporting.pools import pools_shown
 from harness.runs.results.grouping import Setting
@@ -42,12 +42,13 @@ def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
         return AcrossSeeds(values[0], only.low, only.high, 1, only.published)
     over_seeds = np.array(values, dtype=np.float64)
     interval = student_t(over_seeds)
-    if "accuracy" in name and np.ptp(over_seeds) == 0:
+    is_share = any(quantity.is_share for quantity in quantities.QUANTITIES if quantity.name == name)
+    if is_share and np.ptp(over_seeds) == 0:
         # Seeds that all score 0 (or all 1) do not differ, but that is no proof of exactly 0: Wilson over all sequences.
         n_sequences = sum(int(run.metrics.get(f"{pool}/n_sequences") or 1) for run in setting.runs)
         interval = wilson_clustered(np.full(n_sequences, over_seeds[0]), data.seq_len(setting.runs[0]))
     low, high = interval.low, interval.high
-    if "accuracy" in name and low is not None and high is not None:
+    if is_share and low is not None and high is not None:
         low, high = max(low, 0.0), min(high, 1.0)
     return AcrossSeeds(interval.mean, low, high, len(values), found[0].published)
 

@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from experiments.repeat_tokens import quantities
 from experiments.repeat_tokens.config import RepeatTokensConfig
+from experiments.repeat_tokens.quantities import Predictions
 from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
 from harness.models.activations.capture import capture
@@ -26,15 +28,11 @@ the same run on another day adds up its numbers in the same order."""
 
 
 @dataclass(frozen=True)
-class PoolData:
-    """Everything measured on one pool; `position` counts tokens after BOS, NaN where nothing is predicted."""
+class PoolData(Predictions):
+    """Everything measured on one pool."""
 
     name: str
     drawn: RepeatedTokens
-    logprob: Float[np.ndarray, "sequence position"]
-    rank: Float[np.ndarray, "sequence position"]
-    entropy: Float[np.ndarray, "sequence position"]
-    correct: Float[np.ndarray, "sequence position"]
     attention: Float[np.ndarray, "sequence layer head offset"] | None
     """None where the model has no attention patterns."""
     layers: tuple[int, ...]
@@ -44,55 +42,6 @@ class PoolData:
     def halves(self) -> Int[np.ndarray, "sequence index"]:
         """Token ids of one half."""
         return self.drawn.tokens[:, self.drawn.first_query :]
-
-
-@dataclass(frozen=True)
-class Halves:
-    """One number per sequence for every quantity that is read off the two halves."""
-
-    logprob_first_half: Float[np.ndarray, " sequence"]
-    logprob_second_half: Float[np.ndarray, " sequence"]
-    logprob_second_half_cued: Float[np.ndarray, " sequence"]
-    """Cued: without the second half's first position, which nothing announces."""
-    copy_gain: Float[np.ndarray, " sequence"]
-    copy_gain_cued: Float[np.ndarray, " sequence"]
-    copy_accuracy: Float[np.ndarray, " sequence"]
-    copy_accuracy_cued: Float[np.ndarray, " sequence"]
-    rank_first_half: Float[np.ndarray, " sequence"]
-    """Median over the half's positions."""
-    rank_second_half: Float[np.ndarray, " sequence"]
-    entropy_first_half: Float[np.ndarray, " sequence"]
-    entropy_second_half: Float[np.ndarray, " sequence"]
-
-
-def summarise(
-    logprob: Float[np.ndarray, "sequence position"],
-    rank: Float[np.ndarray, "sequence position"],
-    entropy: Float[np.ndarray, "sequence position"],
-    correct: Float[np.ndarray, "sequence position"],
-) -> Halves:
-    """Means (ranks: medians) over the halves; the first half leaves out a first position that nothing predicts."""
-    seq_len = logprob.shape[1] // 2
-    first = slice(1 if np.isnan(logprob[0, 0]) else 0, seq_len)
-    second, cued = slice(seq_len, None), slice(seq_len + 1, None)
-    mean = {name: logprob[:, part].mean(axis=1, dtype=np.float64) for name, part in _named(first, second, cued)}
-    return Halves(
-        logprob_first_half=mean["first"],
-        logprob_second_half=mean["second"],
-        logprob_second_half_cued=mean["cued"],
-        copy_gain=mean["second"] - mean["first"],
-        copy_gain_cued=mean["cued"] - mean["first"],
-        copy_accuracy=correct[:, second].mean(axis=1, dtype=np.float64),
-        copy_accuracy_cued=correct[:, cued].mean(axis=1, dtype=np.float64),
-        rank_first_half=np.median(rank[:, first], axis=1).astype(np.float64),
-        rank_second_half=np.median(rank[:, second], axis=1).astype(np.float64),
-        entropy_first_half=entropy[:, first].mean(axis=1, dtype=np.float64),
-        entropy_second_half=entropy[:, second].mean(axis=1, dtype=np.float64),
-    )
-
-
-def _named(first: slice, second: slice, cued: slice) -> tuple[tuple[str, slice], ...]:
-    return ("first", first), ("second", second), ("cued", cued)
 
 
 @dataclass(frozen=True)
@@ -133,7 +82,7 @@ def _joined(name: str, drawn: RepeatedTokens, shards: Sequence[Mapping[str, np.n
     values = {key: np.concatenate([shard[key] for shard in shards]) for key in shards[0] if key != "layers"}
     layers = tuple(int(layer) for layer in shards[0]["layers"])
     attention = values.pop("attention") if layers else None
-    return PoolData(name, drawn, **values, attention=attention, layers=layers)
+    return PoolData(**values, name=name, drawn=drawn, attention=attention, layers=layers)
 
 
 def _measure(run: Run[RepeatTokensConfig], work: _Work) -> dict[str, np.ndarray]:
@@ -190,16 +139,17 @@ def _stacked(layers: Sequence[np.ndarray]) -> Float[np.ndarray, "batch layer hea
 
 
 def _rows(batch: Batch[_Work], arrays: Mapping[str, np.ndarray]) -> Iterable[dict[str, Any]]:
-    """One record per sequence: which it is, its half's ids, and what `Halves` holds of it."""
+    """One record per sequence: which it is, its half's ids, and every quantity."""
     work = batch.work
-    halves = summarise(**{name: arrays[name] for name in ("logprob", "rank", "entropy", "correct")})
+    predictions = Predictions(**{name: arrays[name] for name in ("logprob", "rank", "entropy", "correct")})
+    columns = {quantity.name: quantity.of(predictions) for quantity in quantities.QUANTITIES}
     for row, index in enumerate(range(work.start, work.stop)):
         yield {
             "item": f"{work.pool}/{index}",
             "pool": work.pool,
             "index": index,
             "tokens": work.drawn.tokens[index, work.drawn.first_query :].tolist(),
-            **{name: float(values[row]) for name, values in vars(halves).items()},
+            **{name: float(values[row]) for name, values in columns.items()},
         }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.repeat_tokens import data
+from experiments.repeat_tokens.quantities import Shown, shown_in
 from harness.reporting.display import Table
 from harness.reporting.figures.tables import HIGH, LOW, interval_columns
 from harness.reporting.pools import pools_shown
@@ -12,24 +13,14 @@ from harness.reporting.words import spaced
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 
-MEANS = {
-    "logprob_first_half": "log-prob, first half (nats)",
-    "logprob_second_half": "log-prob, second half (nats)",
-    "copy_gain": "copy gain (nats)",
-    "copy_gain_cued": "copy gain, cued positions (nats)",
-    "copy_accuracy": "copy accuracy",
-    "copy_accuracy_cued": "copy accuracy, cued positions",
-    "induction_score_max": "highest induction score",
-}
-"""Metrics of a pool and what a reader calls them. Cued: without the second half's first position."""
-
 SHOWN_TOKENS = 12
 
 
 def pool_metrics(run: StoredRun) -> pd.DataFrame:
     """Every mean of every pool with its interval, beside the published value."""
     rows = []
-    for name, words in MEANS.items():
+    labels = {quantity.name: quantity.label for quantity in shown_in(Shown.TABLE)}
+    for name, words in {**labels, "induction_score_max": "highest induction score"}.items():
         for pool in pools_shown(run):
             value = data.measured(run, pool, name)
             if value.mean is None:

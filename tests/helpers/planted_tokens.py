@@ -45,7 +45,7 @@ class PlantedPasses:
     """Entropy that rises with `hotness`, the token said unless it fails, activations that show which fail, and margins
     below zero for those, `margins` where given."""
 
-    can_ask_uncertainty = can_ask_activations = shares_activations = can_ask_margins = True
+    can_ask_uncertainty = shares_activations = can_ask_margins = True
 
     def __init__(self, truth, hotness, gradient, seed=0, margins=None):
         self.truth, self.hotness, self.gradient = truth, hotness, gradient
@@ -61,7 +61,10 @@ class PlantedPasses:
         self.calls["steepness"] += 1
         return Steepness(float(self.hotness[token_id]), self.gradient, 11)
 
-    def activations(self, ids):
+    def can_ask_activations(self, layers):
+        return True
+
+    def activations(self, ids, layers):
         self.calls["activations"] += len(ids)
         values = self._rng.normal(size=(len(ids), 30))
         values[:, :5] += 3.0 * self.truth[list(ids)][:, None]

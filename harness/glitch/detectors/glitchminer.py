@@ -7,27 +7,40 @@ costs one more, which the published counts of queries leave out. No confirmation
 mode costs three times as much).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness.errors import RunFailed
+from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
-from harness.glitch.detectors.settings import GlitchMinerSettings
 from harness.glitch.detectors.view import ModelView, Passes
 
 
 @dataclass(frozen=True)
-class GlitchMiner:
+class GlitchMiner(Detector):
     """The miner with its settings. Nothing in it is random."""
 
-    settings: GlitchMinerSettings = field(default_factory=GlitchMinerSettings)
     name = "glitchminer"
+    is_random = False
+
+    batch_size: int = 8
+    """Tokens asked in one iteration. Code: 8."""
+    k: int = 32
+    """Neighbours a batch is chosen from. Code: 32."""
+
+    def __post_init__(self) -> None:
+        self.require("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
+        self.require("k", self.k, self.k >= self.batch_size, f"batch_size ({self.batch_size}) or more")
+
+    def obstacle(self, passes: Passes) -> str | None:
+        """Its prompt."""
+        return None if passes.can_ask_uncertainty else "its prompt does not fit the model's window"
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:  # noqa: ARG002
         """As `Detector.detect`. Raises `RunFailed` where the model cannot be run or its prompt does not fit."""
-        if view.passes is None or not view.passes.can_ask_uncertainty:
+        if view.passes is None or self.obstacle(view.passes):
             raise RunFailed("GlitchMiner needs passes of its prompt through the model, which does not fit")
         ledger = Ledger(view, oracle, budget)
         ids = view.ids if view.normal_ids is None else view.ids[np.isin(view.ids, list(view.normal_ids))]
@@ -43,10 +56,10 @@ class GlitchMiner:
             ledger.pay_passes(1, slope.n_positions)
             near = np.flatnonzero(is_open)
             likeness = unit[near] @ unit[current]
-            near = near[np.argsort(-likeness, kind="stable")[: self.settings.k]]
+            near = near[np.argsort(-likeness, kind="stable")[: self.k]]
             estimate = slope.entropy + (rows[near] - rows[current]) @ slope.gradient.astype(np.float64)
             scores[view.place[ids[near]]] = np.maximum(estimate, 0)
-            batch = near[np.argsort(-estimate, kind="stable")[: min(self.settings.batch_size, ledger.left)]]
+            batch = near[np.argsort(-estimate, kind="stable")[: min(self.batch_size, ledger.left)]]
             entropy = self._ask(ledger, view.passes, ids[batch])
             is_open[batch] = False
             current = int(batch[entropy.argmax()])

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -43,20 +42,6 @@ class DetectionResult:
     tokens_processed: int
     """Token positions that went through the model for all of it."""
     snapshots: tuple[Snapshot, ...] = ()
-
-
-@runtime_checkable
-class Detector(Protocol):
-    """Finds glitch tokens within a budget of queries."""
-
-    @property
-    def name(self) -> str:
-        """What its numbers are filed under."""
-        ...
-
-    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
-        """Spend at most `budget` queries. `seed` varies every random choice."""
-        ...
 
 
 class Ledger:

@@ -5,19 +5,24 @@ models, the norm of the input row for untied ones. Where a tied model has no kno
 indicator; here the norm of the row stands in.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
+from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
 from harness.glitch.detectors.view import ModelView
 from harness.glitch.indicators import Indicator, main_indicator, weight_indicators
 
 
-class MagikarpRanking:
+@dataclass(frozen=True)
+class MagikarpRanking(Detector):
     """Asks tokens by ascending indicator until the budget is spent, and reports those that fail."""
 
     name = "magikarp"
+    is_random = False
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:  # noqa: ARG002
         """As `Detector.detect`; nothing here is random."""

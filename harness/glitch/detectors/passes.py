@@ -27,10 +27,9 @@ _INSIDE_LOG = 1e-6
 class ModelPasses:
     """`harness.glitch.detectors.view.Passes` on a model.
 
-    `layers` are the first and last layer that activations are read from, as shares of the depth; `is_repetition_asked`
-    says whether a verdict of the oracle includes the repetition prompt, whose first pass then gives them for nothing.
-    `booted` opens the model with hooks when activations are first asked for. `interviewer` is who verdicts are bought
-    from; without one there are no margins.
+    `is_repetition_asked` says whether a verdict of the oracle includes the repetition prompt, whose first pass then
+    gives its activations for nothing. `booted` opens the model with hooks when activations are first asked for.
+    `interviewer` is who verdicts are bought from; without one there are no margins.
     """
 
     def __init__(
@@ -40,12 +39,11 @@ class ModelPasses:
         tokenizer: Tokenizer,
         mining: Question,
         repetition: Question,
-        layers: tuple[float, float],
         is_repetition_asked: bool = True,
         interviewer: Interviewer | None = None,
     ) -> None:
         self._model, self._boot, self._tokenizer = model, booted, tokenizer
-        self._mining, self._repetition, self._layers = mining, repetition, layers
+        self._mining, self._repetition = mining, repetition
         self._is_repetition_asked, self._interviewer = is_repetition_asked, interviewer
 
     @property
@@ -53,10 +51,9 @@ class ModelPasses:
         """Whether GlitchMiner's prompt fits the model's window."""
         return self._fits(self._mining)
 
-    @property
-    def can_ask_activations(self) -> bool:
+    def can_ask_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits and there are attention patterns and MLPs to read."""
-        return self._fits(self._repetition) and bool(self._points)
+        return self._fits(self._repetition) and bool(self._points(layers))
 
     @property
     def shares_activations(self) -> bool:
@@ -102,16 +99,16 @@ class ModelPasses:
             (gradient,) = torch.autograd.grad(entropy, rows)
         return Steepness(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
 
-    def activations(self, ids: Sequence[int]) -> Activations:
-        """One pass for each token: what the key layers do at the prompt's last position."""
-        model, found, n_positions = self._booted, [], 0
+    def activations(self, ids: Sequence[int], layers: tuple[float, float]) -> Activations:
+        """One pass for each token: what these layers do at the prompt's last position."""
+        model, points, found, n_positions = self._booted, self._points(layers), [], 0
         length = len(self._repetition.prompt(0, self._tokenizer))
         size = choose_batch_size(model, length)
         for start in range(0, len(ids), size):
             tokens = self._prompts(self._repetition, ids[start : start + size])
             seen: dict[str, Tensor] = {}
-            model.forward(tokens, {name: _keeper(seen, name) for name in self._points})
-            found.append(np.concatenate([self._read(seen, name) for name in self._points], axis=1))
+            model.forward(tokens, {name: _keeper(seen, name) for name in points})
+            found.append(np.concatenate([self._read(seen, name) for name in points], axis=1))
             n_positions += tokens.numel()
         return Activations(np.concatenate(found), n_positions)
 
@@ -119,11 +116,10 @@ class ModelPasses:
     def _booted(self) -> LoadedModel:
         return self._boot()
 
-    @cached_property
-    def _points(self) -> tuple[str, ...]:
+    def _points(self, layers: tuple[float, float]) -> tuple[str, ...]:
         names = set(self._booted.hook_names)
         n = self._booted.n_layers
-        first, last = (min(n - 1, int(share * n)) for share in self._layers)
+        first, last = (min(n - 1, int(share * n)) for share in layers)
         wanted = []
         for layer in range(first, last + 1):
             block = f"blocks.{layer}"

@@ -1,13 +1,17 @@
 """The floor: ask about tokens drawn at random."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
 from harness.glitch.detectors.view import ModelView
 
 
-class RandomSample:
+@dataclass(frozen=True)
+class RandomSample(Detector):
     """Asks random tokens until the budget is spent, and reports those that fail."""
 
     name = "random"

@@ -4,30 +4,38 @@ Source: the baseline of Zhang et al. 2024 (GlitchProber, arXiv 2408.04905, secti
 here the budget, which every detector gets, buys verdicts on reported tokens, and those that pass are taken back.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.frequent_words import frequent_words
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
-from harness.glitch.detectors.settings import RuleRandomSettings
 from harness.glitch.detectors.view import ModelView
 
 
 @dataclass(frozen=True)
-class RuleRandom:
+class RuleRandom(Detector):
     """The baseline with its settings."""
 
-    settings: RuleRandomSettings = field(default_factory=RuleRandomSettings)
     name = "rule_random"
+
+    share: float = 0.5
+    """Of the vocabulary that is drawn. Paper: half."""
+    n_words: int = 1000
+    """Frequent words that are taken out. Paper: frequent English words from NLTK; which and how many is unknown."""
+
+    def __post_init__(self) -> None:
+        self.require("share", self.share, 0 < self.share <= 1, "a share above 0, at most 1")
+        self.require("n_words", self.n_words, self.n_words >= 0, "0 or more")
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""
         ledger = Ledger(view, oracle, budget)
         rng = np.random.default_rng([seed, 2])
-        words = frozenset(frequent_words()[: self.settings.n_words])
-        drawn = rng.permutation(view.ids)[: int(np.ceil(self.settings.share * view.n))]
+        words = frozenset(frequent_words()[: self.n_words])
+        drawn = rng.permutation(view.ids)[: int(np.ceil(self.share * view.n))]
         reported = [int(i) for i in drawn if view.texts[i].strip().lower() not in words]
         ledger.ask_what_fits(reported[: ledger.tokens_left])
         kept = [i for i in reported if ledger.answers.get(i, True)]

@@ -51,8 +51,7 @@ class Passes(Protocol):
         """Whether GlitchMiner's prompt fits the model's window."""
         ...
 
-    @property
-    def can_ask_activations(self) -> bool:
+    def can_ask_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits the model's window and the model has the layers to read."""
         ...
 
@@ -79,8 +78,9 @@ class Passes(Protocol):
         """One forward and backward pass for one token, GlitchMiner's prompt."""
         ...
 
-    def activations(self, ids: Sequence[int]) -> Activations:
-        """One pass for each token, the repetition prompt of the census."""
+    def activations(self, ids: Sequence[int], layers: tuple[float, float]) -> Activations:
+        """One pass for each token, the repetition prompt of the census; `layers`: first and last, as shares of the
+        depth."""
         ...
 
 

@@ -3,15 +3,17 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from experiments.repeat_tokens import figures, quantities, tables
 from experiments.repeat_tokens.config import RepeatTokensConfig, check
 from experiments.repeat_tokens.measure import measure
-from experiments.repeat_tokens.sequences import summarise
+from experiments.repeat_tokens.quantities import QUANTITIES, Predictions, Quantity, Shown
 from harness.errors import Rejected, RunFailed
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.vocab_facts import VocabFacts
@@ -19,6 +21,7 @@ from harness.runs.config.schema import RunConfig
 from harness.runs.context import Outcome, Run
 from harness.runs.experiment import CheckContext
 from harness.runs.folder import RunFolder, to_json
+from harness.runs.results.stored_run import StoredRun
 from harness.runs.subject import Subject
 from harness.tokens.pools import resolve_pools
 
@@ -291,7 +294,9 @@ def test_sequences_must_fit_the_context(bos_id: int | None, n_ctx: int | None, l
 
 def test_halves_by_hand() -> None:
     values = np.array([[-4.0, -2.0, -3.0, -1.0], [-8.0, -8.0, 0.0, 0.0]], dtype=np.float32)
-    halves = summarise(values, -values, 2 * values, np.array([[0, 1, 0, 1], [1, 1, 1, 1]], dtype=np.float32))
+    correct = np.array([[0, 1, 0, 1], [1, 1, 1, 1]], dtype=np.float32)
+    found = Predictions(values, -values, 2 * values, correct)
+    halves = SimpleNamespace(**{quantity.name: quantity.of(found) for quantity in QUANTITIES})
     assert halves.logprob_first_half.tolist() == [-3, -8]
     assert halves.logprob_second_half.tolist() == [-2, 0]
     assert halves.copy_gain.tolist() == [1, 8]
@@ -300,3 +305,27 @@ def test_halves_by_hand() -> None:
     assert halves.copy_accuracy_cued.tolist() == [1, 1]
     assert halves.rank_first_half.tolist() == [3, 8]
     assert halves.entropy_second_half.tolist() == [-4, 0]
+
+
+def test_a_quantity_is_declared_in_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worst = Quantity(
+        "worst", lambda p: p.logprob[:, p.second].min(axis=1).astype(np.float64), "worst log-prob (nats)",
+        Shown.PICTURE, is_compared=True,
+    )  # fmt: skip
+    monkeypatch.setattr(quantities, "QUANTITIES", (*QUANTITIES, worst))
+    _, outcome = run_in(tmp_path, RuleModel())
+    assert outcome.metrics["common/worst"] == pytest.approx(UNIFORM)
+    assert {"common/worst/ci_low", "compare/unused_vs_common/worst_diff/p_value"} <= set(outcome.metrics)
+    assert outcome.details["intervals"]["worst"].startswith("Student t")
+    assert outcome.details["intervals"]["compare/worst_diff"].startswith("Welch t")
+    (tmp_path / "metrics.json").write_text(to_json(dict(outcome.metrics)))
+    (tmp_path / "details.json").write_text(to_json(dict(outcome.details)))
+    (tmp_path / "config.yaml").write_text("pools: {unused: '30:33', common: '0:20'}\n")
+    assert '"worst": ' in (tmp_path / "records.jsonl").read_text().splitlines()[0]
+    (tmp_path / "manifest.json").write_text("{}")
+    stored = StoredRun(tmp_path)
+    assert "worst log-prob (nats)" in tables.pool_metrics(stored)["measure"].tolist()
+    assert "worst" in tables.comparisons(stored)["measure"].tolist()
+    drawn = figures.draw_copy_summary(stored)
+    assert drawn is not None
+    assert [axes.get_xlabel() for axes in drawn.axes][-1] == "worst log-prob (nats)"

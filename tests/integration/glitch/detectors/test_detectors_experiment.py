@@ -1,18 +1,25 @@
 """The whole comparison on a model whose glitch tokens are written in a script."""
 
+import importlib
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 
+from experiments.detectors import figures, tables
 from harness.errors import Rejected
-from harness.glitch.detectors import active_census
-from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
-from harness.glitch.detectors.settings import NAMES, ActiveCensusSettings, KMeansSettings
+from harness.glitch.detectors import roster
+from harness.glitch.detectors.active_census import ActiveCensus
+from harness.glitch.detectors.detector import Detector
+from harness.glitch.detectors.glitchhunter.detector import GlitchHunter
+from harness.glitch.detectors.kmeans import KMeansCentroids
+from harness.glitch.detectors.ledger import Ledger
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.pipeline import execute
+from harness.runs.config.compose import compose_run
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
@@ -23,14 +30,15 @@ BAD = list(range(120, 197))
 """Fail repetition; their rows lie together, near those of bytes that no text holds."""
 WRONG = {Task.REPETITION: dict.fromkeys(BAD, " no idea")}
 POOLS = {"unused": "byte_unused", "common": tuple(range(65, 91))}
+NAMES = roster.names()
 FROM_WEIGHTS = tuple(name for name in NAMES if name not in ("glitchminer", "glitchprober"))
 SMALL = {
     "detectors": FROM_WEIGHTS,
     "n_seeds": 2,
     "budget_share": 0.2,
-    "active_census": ActiveCensusSettings(n_rounds=2),
-    "glitchhunter": GlitchHunterSettings(k=10, resolution=1.0, scale_resolution=False, n_components=8),
-    "kmeans": KMeansSettings(n_clusters=5),
+    "active_census": ActiveCensus(n_rounds=2),
+    "glitchhunter": GlitchHunter(k=10, resolution=1.0, scale_resolution=False, n_components=8),
+    "kmeans": KMeansCentroids(n_clusters=5),
     "unused_ids": (120, 121, 122),
 }
 
@@ -118,7 +126,7 @@ class TestNumbers:
 def test_an_interrupted_run_goes_on_to_the_same_bytes(folder, compared, tmp_path, monkeypatch):
     script(monkeypatch)
     calls = {"n": 0}
-    whole = active_census.ActiveCensus.detect
+    whole = ActiveCensus.detect
 
     def dies(self, *args):
         calls["n"] += 1
@@ -127,7 +135,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(folder, compared, tmp_path
         return whole(self, *args)
 
     with monkeypatch.context() as during:
-        during.setattr(active_census.ActiveCensus, "detect", dies)
+        during.setattr(ActiveCensus, "detect", dies)
         with pytest.raises(KeyboardInterrupt):
             compare(folder, tmp_path)
     again = compare(folder, tmp_path)
@@ -175,6 +183,61 @@ def test_a_model_without_a_task_is_said_to_be_uninformative(folder, tmp_path, mo
     assert run.metrics["census/glitch_tokens"] is None
     assert run.metrics["random/f1"] is None
     assert any("No task is within this model's reach" in note for note in run.notes)
+
+
+@dataclass(frozen=True)
+class Lookup(Detector):
+    """Asks the tokens from some id on."""
+
+    name = "lookup"
+    is_ours = True
+    scores_unasked = True
+    first: int = 0
+
+    def detect(self, view, oracle, budget, seed):
+        """As `Detector.detect`."""
+        ledger = Ledger(view, oracle, budget)
+        ledger.ask_what_fits(view.ids[view.ids >= self.first].tolist())
+        return ledger.result(-view.ids.astype(float))
+
+
+@pytest.fixture
+def with_lookup(monkeypatch):
+    """A roster with one more line."""
+    from experiments.detectors import config
+
+    with monkeypatch.context() as during:
+        during.setattr(roster, "DETECTORS", (*roster.DETECTORS, Lookup))
+        yield importlib.reload(config)
+    importlib.reload(config)
+
+
+def test_a_detector_is_a_class_and_a_line_of_the_roster(folder, tmp_path, monkeypatch, with_lookup):
+    script(monkeypatch)
+    assert with_lookup.DetectorsConfig().detectors == (*NAMES, "lookup")
+    run = compare(folder, tmp_path, detectors=("random", "lookup"), lookup=Lookup(first=BAD[0]))
+    assert run.metrics["lookup/precision"] == 1.0
+    assert run.metrics["lookup/recall"] > run.metrics["random/recall"]
+    assert run.config["exp"]["lookup"] == {"first": BAD[0]}
+    assert run.details["detectors"] == ["random", "lookup"]
+    assert "lookup/roc/census" in run.arrays
+    assert run.records["detector"].tolist() == ["random", "random", "lookup", "lookup"]
+    assert tables.detectors_table(run)["detector"].tolist() == ["random", "lookup"]
+    assert len(tables.mistakes_table(run)), "it is one of ours: its mistakes are listed"
+    drawn = {
+        "quality": [text.get_text() for text in figures.draw_quality(run).axes[0].get_yticklabels()],
+        "recall": figures.draw_recall(run).axes[0].get_legend_handles_labels()[1],
+        "roc": figures.draw_roc(run).axes[0].get_legend_handles_labels()[1],
+    }
+    assert all("lookup" in labels for labels in drawn.values())
+    assert "lookup" in (run.folder / "tables" / "detectors.csv").read_text()
+
+
+def test_settings_of_a_planted_detector_come_from_the_command_line(with_lookup):
+    asked = compose_run(["exp=detectors", "exp.detectors=[lookup]", "exp.lookup.first=7"])
+    assert roster.make_detector("lookup", asked.exp) == Lookup(first=7)
+    with pytest.raises(Rejected, match=r"exp\.lookup\.last: no such key"):
+        compose_run(["exp=detectors", "exp.lookup.last=7"])
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from tests.helpers.scripted_census import write_model
 pytestmark = pytest.mark.integration
 
 IDS = [65, 70, 260, 3]
+WHOLE = (0.0, 1.0)
+"""Every layer."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def tiny(tmp_path_factory):
         make_question(TEMPLATES[task], tokenizer, facts) for task in (Task.GLITCHMINER, Task.REPETITION)
     )
     interviewer = Interviewer(model, tokenizer, CensusVocabulary.read(tokenizer, facts), facts.special_ids)
-    passes = ModelPasses(model, lambda: hooked, tokenizer, mining, repetition, (0.0, 1.0), interviewer=interviewer)
+    passes = ModelPasses(model, lambda: hooked, tokenizer, mining, repetition, interviewer=interviewer)
     return SimpleNamespace(
         interviewer=interviewer,
         model=model,
@@ -101,7 +103,7 @@ def test_the_gradient_is_the_slope_of_the_entropy(tiny):
 
 
 def test_activations_are_those_of_the_last_position(tiny):
-    found = tiny.passes.activations(IDS)
+    found = tiny.passes.activations(IDS, WHOLE)
     tokens = prompt(tiny, tiny.repetition, IDS[2])
     kept = {}
     tiny.hooked.forward(
@@ -136,9 +138,9 @@ def test_margins_are_the_best_lead_within_the_answer_the_verdict_is_read_from(ti
 def test_there_are_no_margins_where_no_verdict_includes_repetition(tiny):
     model, booted = tiny.model, lambda: tiny.hooked
     lacking = (
-        ModelPasses(model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0)),
+        ModelPasses(model, booted, tiny.tokenizer, tiny.mining, tiny.repetition),
         ModelPasses(
-            model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0), False, tiny.interviewer
+            model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, False, tiny.interviewer
         ),
     )  # fmt: skip
     for passes in lacking:
@@ -158,11 +160,13 @@ def test_both_detectors_run_on_a_real_model(tiny):
     mined = GlitchMiner().detect(view, TableOracle({}), 50, 0)
     assert mined.verdicts.tolist() == said[mined.judged].tolist()
     assert (mined.n_queries, mined.n_passes) == (50, 50)
-    values = tiny.passes.activations(list(range(n))).values
+    values = tiny.passes.activations(list(range(n)), WHOLE).values
     hidden = values - values.mean(axis=0)
     principal = hidden @ np.linalg.svd(hidden, full_matrices=False)[2][0]
     truth = principal > np.quantile(principal, 0.7)
-    probed = GlitchProber().detect(view, TableOracle(dict(enumerate(truth.tolist()))), 100, 0)
+    probed = GlitchProber(first_layer=0.0, last_layer=1.0).detect(
+        view, TableOracle(dict(enumerate(truth.tolist()))), 100, 0
+    )
     predicted = np.isin(np.arange(n), probed.predicted)
     assert (predicted == truth).mean() > 0.85
     assert probed.n_passes_beyond == n - 50
@@ -170,8 +174,8 @@ def test_both_detectors_run_on_a_real_model(tiny):
 
 def test_prompts_that_do_not_fit_are_known_beforehand(tiny):
     narrow = CausalModel(tiny.model.backend, n_ctx=8)
-    passes = ModelPasses(narrow, lambda: tiny.hooked, tiny.tokenizer, tiny.mining, tiny.repetition, (0.0, 1.0))
+    passes = ModelPasses(narrow, lambda: tiny.hooked, tiny.tokenizer, tiny.mining, tiny.repetition)
     assert not passes.can_ask_uncertainty
-    assert not passes.can_ask_activations
+    assert not passes.can_ask_activations(WHOLE)
     assert tiny.passes.can_ask_uncertainty
-    assert tiny.passes.can_ask_activations
+    assert tiny.passes.can_ask_activations(WHOLE)

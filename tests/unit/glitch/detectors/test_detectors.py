@@ -1,6 +1,7 @@
 """Every detector finds what is planted, spends no more than it has, and says what it spent."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,30 +10,23 @@ from hypothesis import strategies as st
 
 from harness.errors import Rejected, RunFailed
 from harness.glitch.detectors.active_census import ActiveCensus
-from harness.glitch.detectors.glitchhunter.settings import GlitchHunterSettings
+from harness.glitch.detectors.detector import Detector
+from harness.glitch.detectors.glitchhunter.detector import GlitchHunter
 from harness.glitch.detectors.glitchminer import GlitchMiner
 from harness.glitch.detectors.glitchprober import GlitchProber
 from harness.glitch.detectors.kmeans import KMeansCentroids
-from harness.glitch.detectors.ledger import Detector
 from harness.glitch.detectors.magikarp import MagikarpRanking
-from harness.glitch.detectors.roster import make_detector
+from harness.glitch.detectors.roster import make_detector, names
 from harness.glitch.detectors.rule_random import RuleRandom
-from harness.glitch.detectors.settings import (
-    NAMES,
-    ActiveCensusSettings,
-    GlitchMinerSettings,
-    KMeansSettings,
-    RosterSettings,
-    RuleRandomSettings,
-)
 from tests.helpers.planted_tokens import PlantedPasses, f1_of, oracle_of, planted_view
 
 pytestmark = pytest.mark.unit
 
-QUICK = RosterSettings(
-    active_census=ActiveCensusSettings(n_rounds=3),
-    glitchhunter=GlitchHunterSettings(k=10, resolution=1.0, scale_resolution=False, n_components=8),
-    kmeans=KMeansSettings(n_clusters=5),
+NAMES = names()
+QUICK = SimpleNamespace(
+    active_census=ActiveCensus(n_rounds=3),
+    glitchhunter=GlitchHunter(k=10, resolution=1.0, scale_resolution=False, n_components=8),
+    kmeans=KMeansCentroids(n_clusters=5),
 )
 
 
@@ -128,7 +122,7 @@ class TestEachFindsItsPlantedCase:
         rows = view.embedding.copy()
         rows[np.flatnonzero(truth)] = rows.mean(axis=0) + 0.01 * rows[np.flatnonzero(truth)]
         view = replace(view, embedding=rows)
-        found = KMeansCentroids(KMeansSettings(n_clusters=5, per_cluster=1)).detect(view, oracle_of(truth), 40, 0)
+        found = KMeansCentroids(n_clusters=5, per_cluster=1).detect(view, oracle_of(truth), 40, 0)
         assert found.verdicts.mean() > 0.8
 
     def test_glitchhunter_finds_the_cluster(self):
@@ -139,16 +133,16 @@ class TestEachFindsItsPlantedCase:
     def test_rule_random_leaves_frequent_words_out(self):
         view, truth = planted()
         view = replace(view, texts=(" the", *view.texts[1:]))
-        whole = RuleRandom(RuleRandomSettings(share=1.0)).detect(view, oracle_of(truth), 0, 0)
+        whole = RuleRandom(share=1.0).detect(view, oracle_of(truth), 0, 0)
         assert whole.predicted.tolist() == list(range(1, view.n))
         assert len(whole.judged) == 0
 
     def test_glitchminer_follows_the_entropy(self):
         view, truth = planted(300, share=0.2)
-        found = GlitchMiner(GlitchMinerSettings(batch_size=8, k=16)).detect(view, oracle_of(truth), 60, 0)
+        found = GlitchMiner(batch_size=8, k=16).detect(view, oracle_of(truth), 60, 0)
         assert found.verdicts.mean() > 2 * truth.mean()
         lost = replace(view, passes=PlantedPasses(truth, -view.passes.hotness, -view.passes.gradient))
-        worse = GlitchMiner(GlitchMinerSettings(batch_size=8, k=16)).detect(lost, oracle_of(truth), 60, 0)
+        worse = GlitchMiner(batch_size=8, k=16).detect(lost, oracle_of(truth), 60, 0)
         assert worse.verdicts.mean() < found.verdicts.mean(), "a gradient turned round must mislead it"
 
     def test_glitchminer_searches_only_normal_tokens(self):
@@ -173,7 +167,7 @@ class TestEachFindsItsPlantedCase:
 
     def test_active_census_reports_what_it_never_asked(self):
         view, truth = planted(1000)
-        found = ActiveCensus(QUICK.active_census).detect(view, oracle_of(truth), 100, 0)
+        found = QUICK.active_census.detect(view, oracle_of(truth), 100, 0)
         assert f1_of(found, truth) > 0.9
         assert len(found.judged) == 100
         assert len(found.predicted) > 1.5 * found.verdicts.sum()
@@ -182,17 +176,17 @@ class TestEachFindsItsPlantedCase:
     def test_active_census_cannot_know_a_truth_that_nothing_shows(self):
         view, _ = planted(600)
         truth = np.random.default_rng(5).random(600) < 0.25
-        found = ActiveCensus(QUICK.active_census).detect(view, oracle_of(truth), 60, 0)
+        found = QUICK.active_census.detect(view, oracle_of(truth), 60, 0)
         assert f1_of(found, truth) < 0.6
 
     def test_active_census_finds_rare_glitch_tokens(self):
         view, truth = planted(1000, share=0.01)
-        found = ActiveCensus(QUICK.active_census).detect(view, oracle_of(truth), 100, 0)
+        found = QUICK.active_census.detect(view, oracle_of(truth), 100, 0)
         assert f1_of(found, truth) > 0.8
 
     def test_active_census_needs_no_unused_ids(self):
         view, truth = planted(1000)
-        found = ActiveCensus(QUICK.active_census).detect(replace(view, unused_ids=()), oracle_of(truth), 100, 0)
+        found = QUICK.active_census.detect(replace(view, unused_ids=()), oracle_of(truth), 100, 0)
         assert f1_of(found, truth) > 0.85
 
     def test_active_census_looks_at_both_matrices_of_an_untied_model(self):
@@ -200,7 +194,7 @@ class TestEachFindsItsPlantedCase:
         noise = np.random.default_rng(1).normal(size=view.embedding.shape).astype(np.float32)
         for matrix in ("embedding", "unembedding"):
             untied = replace(view, is_tied=False, **{matrix: noise})
-            found = ActiveCensus(QUICK.active_census).detect(untied, oracle_of(truth), 100, 0)
+            found = QUICK.active_census.detect(untied, oracle_of(truth), 100, 0)
             assert f1_of(found, truth) > 0.8, f"{matrix} is noise, the other tells"
 
     def test_active_census_learns_more_from_margins_than_from_verdicts(self):
@@ -217,7 +211,7 @@ class TestEachFindsItsPlantedCase:
         view, truth, pull = borderline(300)
         backwards = replace(view, passes=PlantedPasses(truth, pull, None, margins=np.where(truth, 3.0, -1.5)))
         found, blind = (
-            ActiveCensus(QUICK.active_census).detect(some, oracle_of(truth), 40, 0)
+            QUICK.active_census.detect(some, oracle_of(truth), 40, 0)
             for some in (backwards, replace(view, passes=None))
         )
         assert found.judged.tolist() == blind.judged.tolist()
@@ -225,12 +219,12 @@ class TestEachFindsItsPlantedCase:
 
     def test_active_census_learns_from_thousands_of_verdicts(self):
         view, truth = planted(3000, share=0.02)
-        found = ActiveCensus(QUICK.active_census).detect(view, oracle_of(truth), 1500, 0)
+        found = QUICK.active_census.detect(view, oracle_of(truth), 1500, 0)
         assert f1_of(found, truth) > 0.9
 
 
 def test_settings_name_the_key_they_refuse():
     with pytest.raises(Rejected, match=r"exp\.active_census\.first_share: got 0\.0"):
-        ActiveCensusSettings(first_share=0.0)
+        ActiveCensus(first_share=0.0)
     with pytest.raises(Rejected, match=r"exp\.glitchminer\.k: got 4, allowed: batch_size \(8\) or more"):
-        GlitchMinerSettings(k=4)
+        GlitchMiner(k=4)

@@ -1,0 +1,45 @@
+"""What a detector is: a method with its settings, and what it says of itself."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.errors import Rejected
+from harness.glitch.detectors.ledger import DetectionResult
+from harness.glitch.detectors.oracle import QueryOracle
+from harness.glitch.detectors.view import ModelView, Passes
+
+
+@dataclass(frozen=True)
+class Detector(ABC):
+    """Finds glitch tokens within a budget of queries.
+
+    A subclass is one method in one file, listed in `roster.py`: a frozen dataclass whose fields are its settings
+    (`exp.<name>.*` of exp=detectors), each with where its default comes from; "unknown" means looked for in the
+    sources and not found, the value is then ours. Its module imports nothing heavy at the top (`roster.py` says why).
+    """
+
+    name: ClassVar[str]
+    """What its numbers are filed under, and its settings."""
+    is_ours: ClassVar[bool] = False
+    """Pictures set it apart, and some of its mistakes are listed."""
+    is_random: ClassVar[bool] = True
+    """Whether another seed gives another answer."""
+    scores_unasked: ClassVar[bool] = False
+    """Whether it learns to score tokens it did not ask: its ROC curve is then drawn beside those of the indicators."""
+    remark: ClassVar[str] = ""
+    """What a reader of its row in a table must know, as a clause."""
+
+    @abstractmethod
+    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
+        """Spend at most `budget` queries. `seed` varies every random choice."""
+
+    def obstacle(self, passes: Passes) -> str | None:  # noqa: ARG002
+        """Why it cannot be run on a model that allows these passes; None where it can."""
+        return None
+
+    @classmethod
+    def require(cls, key: str, got: object, holds: bool, allowed: str) -> None:
+        """Raise `Rejected` that names one of its settings unless `holds`."""
+        if not holds:
+            raise Rejected.key(f"exp.{cls.name}.{key}", got, allowed)
