@@ -14,6 +14,7 @@ from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
+from harness.runs.config.typed import to_dataclass
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
 
@@ -59,7 +60,8 @@ def compare(folder, results, force=False, **exp):
 
     return execute(
         RunConfig(
-            "detectors", DetectorsConfig(**{**SMALL, **exp}), model=ModelConfig(name=str(folder), device="cpu"),
+            "detectors", to_dataclass(DetectorsConfig, {**SMALL, **exp}, "exp."),
+            model=ModelConfig(name=str(folder), device="cpu"),
             pools=POOLS, results_dir=results, tracker=TrackerConfig(kind=TrackerKind.NONE), force=force,
         )
     )  # fmt: skip

@@ -25,6 +25,7 @@ from harness.glitch.detectors.settings import (
     RosterSettings,
     RuleRandomSettings,
 )
+from harness.runs.config.typed import to_dataclass
 from tests.helpers.planted_tokens import PlantedPasses, f1_of, oracle_of, planted_view
 
 pytestmark = pytest.mark.unit
@@ -230,7 +231,7 @@ class TestEachFindsItsPlantedCase:
 
 
 def test_settings_name_the_key_they_refuse():
-    with pytest.raises(Rejected, match=r"exp\.active_census\.first_share: got 0\.0"):
-        ActiveCensusSettings(first_share=0.0)
-    with pytest.raises(Rejected, match=r"exp\.glitchminer\.k: got 4, allowed: batch_size \(8\) or more"):
-        GlitchMinerSettings(k=4)
+    with pytest.raises(Rejected, match=r"^exp\.active_census\.first_share: got 0\.0, allowed: above 0, at most 1$"):
+        to_dataclass(RosterSettings, {"active_census": {"first_share": 0}}, "exp.")
+    with pytest.raises(Rejected, match=r"^exp\.glitchminer\.k: got 4, allowed: batch_size \(8\) or more"):
+        to_dataclass(RosterSettings, {"glitchminer": {"k": 4}}, "exp.")
