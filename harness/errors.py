@@ -1,6 +1,7 @@
 """What can go wrong in a way a person should read: one line, no traceback."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -19,6 +20,26 @@ class Rejected(HarnessError):
     def key(cls, key: str, got: object, allowed: str) -> "Rejected":
         """Name the config key, the value it got and what it may be."""
         return cls(f"{key}: got {got!r}, allowed: {allowed}")
+
+
+class FieldRejected(Rejected):
+    """A refusal by whoever knows a value as a field of a dataclass, and not where that stands in the config.
+
+    Each piece of the message begins with a field's name. `fields_below` makes keys of the config of them.
+    """
+
+    def __init__(self, *pieces: str) -> None:
+        super().__init__("".join(pieces))
+        self.pieces = pieces
+
+
+@contextmanager
+def fields_below(prefix: str) -> Iterator[None]:
+    """Whatever refuses a field within the block names it as the key of the config that it is, e.g. below `exp.`."""
+    try:
+        yield
+    except FieldRejected as error:
+        raise Rejected("".join(prefix + piece for piece in error.pieces)) from error.__cause__
 
 
 class RunFailed(HarnessError):

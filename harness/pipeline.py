@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from harness.errors import fields_below
 from harness.reporting import console
 from harness.reporting.display import load_display
 from harness.reporting.drawing import draw
@@ -22,6 +23,7 @@ def execute(config: RunConfig[Any]) -> StoredRun:
     return execute_prepared(prepare(config))
 
 
+@fields_below("exp.")
 def execute_prepared(prepared: Prepared) -> StoredRun:
     """The same for a run that was prepared before."""
     with locked(prepared):

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from experiments.audit.other import find_other
 from experiments.audit.parts import census_config, undertrained_config
-from harness.errors import Rejected
+from harness.constraints import must_be
+from harness.errors import FieldRejected
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
@@ -17,7 +19,7 @@ from harness.tokens.prompts.rules import BosRule, ChatRule
 class AuditConfig:
     """Parameters of `exp=audit`."""
 
-    max_glitch_rate: float | None = None
+    max_glitch_rate: Annotated[float, must_be("a share from 0 to 1", lambda rate: 0 <= rate <= 1)] | None = None
     """The gate: the largest share of glitch tokens among those tested; default: no gate."""
     compare_to: str | None = None
     """Another revision: a hub name, a folder of weights, or the folder of a finished audit or census."""
@@ -34,10 +36,8 @@ class AuditConfig:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.max_glitch_rate is not None and not 0 <= self.max_glitch_rate <= 1:
-            raise Rejected.key("exp.max_glitch_rate", self.max_glitch_rate, "a share from 0 to 1")
         if self.compare_revision is not None and self.compare_to is None:
-            raise Rejected("exp.compare_revision: it needs exp.compare_to=<hub name> beside it")
+            raise FieldRejected("compare_revision: it needs ", "compare_to=<hub name> beside it")
 
 
 def inputs(config: RunConfig[AuditConfig], _: ModelIdentity | None) -> Mapping[str, str]:

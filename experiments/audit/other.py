@@ -4,14 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, Rejected
+from harness.errors import FieldRejected, HarnessError, Rejected
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
 from harness.runs.config.schema import RunConfig
 from harness.runs.results.stored_run import StoredRun
 
-KEY = "exp.compare_to"
-
+KEY = "compare_to"
 
 _KINDS = ("audit", "census")
 
@@ -26,7 +25,7 @@ class Other:
 
 
 def find_other(config: RunConfig[Any]) -> Other | None:
-    """The revision that `exp.compare_to` names. Raises `Rejected` for what is neither a model nor a finished run."""
+    """The revision that `compare_to` names. Raises `Rejected` for what is neither a model nor a finished run."""
 
     wanted = config.exp.compare_to
     if wanted is None:
@@ -39,8 +38,8 @@ def find_other(config: RunConfig[Any]) -> Other | None:
     try:
         return Other(None, model, resolve_identity(model).fingerprint)
     except Rejected as error:
-        text = str(error).replace("model.name:", f"{KEY}:", 1).replace("model.revision:", "exp.compare_revision:", 1)
-        raise Rejected(text) from None
+        text = str(error).replace("model.name:", f"{KEY}:", 1).replace("model.revision:", "compare_revision:", 1)
+        raise FieldRejected(text) from None
 
 
 def _finished(folder: Path) -> StoredRun:
@@ -49,7 +48,7 @@ def _finished(folder: Path) -> StoredRun:
         stored = StoredRun(folder)
         kind, status = stored.experiment, stored.status
     except HarnessError as error:
-        raise Rejected(f"{KEY}: {error}; allowed: {allowed}") from None
+        raise FieldRejected(f"{KEY}: {error}; allowed: {allowed}") from None
     if kind not in _KINDS or status != "complete":
-        raise Rejected.key(KEY, f"{folder} (a {status} run of {kind})", allowed)
+        raise FieldRejected.key(KEY, f"{folder} (a {status} run of {kind})", allowed)
     return stored

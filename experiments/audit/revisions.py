@@ -7,7 +7,7 @@ from typing import Any
 from experiments.audit.config import AuditConfig
 from experiments.audit.other import KEY, find_other
 from experiments.audit.parts import census_config
-from harness.errors import Rejected
+from harness.errors import FieldRejected
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson
 from harness.pipeline import execute
@@ -120,12 +120,14 @@ def _verdicts(stored: StoredRun, tasks: Sequence[str]) -> dict[tuple[int, str], 
 def _refuse_other_rules(here: StoredRun, there: StoredRun) -> None:
     got, wanted = there.details.get("rule_version"), here.details["rule_version"]
     if got != wanted:
-        raise Rejected(f"{KEY}: {there.run_id} was judged by the matching rule {got!r}, this one by {wanted!r}")
+        raise FieldRejected(f"{KEY}: {there.run_id} was judged by the matching rule {got!r}, this one by {wanted!r}")
     for task, question in here.details["questions"].items():
         other = there.details["questions"].get(task, {}).get("version", "none")
         versions = [str(version).removesuffix("+chat") for version in (other, question["version"])]
         if versions[0] != versions[1]:
-            raise Rejected(f"{KEY}: {there.run_id} was asked version {versions[0]} of {task}, this one {versions[1]}")
+            raise FieldRejected(
+                f"{KEY}: {there.run_id} was asked version {versions[0]} of {task}, this one {versions[1]}"
+            )
 
 
 def _changed_prompts(here: StoredRun, there: StoredRun, tasks: Sequence[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from harness.errors import Rejected
+from harness.constraints import Count
+from harness.errors import FieldRejected
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
@@ -14,7 +15,7 @@ from harness.tokens.prompts.templates import prompt_versions
 class CensusConfig:
     """Parameters of `exp=census`."""
 
-    n_tokens: int | None = None
+    n_tokens: Count | None = None
     """How many tokens, drawn without replacement by `seed`; default: every token."""
     chat: ChatRule = ChatRule.AUTO
     """Whether prompts go through the tokenizer's chat template where it has one."""
@@ -22,16 +23,10 @@ class CensusConfig:
     """Whether plain prompts begin with BOS."""
     ask_all: bool = False
     """Also ask the tasks that say nothing about this model."""
-    batch_size: int | None = None
+    batch_size: Count | None = None
     """Prompts per pass; default: from memory. Changes no verdict in float32 but for ties."""
-    shard: int = 512
+    shard: Count = 512
     """Tokens that are kept or lost together when a run is interrupted."""
-
-    def __post_init__(self) -> None:
-        for name in ("n_tokens", "batch_size", "shard"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise Rejected.key(f"exp.{name}", value, "1 or more")
 
 
 def check(context: CheckContext[CensusConfig]) -> None:
@@ -40,7 +35,7 @@ def check(context: CheckContext[CensusConfig]) -> None:
     require_plain_weights(context.config.model)
     most = context.facts.d_vocab - len(context.facts.special_ids)
     if context.exp.n_tokens is not None and context.exp.n_tokens > most:
-        raise Rejected.key("exp.n_tokens", context.exp.n_tokens, f"1 to {most}, the tokens that are not special")
+        raise FieldRejected.key("n_tokens", context.exp.n_tokens, f"1 to {most}, the tokens that are not special")
 
 
 EXPERIMENT = Experiment(

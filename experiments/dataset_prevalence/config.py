@@ -6,7 +6,8 @@ from pathlib import Path
 
 from experiments.dataset_prevalence.documents.source import Format, fingerprint
 from experiments.dataset_prevalence.sources import census_fingerprint, check_documents, find_source, named_tokens
-from harness.errors import Rejected
+from harness.constraints import Count
+from harness.errors import FieldRejected
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
@@ -22,7 +23,7 @@ class DatasetPrevalenceConfig:
     format: Format = Format.AUTO
     field: str | None = None
     """The field of a record that holds the text; default: by the layouts known."""
-    max_documents: int | None = None
+    max_documents: Count | None = None
     """Read only so many documents from the start; default: all."""
     subset: str | None = None
     """Of a data set of the hub: which of its configurations."""
@@ -34,16 +35,12 @@ class DatasetPrevalenceConfig:
     """The glitch tokens, as ids or a pool's rule (byte_unused, exposures:0:1); default: those of a census."""
     census: Path | None = None
     """Folder of a finished census of this model; default: the newest below results_dir."""
-    chunk: int = 2_000
+    chunk: Count = 2_000
     """Documents that are counted, and lost when a run is interrupted, together."""
 
     def __post_init__(self) -> None:
-        for name in ("max_documents", "chunk"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise Rejected.key(f"exp.{name}", value, "1 or more")
         if self.tokens is not None and self.census is not None:
-            raise Rejected("exp.tokens and exp.census contradict each other: give one of them")
+            raise FieldRejected("tokens and ", "census contradict each other: give one of them")
 
 
 def inputs(config: RunConfig[DatasetPrevalenceConfig], identity: ModelIdentity | None) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from experiments.dataset_prevalence.documents.source import (
     looks_like_a_hub_name,
     total_bytes,
 )
-from harness.errors import Rejected
+from harness.errors import FieldRejected, Rejected
 from harness.glitch.census.stored import find_census, fingerprint, load_census
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
@@ -26,7 +26,6 @@ from harness.runs.progress import progress_bar
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import select
 
-KEY = "exp.path"
 _POOL = "tokens"
 
 
@@ -44,14 +43,14 @@ class GlitchTokens:
 def find_source(exp: Any) -> Source:
     """The files or the hub's data set that the config names. Raises `Rejected`."""
     if not exp.path:
-        raise Rejected.key(KEY, exp.path, "a file, a folder of files, or the name of a data set on the hub")
+        raise FieldRejected.key("path", exp.path, "a file, a folder of files, or the name of a data set on the hub")
     path = Path(exp.path).expanduser()
     is_here = path.exists() and exp.format is not Format.HUB
     if not is_here and (exp.format is Format.HUB or looks_like_a_hub_name(exp.path)):
-        return find_on_hub(exp.path, exp.subset, exp.split, exp.revision, KEY)
+        return find_on_hub(exp.path, exp.subset, exp.split, exp.revision)
     if not is_here:
-        raise Rejected(f"{KEY}: got {exp.path!r}: no such file or folder")
-    return find_files(path, exp.format, KEY)
+        raise FieldRejected(f"path: got {exp.path!r}: no such file or folder")
+    return find_files(path, exp.format)
 
 
 def documents(source: Source, exp: Any) -> Iterator[Placed]:
@@ -73,16 +72,16 @@ def check_documents(exp: Any) -> None:
                 advance(place.bytes_read - at)
                 at = place.bytes_read
     except BadDocument as error:
-        raise Rejected(f"{KEY}: {error}") from None
+        raise FieldRejected(f"path: {error}") from None
 
 
 def named_tokens(spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: Tokenizer | None) -> GlitchTokens:
-    """The ids of `exp.tokens`. Raises `Rejected` naming that key."""
+    """The ids of the field `tokens`. Raises `Rejected` naming that key."""
 
     try:
         found = select(_POOL, spec, facts, seed, tokenizer)
     except Rejected as error:
-        raise Rejected(str(error).replace(f"pools.{_POOL}:", "exp.tokens:", 1)) from None
+        raise FieldRejected(str(error).removeprefix("pools.")) from None
     return GlitchTokens(found.ids, f"the tokens named in exp.tokens ({found.label})", None)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import Count, Share, must_be
 from harness.glitch.census.stored import census_inputs
 from harness.glitch.detectors import roster
 from harness.glitch.indicators import known_unused_ids
@@ -15,16 +16,22 @@ from harness.runs.experiment import CheckContext, Experiment, Needs
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
+def _are_known(names: tuple[str, ...]) -> bool:
+    return 0 < len(names) == len(set(names) & set(roster.names()))
+
+
 @dataclass(frozen=True)
 @roster.with_settings
 class DetectorsConfig:
     """Parameters of `exp=detectors`; those of one detector are below its name."""
 
-    detectors: tuple[str, ...] = roster.names()
+    detectors: Annotated[
+        tuple[str, ...], must_be(f"one or more of {', '.join(roster.names())}, each once", _are_known)
+    ] = roster.names()
     """Which are compared."""
-    budget_share: float = 0.1
+    budget_share: Share = 0.1
     """Queries each may spend, as a share of what the whole census costs."""
-    n_seeds: int = 5
+    n_seeds: Count = 5
     """Times each is run, with detector seeds 0, 1, ... (from the run's seed on)."""
     census: Path | None = None
     """Folder of a finished census; default: the newest complete one of this model below results_dir, else its own."""
@@ -34,20 +41,8 @@ class DetectorsConfig:
     """Whether prompts go through the tokenizer's chat template where it has one."""
     bos: BosRule = BosRule.AUTO
     """Whether plain prompts begin with BOS."""
-    batch_size: int | None = None
+    batch_size: Count | None = None
     """Prompts per pass; default: from memory."""
-
-    def __post_init__(self) -> None:
-        known = roster.names()
-        unknown = [name for name in self.detectors if name not in known]
-        if unknown or not self.detectors or len(set(self.detectors)) < len(self.detectors):
-            raise Rejected.key("exp.detectors", list(self.detectors), f"one or more of {', '.join(known)}, each once")
-        if not 0 < self.budget_share <= 1:
-            raise Rejected.key("exp.budget_share", self.budget_share, "a share above 0, at most 1")
-        if self.n_seeds < 1:
-            raise Rejected.key("exp.n_seeds", self.n_seeds, "1 or more")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise Rejected.key("exp.batch_size", self.batch_size, "1 or more")
 
 
 def check(context: CheckContext[DetectorsConfig]) -> None:

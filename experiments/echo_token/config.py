@@ -1,8 +1,9 @@
 """What exp=echo_token is asked, and what it refuses."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import Count, Positive, must_be
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
 from harness.tokens.lookup import find_token
@@ -16,33 +17,20 @@ class EchoTokenConfig:
 
     token: int | str | None = None
     """One token, by id or exact text; default: the tokens of the pools."""
-    n_tokens: int = 64
+    n_tokens: Count = 64
     """Most tokens of a pool, drawn without replacement by `seed`."""
-    n_shots: int = 20
+    n_shots: Count = 20
     """Trials shown before the one to be completed."""
-    n_seeds: int = 16
+    n_seeds: Count = 16
     """Sampled answers for each token."""
-    top_k: int = 50
-    top_p: float = 0.95
-    temperature: float = 1.0
-    no_repeat_ngram: int = 2
+    top_k: Annotated[int, must_be("0 (no limit) or more", lambda k: k >= 0)] = 50
+    top_p: Annotated[float, must_be("above 0, at most 1", lambda p: 0 < p <= 1)] = 0.95
+    temperature: Positive = 1.0
+    no_repeat_ngram: Annotated[int, must_be("0, or 2 to 9", lambda n: n == 0 or 2 <= n <= 9)] = 2
     """Forbid repeating an n-gram; 0: nothing is forbidden."""
-    max_new_tokens: int = 10
+    max_new_tokens: Count = 10
     bos: BosRule = BosRule.AUTO
     batch_size: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("n_tokens", "n_shots", "n_seeds", "max_new_tokens"):
-            if getattr(self, name) < 1:
-                raise Rejected.key(f"exp.{name}", getattr(self, name), "1 or more")
-        if self.top_k < 0:
-            raise Rejected.key("exp.top_k", self.top_k, "0 (no limit) or more")
-        if not 0 < self.top_p <= 1:
-            raise Rejected.key("exp.top_p", self.top_p, "above 0, at most 1")
-        if not self.temperature > 0:
-            raise Rejected.key("exp.temperature", self.temperature, "above 0")
-        if self.no_repeat_ngram not in (0, *range(2, 10)):
-            raise Rejected.key("exp.no_repeat_ngram", self.no_repeat_ngram, "0, or 2 to 9")
 
 
 def check(context: CheckContext[EchoTokenConfig]) -> None:
@@ -51,7 +39,7 @@ def check(context: CheckContext[EchoTokenConfig]) -> None:
     require_plain_weights(context.config.model)
     tokenizer = context.tokenizer
     if context.exp.token is not None:
-        find_token(context.exp.token, context.facts.d_vocab, tokenizer, "exp.token")
+        find_token(context.exp.token, context.facts.d_vocab, tokenizer)
 
 
 EXPERIMENT = Experiment(

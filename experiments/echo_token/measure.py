@@ -141,7 +141,7 @@ def measure(run: Run[EchoTokenConfig]) -> Outcome:
 
 def _choose_tokens(run: Run[EchoTokenConfig]) -> list[_Tested]:
     if run.exp.token is not None:
-        token = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer, "exp.token")
+        token = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer)
         return [_Tested("token", f"id {token}", 1, (token,))]
     pools = {name: (pool.label, pool.ids) for name, pool in run.pools.items()}
     if run.organism is not None and run.organism.held_out.get(Task.MAGIKARP_INPUT_OUTPUT.value):

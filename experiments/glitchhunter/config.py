@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import Count, must_be
+from harness.errors import FieldRejected
 from harness.glitch.census.stored import census_inputs
 from harness.glitch.detectors.glitchhunter import GlitchHunterSettings
 from harness.glitch.graph.choices import Projection
@@ -16,17 +18,21 @@ from harness.tokens.prompts import Task
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
+def _each_once(tasks: tuple[Task, ...]) -> bool:
+    return 0 < len(tasks) == len(set(tasks))
+
+
 @dataclass(frozen=True)
 class GlitchHunterConfig(GlitchHunterSettings):
     """Parameters of `exp=glitchhunter`: how the hunt proceeds, whom it asks, what it is compared with."""
 
-    tasks: tuple[Task, ...] = (Task.REPETITION,)
+    tasks: Annotated[tuple[Task, ...], must_be("tasks, each once, at least one", _each_once)] = (Task.REPETITION,)
     """A token fails if it fails any of these. The paper asks for repetition while it hunts."""
     from_census: bool = False
     """Take verdicts from the census (all its tasks) instead of asking the model."""
     census: Path | None = None
     """Folder of a finished census; default: the newest of this model below results_dir, if there is one."""
-    budget: int | None = None
+    budget: Count | None = None
     """Queries at most; default: no limit."""
     projection: Projection = Projection.AUTO
     """How the picture's coordinates are found."""
@@ -34,17 +40,8 @@ class GlitchHunterConfig(GlitchHunterSettings):
     """Whether prompts go through the tokenizer's chat template where it has one."""
     bos: BosRule = BosRule.AUTO
     """Whether plain prompts begin with BOS."""
-    batch_size: int | None = None
+    batch_size: Count | None = None
     """Prompts per pass; default: from memory."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise Rejected.key("exp.tasks", [task.value for task in self.tasks], "tasks, each once, at least one")
-        for name in ("budget", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise Rejected.key(f"exp.{name}", value, "1 or more")
 
 
 def check(context: CheckContext[GlitchHunterConfig]) -> None:
@@ -54,7 +51,7 @@ def check(context: CheckContext[GlitchHunterConfig]) -> None:
     n_tokens = context.facts.d_vocab - len(context.facts.special_ids)
     if context.exp.k >= n_tokens:
         allowed = f"1 to {n_tokens - 1}, neighbours among the {n_tokens} tokens that are not special"
-        raise Rejected.key("exp.k", context.exp.k, allowed)
+        raise FieldRejected.key("k", context.exp.k, allowed)
 
 
 def inputs(config: RunConfig[GlitchHunterConfig], identity: ModelIdentity | None) -> Mapping[str, str]:

@@ -99,7 +99,7 @@ def _candidates(run: Run[GlitchHunterConfig], vocabulary: CensusVocabulary, cens
     if len(known) < len(ids):
         run.note(f"{len(ids) - len(known)} tokens have no verdict in the census and took no part in the hunt.")
     if known and run.exp.k >= len(known):
-        raise Rejected.key("exp.k", run.exp.k, f"1 to {len(known) - 1}, neighbours among the tokens with a verdict")
+        raise FieldRejected.key("k", run.exp.k, f"1 to {len(known) - 1}, neighbours among the tokens with a verdict")
     return known or ids
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from harness.errors import Rejected
+from harness.constraints import Count, Whole
+from harness.errors import FieldRejected
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity, resolve_identity
 from harness.path_star.graphs import parse_graph
@@ -26,25 +27,21 @@ class PathStarConfig(PathStarRecipe):
 
     checkpoint: Path | None = None
     """A model trained before (a folder with path_star.json): graph and objective must be those of this config."""
-    n_test: int = 2000
+    n_test: Count = 2000
     """Held-out graphs that the model answers; with held_out_file, the first so many of its lines."""
-    n_lookup: int = 256
+    n_lookup: Count = 256
     """Graphs over which attention to edges is averaged."""
-    n_top_heads: int = 4
+    n_top_heads: Count = 4
     """Heads whose patterns are kept."""
-    n_knock_out: int = 256
+    n_knock_out: Whole = 256
     """Graphs that the model answers without each head in turn; 0: no head is taken out."""
-    first_only_steps: int = 2000
+    first_only_steps: Whole = 2000
     """Steps of a second model that is trained on the first step alone; 0: none is. Only beside teacher forcing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("n_test", "n_lookup", "n_top_heads"):
-            self._require(name, getattr(self, name) >= 1, "1 or more")
         if self.held_out_file is None:
             self._require("n_test", self.n_test <= self.n_held_out, f"up to n_held_out ({self.n_held_out})")
-        for name in ("n_knock_out", "first_only_steps"):
-            self._require(name, getattr(self, name) >= 0, "0 or more")
 
     def recipe_values(self) -> dict[str, Any]:
         """The fields that decide the training."""
@@ -85,20 +82,20 @@ def check_checkpoint(exp: PathStarConfig) -> None:
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))["recipe"]
     except OSError:
-        raise Rejected.key(
-            "exp.checkpoint", str(exp.checkpoint), f"a folder made by exp=train_path_star (with {TASK_FILE} in it)"
+        raise FieldRejected.key(
+            "checkpoint", str(exp.checkpoint), f"a folder made by exp=train_path_star (with {TASK_FILE} in it)"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise Rejected(f"exp.checkpoint: {path} cannot be read ({type(error).__name__})") from error
+        raise FieldRejected(f"checkpoint: {path} cannot be read ({type(error).__name__})") from error
     for name in _SAME:
         here, there = plain(getattr(exp, name)), recipe.get(name)
         is_same = here == there
         if name == "graph" and isinstance(there, str):
             is_same = parse_graph(here) == parse_graph(there)
         if not is_same:
-            raise Rejected(
-                f"exp.checkpoint: {exp.checkpoint} was trained with {name}={there}, and "
-                f"exp.{name}={here} is asked; allowed: a checkpoint of the same task"
+            raise FieldRejected(
+                f"checkpoint: {exp.checkpoint} was trained with {name}={there}, and ",
+                f"{name}={here} is asked; allowed: a checkpoint of the same task",
             )
 
 

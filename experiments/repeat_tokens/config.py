@@ -1,8 +1,10 @@
 """What exp=repeat_tokens is asked, and what it refuses."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import Count, must_be
+from harness.errors import FieldRejected
 from harness.runs.experiment import CheckContext, Experiment, Needs
 
 
@@ -10,25 +12,16 @@ from harness.runs.experiment import CheckContext, Experiment, Needs
 class RepeatTokensConfig:
     """Parameters of `exp=repeat_tokens`."""
 
-    seq_len: int = 25
+    seq_len: Annotated[int, must_be("2 or more (the second half's first token is not announced)", lambda n: n >= 2)] = (
+        25
+    )
     """Tokens in one half."""
-    n_sequences: int = 64
+    n_sequences: Count = 64
     """Sequences of each pool."""
-    top_heads: int = 4
+    top_heads: Count = 4
     """Heads whose attention patterns are kept."""
-    batch_size: int | None = None
+    batch_size: Annotated[int, must_be("1 or more, or null to choose", lambda n: n >= 1)] | None = None
     """Sequences in one pass; default: up to 16, fewer where memory is short."""
-
-    def __post_init__(self) -> None:
-        if self.seq_len < 2:
-            raise Rejected.key(
-                "exp.seq_len", self.seq_len, "2 or more (the second half's first token is not announced)"
-            )
-        for name in ("n_sequences", "top_heads"):
-            if getattr(self, name) < 1:
-                raise Rejected.key(f"exp.{name}", getattr(self, name), "1 or more")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise Rejected.key("exp.batch_size", self.batch_size, "1 or more, or null to choose")
 
 
 def check(context: CheckContext[RepeatTokensConfig]) -> None:
@@ -40,8 +33,8 @@ def check(context: CheckContext[RepeatTokensConfig]) -> None:
     longest = (facts.n_ctx - bos) // 2
     if exp.seq_len > longest:
         front = "BOS and " if bos else ""
-        raise Rejected.key(
-            "exp.seq_len",
+        raise FieldRejected.key(
+            "seq_len",
             exp.seq_len,
             f"2 to {longest} ({front}two halves within the {facts.n_ctx} tokens of the context)",
         )

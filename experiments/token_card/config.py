@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from harness.errors import Rejected
+from harness.constraints import Count
+from harness.errors import FieldRejected
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
@@ -16,19 +17,14 @@ class TokenCardConfig:
 
     token: int | str | None = None
     """The token by its id, or by its exact text (leading space included); a text of several tokens is refused."""
-    n_neighbours: int = 10
-    n_known: int = 64
+    n_neighbours: Count = 10
+    n_known: Count = 64
     """Most well-known tokens that a task is tried on, and that stand before the token; drawn by `seed`."""
     unused_ids: tuple[int, ...] | None = None
     """Ids known to be unused; default: as in exp=undertrained."""
     chat: ChatRule = ChatRule.AUTO
     bos: BosRule = BosRule.AUTO
     batch_size: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("n_neighbours", "n_known"):
-            if getattr(self, name) < 1:
-                raise Rejected.key(f"exp.{name}", getattr(self, name), "1 or more")
 
 
 def check(context: CheckContext[TokenCardConfig]) -> None:
@@ -37,8 +33,8 @@ def check(context: CheckContext[TokenCardConfig]) -> None:
     require_plain_weights(context.config.model)
     tokenizer = context.tokenizer
     if context.exp.token is None:
-        raise Rejected.key("exp.token", None, f"an id from 0 to {context.facts.d_vocab - 1}, or the text of one token")
-    find_token(context.exp.token, context.facts.d_vocab, tokenizer, "exp.token")
+        raise FieldRejected.key("token", None, f"an id from 0 to {context.facts.d_vocab - 1}, or the text of one token")
+    find_token(context.exp.token, context.facts.d_vocab, tokenizer)
     if context.exp.unused_ids is not None:
         known_unused_ids(context.facts, context.exp.unused_ids)
 

@@ -24,9 +24,9 @@ Metrics = dict[str, float | int | str | None]
 
 
 def measure(run: Run[TokenCardConfig]) -> Outcome:
-    """Everything about the token that `exp.token` names."""
+    """Everything about the token that the field `token` names."""
     assert run.exp.token is not None, "config.check refuses a card of no token"
-    token_id = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer, "exp.token")
+    token_id = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer)
     vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
     word = look_up(token_id, run.tokenizer, run.facts, vocabulary)
     _say(run, word)

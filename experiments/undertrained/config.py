@@ -1,8 +1,9 @@
 """What exp=undertrained is asked, and what it refuses."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import must_be
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
@@ -20,16 +21,12 @@ PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPE
 class UndertrainedConfig:
     """Parameters of `exp=undertrained`."""
 
-    percentile: float = 2.0
+    percentile: Annotated[float, must_be("above 0, at most 100", lambda share: 0 < share <= 100)] = 2.0
     """Share of reachable tokens, in percent, that become candidates; 100 verifies them all."""
     unused_ids: tuple[int, ...] | None = None
     """Ids known to be unused; default: the published list of the model's family, else bytes that no text holds."""
     bos: BosRule = BosRule.AUTO
     batch_size: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < self.percentile <= 100:
-            raise Rejected.key("exp.percentile", self.percentile, "above 0, at most 100")
 
 
 def check(context: CheckContext[UndertrainedConfig]) -> None:

@@ -3,8 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import Count, must_be
+from harness.errors import FieldRejected
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
@@ -15,7 +17,9 @@ from harness.tokens.prompts.rules import BosRule
 class UnusedLogitsConfig:
     """Parameters of `exp=unused_logits`."""
 
-    prompts: tuple[str, ...] = (
+    prompts: Annotated[
+        tuple[str, ...], must_be("at least one prompt, none empty", lambda prompts: prompts and all(prompts))
+    ] = (
         "The capital of France is",
         "Once upon a time there was a",
         "def main(argv):\n    return",
@@ -24,21 +28,12 @@ class UnusedLogitsConfig:
     )
     text_file: Path | None = None
     """Running text (UTF-8); default: a page of ordinary prose."""
-    window: int = 128
+    window: Annotated[int, must_be("2 or more", lambda n: n >= 2)] = 128
     """Tokens of running text read at once."""
-    n_windows: int = 32
+    n_windows: Count = 32
     """At most so many windows, from the beginning of the text."""
-    top_k: int = 50
+    top_k: Count = 50
     bos: BosRule = BosRule.AUTO
-
-    def __post_init__(self) -> None:
-        if not self.prompts or not all(self.prompts):
-            raise Rejected.key("exp.prompts", list(self.prompts), "at least one prompt, none empty")
-        for name in ("n_windows", "top_k"):
-            if getattr(self, name) < 1:
-                raise Rejected.key(f"exp.{name}", getattr(self, name), "1 or more")
-        if self.window < 2:
-            raise Rejected.key("exp.window", self.window, "2 or more")
 
 
 def check(context: CheckContext[UnusedLogitsConfig]) -> None:
@@ -49,11 +44,11 @@ def check(context: CheckContext[UnusedLogitsConfig]) -> None:
     facts, exp = context.facts, context.exp
     room = None if facts.n_ctx is None else facts.n_ctx - 1
     if room is not None and exp.window > room:
-        raise Rejected.key("exp.window", exp.window, f"2 to {room} with this model's window")
+        raise FieldRejected.key("window", exp.window, f"2 to {room} with this model's window")
     for prompt in exp.prompts:
         n = len(tokenizer.encode(prompt))
         if room is not None and n > room:
-            raise Rejected(f"exp.prompts: {prompt[:40]!r} is {n} tokens, allowed: at most {room}")
+            raise FieldRejected(f"prompts: {prompt[:40]!r} is {n} tokens, allowed: at most {room}")
 
 
 def inputs(config: RunConfig[UnusedLogitsConfig], _: object) -> dict[str, str]:
@@ -62,7 +57,7 @@ def inputs(config: RunConfig[UnusedLogitsConfig], _: object) -> dict[str, str]:
     if path is None:
         return {}
     if not path.is_file():
-        raise Rejected.key("exp.text_file", str(path), "a text file")
+        raise FieldRejected.key("text_file", str(path), "a text file")
     return {"text": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 

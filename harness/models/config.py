@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import must_be
+from harness.errors import FieldRejected
 
 
 class DType(Enum):
@@ -14,36 +16,33 @@ class DType(Enum):
     FLOAT16 = "float16"
 
 
+def _is_device(name: str) -> bool:
+    return name in ("auto", "cpu", "cuda", "mps") or (name.startswith("cuda:") and name[5:].isdigit())
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Which model, and how it is booted."""
 
-    name: str = "pocket"
+    name: Annotated[str, must_be("a hub name or a local folder", bool)] = "pocket"
     """`pocket`, a hub name, or a local folder of weights."""
     revision: str | None = None
     """Branch, tag or commit of a hub model."""
     dtype: DType = DType.FLOAT32
-    device: str = "auto"
+    device: Annotated[str, must_be("auto, cpu, cuda, cuda:<number>, mps", _is_device)] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     device_map: str | None = None
     """Spread over several devices (`auto`, `balanced`); contradicts `device`."""
-    n_ctx: int | None = None
+    n_ctx: Annotated[int, must_be("2 or more", lambda n: n >= 2)] | None = None
     """Use at most this much of the context window."""
     compatibility_mode: bool = False
     """TransformerLens' folded weights (LayerNorm folded, writing weights centred) instead of the raw ones."""
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise Rejected.key("model.name", self.name, "a hub name or a local folder")
-        if self.n_ctx is not None and self.n_ctx < 2:
-            raise Rejected.key("model.n_ctx", self.n_ctx, "2 or more")
         if self.device_map is not None and self.device != "auto":
-            both = f"model.device={self.device} and model.device_map={self.device_map}"
-            raise Rejected(f"{both} contradict each other: give one of them")
-        known = ("auto", "cpu", "cuda", "mps")
-        if self.device not in known and not (self.device.startswith("cuda:") and self.device[5:].isdigit()):
-            raise Rejected.key("model.device", self.device, "auto, cpu, cuda, cuda:<number>, mps")
+            both = f"device={self.device} and ", f"device_map={self.device_map} contradict each other: give one of them"
+            raise FieldRejected(*both)
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,14 @@
 import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from harness.constraints import Count, NotNegative, Positive, Whole, must_be
+from harness.errors import FieldRejected
 
 N_BYTES = 256
 LOG_EVERY = 10
 """Steps per point of the loss curve, which is their mean."""
-_AT_LEAST_ONE = (
-    "d_model",
-    "n_layers",
-    "n_heads",
-    "n_steps",
-    "natural_cap",
-    "drilled_tokens",
-    "tokens_per_dose",
-    "held_out_per_family",
-    "held_out_min_exposures",
-    "checkpoint_every",
-    "probe_every",
-    "threads",
-)
-_AT_LEAST_ZERO = ("corpus_seed", "planting_seed", "stream_seed", "weights_seed", "warmup_steps", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -39,6 +27,12 @@ class RowMix:
         return self.text + self.repeats + self.tasks
 
 
+Mix = Annotated[
+    RowMix,
+    must_be("counts from 0, at least 1 in all", lambda m: min(m.text, m.repeats, m.tasks) >= 0 and m.total >= 1),
+]
+
+
 @dataclass(frozen=True)
 class RecipeConfig:
     """One organism. The defaults are the recipe of the shipped one.
@@ -46,51 +40,46 @@ class RecipeConfig:
     Each seed varies one thing: `corpus_seed` which library files go to which corpus, `planting_seed` the invented
     words and the group each is assigned to, `stream_seed` the order and content of the training rows and the held-out
     tokens, `weights_seed` the initial weights. `threads` is part of the recipe because float sums depend on it.
-    Raises ValueError naming field, value and what is allowed.
+    Raises `FieldRejected`.
     """
 
     MIN_CONTEXT: ClassVar[int] = 64
 
-    d_model: int = 128
-    n_layers: int = 3
-    n_heads: int = 4
+    d_model: Count = 128
+    n_layers: Count = 3
+    n_heads: Count = 4
     vocab_size: int = 3072
     context: int = 512
 
-    n_steps: int = 4500
+    n_steps: Count = 4500
     early_steps: int = 1000
     early_context: int = 64
     """Early rows are fed in pieces of this length: attention learns to look back sooner where there is less to see."""
-    early_rows: RowMix = RowMix(text=2, repeats=5, tasks=1)
-    late_rows: RowMix = RowMix(text=3, repeats=2, tasks=3)
-    drilled_tokens: int = 512
+    early_rows: Mix = RowMix(text=2, repeats=5, tasks=1)
+    late_rows: Mix = RowMix(text=3, repeats=2, tasks=3)
+    drilled_tokens: Count = 512
     """Early repeats draw from this many well-shown tokens only."""
-    natural_cap: int = 1000
+    natural_cap: Count = 1000
     """Natural tokens are drawn for repeats and tasks in proportion to their text count, up to this count."""
 
     doses: tuple[int, ...] = (0, 1, 4, 16, 64, 256, 1024, 4096)
-    tokens_per_dose: int = 40
-    held_out_per_family: int = 96
-    held_out_min_exposures: int = 1000
+    tokens_per_dose: Count = 40
+    held_out_per_family: Count = 96
+    held_out_min_exposures: Count = 1000
 
-    learning_rate: float = 1e-3
-    warmup_steps: int = 200
-    weight_decay: float = 0.01
-    checkpoint_every: int = 250
-    probe_every: int = 100
-    threads: int = 1
+    learning_rate: Positive = 1e-3
+    warmup_steps: Whole = 200
+    weight_decay: NotNegative = 0.01
+    checkpoint_every: Count = 250
+    probe_every: Count = 100
+    threads: Count = 1
 
-    corpus_seed: int = 0
-    planting_seed: int = 0
-    stream_seed: int = 0
-    weights_seed: int = 0
+    corpus_seed: Whole = 0
+    planting_seed: Whole = 0
+    stream_seed: Whole = 0
+    weights_seed: Whole = 0
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_ONE:
-            self._require(name, getattr(self, name) >= 1, "1 or more")
-        for name in _AT_LEAST_ZERO:
-            self._require(name, getattr(self, name) >= 0, "0 or more")
-        self._require("learning_rate", self.learning_rate > 0, "above 0")
         whole = self.checkpoint_every % LOG_EVERY == 0
         self._require("checkpoint_every", whole, f"a multiple of {LOG_EVERY} (the curve's means must not be cut)")
         self._require("d_model", self.d_model % self.n_heads == 0, f"a multiple of n_heads ({self.n_heads})")
@@ -100,17 +89,13 @@ class RecipeConfig:
         smallest = N_BYTES + self.n_planted + 2
         self._require("vocab_size", smallest <= self.vocab_size <= 32767, f"{smallest} (bytes, planted, BOS) to 32767")
         self._require("early_steps", 0 <= self.early_steps <= self.n_steps, f"0 to n_steps ({self.n_steps})")
-        for name in ("early_rows", "late_rows"):
-            mix: RowMix = getattr(self, name)
-            counts = min(mix.text, mix.repeats, mix.tasks) >= 0 and mix.total >= 1
-            self._require(name, counts, "counts from 0, at least 1 in all")
         self._require("late_rows", self.early_rows.total == self.late_rows.total, "as many rows as early_rows")
         ascending = len(self.doses) >= 1 and list(self.doses) == sorted(set(self.doses)) and min(self.doses) >= 0
         self._require("doses", ascending, "ascending counts from 0, none twice")
 
     def _require(self, field: str, holds: bool, allowed: str) -> None:
         if not holds:
-            raise ValueError(f"{field}: got {getattr(self, field)!r}, allowed: {allowed}")
+            raise FieldRejected.key(field, getattr(self, field), allowed)
 
     @property
     def n_planted(self) -> int:

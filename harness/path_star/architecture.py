@@ -13,7 +13,6 @@ from transformers import (
     MambaForCausalLM,
 )
 
-from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity, resolve_identity
@@ -38,7 +37,7 @@ def make_codec(recipe: PathStarRecipe) -> Codec:
 
     tokenizer = load_tokenizer(identity, ModelConfig(name=identity.name), TokenizerConfig())
     if tokenizer is None:
-        raise Rejected(f"exp.pretrained: got {recipe.pretrained!r}: it comes without a tokenizer")
+        raise FieldRejected(f"pretrained: got {recipe.pretrained!r}: it comes without a tokenizer")
     return TextCodec(recipe.task, tokenizer, load_config_file(identity).d_vocab)
 
 
@@ -123,8 +122,8 @@ def _pretrained(recipe: PathStarRecipe, n_pos: int) -> Any:
     assert identity is not None, "the recipe refuses architecture=pretrained without a name"
     window = load_config_file(identity).n_ctx
     if window is not None and n_pos > window:
-        raise Rejected(
-            f"exp.graph: got {recipe.graph!r}: its rows have up to {n_pos} tokens, allowed: up to {window}, the window "
+        raise FieldRejected(
+            f"graph: got {recipe.graph!r}: its rows have up to {n_pos} tokens, allowed: up to {window}, the window "
             f"of {identity.name}"
         )
     return AutoModelForCausalLM.from_pretrained(

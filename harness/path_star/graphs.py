@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from harness.errors import Rejected
+from harness.errors import FieldRejected, Rejected
 
 _SPELLING = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 # A block of random numbers stays small in memory however many graphs are drawn.
@@ -17,7 +17,7 @@ _MOST_AT_ONCE = 1 << 17
 class StarTask:
     """G(d, l) over `n_values` node numbers: `degree` arms of `path_length` nodes each, the shared start included.
 
-    Raises ValueError naming field, value and what is allowed.
+    Raises `FieldRejected`.
     """
 
     degree: int
@@ -27,9 +27,9 @@ class StarTask:
     def __post_init__(self) -> None:
         for name, value in (("degree", self.degree), ("path_length", self.path_length)):
             if value < 2:
-                raise ValueError(f"{name}: got {value}, allowed: 2 or more")
+                raise FieldRejected(f"{name}: got {value}, allowed: 2 or more")
         if self.n_values < self.n_nodes:
-            raise ValueError(
+            raise FieldRejected(
                 f"n_values: got {self.n_values}, allowed: {self.n_nodes} or more, the nodes of one graph {self.label}"
             )
 
@@ -65,10 +65,10 @@ class StarTask:
 
 
 def parse_graph(text: str) -> tuple[int, int]:
-    """`"2x5"` to (2, 5); raises ValueError for anything else."""
+    """`"2x5"` to (2, 5); raises `FieldRejected` for anything else."""
     match = _SPELLING.fullmatch(text.strip())
     if match is None or min(int(match[1]), int(match[2])) < 2:
-        raise ValueError(
+        raise FieldRejected(
             f"graph: got {text!r}, allowed: DxL, D arms of L nodes (start and goal included), both 2 or more, e.g. 2x5"
         )
     return int(match[1]), int(match[2])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from harness.errors import Rejected
+from harness.errors import FieldRejected
 from harness.path_star.codec import Codec
 from harness.path_star.encoded import Rows
 from harness.path_star.files import overlap, read_graphs, without
@@ -45,8 +45,8 @@ def prepare_material(recipe: PathStarRecipe) -> Material:
         train = without(read, held_out)
         n_left_out = len(read) - len(train)
         if len(train) == 0:
-            raise Rejected(
-                f"exp.train_file: every graph of {recipe.train_file} is held out: nothing is left to train on"
+            raise FieldRejected(
+                f"train_file: every graph of {recipe.train_file} is held out: nothing is left to train on"
             )
     else:
         train = draw_graphs(task, recipe.n_train, _seeds(recipe)[1], exclude=held_out)

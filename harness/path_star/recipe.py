@@ -4,8 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from enum import Enum
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
+from harness.constraints import Count, NotNegative, Positive, Whole, must_be
+from harness.errors import FieldRejected
 from harness.path_star.graphs import StarTask, parse_graph
 from harness.path_star.ways.roster import WayName, find
 from harness.path_star.ways.settings import ObjectiveSettings
@@ -13,6 +15,8 @@ from harness.path_star.ways.teacher_forcing import TeacherForcing
 from harness.path_star.ways.way import Way
 
 TASK_FILE = "path_star.json"
+ACTIVATIONS = ("relu", "gelu", "gelu_new", "gelu_pytorch_tanh", "silu")
+SCHEDULES = ("constant_with_warmup", "cosine", "linear", "constant")
 
 
 class Architecture(Enum):
@@ -25,12 +29,7 @@ class Architecture(Enum):
     MAMBA = "mamba"
     """From scratch, transformers' Mamba."""
     PRETRAINED = "pretrained"
-    """Weights of a folder or the hub (`exp.pretrained`), trained further on the task as text."""
-
-
-_AT_LEAST_ONE = ("n_train", "n_layers", "d_model", "n_heads", "n_steps", "batch_size", "checkpoint_every", "threads",
-                 "probe_every", "n_probe", "d_state")  # fmt: skip
-_AT_LEAST_ZERO = ("graph_seed", "weights_seed", "order_seed", "replicate", "warmup_steps", "weight_decay")
+    """Weights of a folder or the hub (`pretrained`), trained further on the task as text."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,20 @@ class PathStarRecipe:
 
     Each seed varies one thing: `graph_seed` the graphs, `weights_seed` the initial weights, `order_seed` the order in
     which training shows the graphs; `replicate` is added to all three and so repeats the whole. `threads` is part of
-    the recipe because float sums depend on it. Raises ValueError naming field, value and what is allowed.
+    the recipe because float sums depend on it. Raises `FieldRejected`.
     """
 
     graph: str = "2x5"
     """DxL: D arms of L nodes, start and goal included: G(D, L)."""
     n_values: int = 50
     """How many node numbers there are."""
-    n_train: int = 200_000
+    n_train: Count = 200_000
     """Graphs, drawn once and shown again every epoch (the authors' setting)."""
     train_file: str | None = None
     """A file in the authors' format instead of drawn graphs."""
     held_out_file: str | None = None
     """A file whose graphs are kept out of training; None: the drawn held-out graphs are."""
-    n_held_out: int = 20_000
+    n_held_out: Count = 20_000
     """Drawn graphs that training never shows."""
 
     objective: WayName = TeacherForcing.name
@@ -61,72 +60,60 @@ class PathStarRecipe:
     architecture: Architecture = Architecture.GPT2
     pretrained: str | None = None
     """Folder or hub name of the model to fine-tune (architecture: pretrained)."""
-    n_layers: int = 3
-    d_model: int = 128
-    n_heads: int = 4
+    n_layers: Count = 3
+    d_model: Count = 128
+    n_heads: Count = 4
     """How wide they are decides what a small model learns in a few thousand steps: `sweep=path_star_wide_heads`."""
-    d_state: int = 16
+    d_state: Count = 16
     """Mamba's state per channel."""
-    activation: str = "relu"
+    activation: Annotated[str, must_be(f"one of {', '.join(ACTIVATIONS)}", ACTIVATIONS.__contains__)] = "relu"
     """GPT-2's MLP; `gelu_new` is the authors'."""
 
-    init_std: float = 0.02
+    init_std: Positive = 0.02
     """GPT-2's initial weights, all of them, as the authors have it: transformers makes those that write to the residual
     stream smaller, which decides whether a small teacherless model learns G(2,3) within a few thousand steps."""
 
-    n_steps: int = 4000
-    batch_size: int = 128
-    learning_rate: float = 5e-4
-    warmup_steps: int = 100
-    schedule: str = "constant_with_warmup"
+    n_steps: Count = 4000
+    batch_size: Count = 128
+    learning_rate: Positive = 5e-4
+    warmup_steps: Whole = 100
+    schedule: Annotated[str, must_be(f"one of {', '.join(SCHEDULES)}", SCHEDULES.__contains__)] = "constant_with_warmup"
     """A schedule of transformers; the authors' cosine counts samples and is in effect constant."""
-    weight_decay: float = 0.0
-    beta2: float = 0.999
-    clip: float = 1.0
+    weight_decay: NotNegative = 0.0
+    beta2: Annotated[float, must_be("between 0 and 1", lambda beta: 0 < beta < 1)] = 0.999
+    clip: Positive = 1.0
     bf16: bool = True
     """Products in bf16, weights and sums in fp32."""
-    stop_when_solved: float | None = 0.999
+    stop_when_solved: Annotated[float, must_be("above 0 and up to 1, or null", lambda x: 0 < x <= 1)] | None = 0.999
     """End early when two probes in a row get at least this share of held-out paths right; None: never."""
 
-    probe_every: int = 250
-    n_probe: int = 512
+    probe_every: Count = 250
+    n_probe: Count = 512
     """Held-out graphs per probe of the training curve."""
-    checkpoint_every: int = 500
-    threads: int = 1
+    checkpoint_every: Count = 500
+    threads: Count = 1
 
-    graph_seed: int = 0
-    weights_seed: int = 0
-    order_seed: int = 0
-    replicate: int = 0
+    graph_seed: Whole = 0
+    weights_seed: Whole = 0
+    order_seed: Whole = 0
+    replicate: Whole = 0
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_ONE:
-            self._require(name, getattr(self, name) >= 1, "1 or more")
-        for name in _AT_LEAST_ZERO:
-            self._require(name, getattr(self, name) >= 0, "0 or more")
-        self._require("learning_rate", self.learning_rate > 0, "above 0")
-        self._require("clip", self.clip > 0, "above 0")
-        self._require("init_std", self.init_std > 0, "above 0")
-        self._require("beta2", 0 < self.beta2 < 1, "between 0 and 1")
-        self._require("n_held_out", self.n_held_out >= 1, "1 or more")
         self._require("d_model", self.d_model % self.n_heads == 0, f"a multiple of n_heads ({self.n_heads})")
-        solved = self.stop_when_solved
-        self._require("stop_when_solved", solved is None or 0 < solved <= 1, "above 0 and up to 1, or null")
-        parse_graph(self.graph)
         _ = self.task
         if self.way.n_added(1) and self.architecture is Architecture.PRETRAINED:
-            raise ValueError(
+            raise FieldRejected(
                 f"objective: got {self.objective} with architecture=pretrained, allowed: a model from scratch"
             )
         if (self.architecture is Architecture.PRETRAINED) != (self.pretrained is not None):
-            raise ValueError(
+            raise FieldRejected(
                 f"pretrained: got {self.pretrained!r} with architecture={self.architecture.value}, allowed: "
                 "architecture=pretrained and pretrained=<folder or hub name>, or neither"
             )
 
     def _require(self, field: str, holds: bool, allowed: str) -> None:
         if not holds:
-            raise ValueError(f"{field}: got {getattr(self, field)!r}, allowed: {allowed}")
+            raise FieldRejected.key(field, getattr(self, field), allowed)
 
     @property
     def task(self) -> StarTask:

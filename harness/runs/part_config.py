@@ -6,6 +6,7 @@ from typing import Any
 from harness.models.config import ModelConfig
 from harness.runs import registry
 from harness.runs.config.schema import RunConfig
+from harness.runs.config.typed import to_dataclass
 from harness.runs.experiment import CheckContext
 
 
@@ -16,7 +17,7 @@ def part_config(
 
     Raises `Rejected` for parameters that the experiment refuses.
     """
-    exp = registry.load(name).config(**parameters)
+    exp = to_dataclass(registry.load(name).config, parameters, "exp.")
     return replace(config, exp_name=name, exp=exp, reference=None, model=model or config.model)
 
 

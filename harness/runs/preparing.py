@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import fields_below
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity, resolve_identity
 from harness.models.tokenizer_files import TokenizerIdentity, resolve_tokenizer
@@ -42,6 +43,7 @@ class Prepared:
         return bool(StoredRun(self.folder).config.get("reference") != plain(self.config.reference))
 
 
+@fields_below("exp.")
 def prepare(config: RunConfig[Any]) -> Prepared:
     """Find out who model and tokenizer are and what the run is called. Raises `Rejected`."""
     experiment = registry.load(config.exp_name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
-from harness.errors import Rejected
+from harness.errors import FieldRejected
 from harness.runs.progress import progress_bar
 
 _BLOCK = 1 << 20
@@ -62,16 +62,16 @@ class HubName:
 Source = tuple[File, ...] | HubName
 
 
-def find_files(path: Path, wanted: Format, key: str) -> tuple[File, ...]:
+def find_files(path: Path, wanted: Format) -> tuple[File, ...]:
     """The file, or those of a known format in the folder, by name. Raises `Rejected` where there is none."""
     if path.is_file():
-        return (File(path, _format_of(path, wanted, key)),)
+        return (File(path, _format_of(path, wanted)),)
     if not path.is_dir():
-        raise Rejected.key(key, str(path), "a file, a folder of files, or the name of a data set on the hub")
+        raise FieldRejected.key("path", str(path), "a file, a folder of files, or the name of a data set on the hub")
     inside = sorted(file for file in path.rglob("*") if file.is_file() and _by_suffix(file) is not None)
     if not inside:
-        raise Rejected.key(key, str(path), f"a folder with {', '.join(sorted(_SUFFIXES))} files; it has none")
-    return tuple(File(file, _format_of(file, wanted, key)) for file in inside)
+        raise FieldRejected.key("path", str(path), f"a folder with {', '.join(sorted(_SUFFIXES))} files; it has none")
+    return tuple(File(file, _format_of(file, wanted)) for file in inside)
 
 
 def looks_like_a_hub_name(text: str) -> bool:
@@ -80,30 +80,29 @@ def looks_like_a_hub_name(text: str) -> bool:
 
 
 @cache
-def find_on_hub(name: str, subset: str | None, split: str, revision: str | None, key: str) -> HubName:
+def find_on_hub(name: str, subset: str | None, split: str, revision: str | None) -> HubName:
     """The data set at its present commit, asked for once in a process: what is hashed is what is read.
 
     Raises `Rejected` where the hub has none, or cannot be reached.
     """
 
-    use = "a file or folder on this machine, or a data set the hub has"
+    def refuse(problem: str) -> FieldRejected:
+        allowed = "a file or folder on this machine, or a data set the hub has"
+        return FieldRejected(f"path: got {name!r}: {problem}; allowed: {allowed}")
+
     if constants.HF_HUB_OFFLINE:
-        raise Rejected(
-            f"{key}: got {name!r}: no such file, and the hub is switched off (HF_HUB_OFFLINE); allowed: {use}"
-        )
+        raise refuse("no such file, and the hub is switched off (HF_HUB_OFFLINE)")
     try:
         commit = HfApi().dataset_info(name, revision=revision, timeout=15.0).sha
     except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled) as error:
-        raise Rejected(
-            f"{key}: got {name!r}: the hub has no such data set ({_brief(error)}); allowed: {use}"
-        ) from error
+        raise refuse(f"the hub has no such data set ({_brief(error)})") from error
     except OSError as error:
-        raise Rejected(f"{key}: got {name!r}: the hub cannot be reached ({_brief(error)}); allowed: {use}") from error
+        raise refuse(f"the hub cannot be reached ({_brief(error)})") from error
     except Exception as error:
         # The hub client's own HTTP library, whichever it is, has a class of its own for a dead line.
         if type(error).__module__.split(".")[0] not in ("httpx", "httpcore", "requests", "httpx2"):
             raise
-        raise Rejected(f"{key}: got {name!r}: the hub cannot be reached ({_brief(error)}); allowed: {use}") from error
+        raise refuse(f"the hub cannot be reached ({_brief(error)})") from error
     return HubName(name, subset, split, str(commit))
 
 
@@ -140,16 +139,15 @@ def _by_suffix(path: Path) -> Format | None:
     return Format(name) if name is not None else None
 
 
-def _format_of(path: Path, wanted: Format, key: str) -> Format:
+def _format_of(path: Path, wanted: Format) -> Format:
     found = wanted if wanted is not Format.AUTO else _by_suffix(path)
     if found is None:
-        raise Rejected.key(
-            key, str(path), "a name that ends in one of " + ", ".join(sorted(_SUFFIXES)) + "; or exp.format="
-        )
+        suffixes = ", ".join(sorted(_SUFFIXES))
+        raise FieldRejected(f"path: got {str(path)!r}, allowed: a name that ends in one of {suffixes}; or ", "format=")
     if found is Format.HUB:
-        raise Rejected.key("exp.format", "hub", f"text, json, jsonl or parquet for {path}, which is a file")
+        raise FieldRejected.key("format", "hub", f"text, json, jsonl or parquet for {path}, which is a file")
     if found is Format.PARQUET and path.suffix == ".gz":
-        raise Rejected.key(key, str(path), "parquet as it is: it is packed inside")
+        raise FieldRejected.key("path", str(path), "parquet as it is: it is packed inside")
     return found
 
 

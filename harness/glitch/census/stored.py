@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import Rejected
+from harness.errors import FieldRejected, Rejected
 from harness.glitch.census.matching import RULE_VERSION
 from harness.models.identity import ModelIdentity
 from harness.runs.results.stored_run import StoredRun, find_runs
 from harness.tokens.prompts import TEMPLATES, Task
-
-KEY = "exp.census"
 
 
 @dataclass(frozen=True)
@@ -36,21 +34,21 @@ class Census:
         return tuple(token for token, failed in self.glitch.items() if failed)
 
 
-def load_census(folder: Path, identity: ModelIdentity, key: str = KEY) -> Census:
+def load_census(folder: Path, identity: ModelIdentity) -> Census:
     """The census stored in a run folder.
 
-    Raises `Rejected`, naming `key`, for a folder that holds no complete census, and for a census of another model,
-    revision, prompt version or matching rule.
+    Raises `FieldRejected`, naming the field `census`, for a folder that holds no complete census, and for a census of
+    another model, revision, prompt version or matching rule.
     """
-    run = _complete_run(Path(folder), key)
-    _refuse_other_model(run, identity, key)
+    run = _complete_run(Path(folder))
+    _refuse_other_model(run, identity)
     details = run.details
     if details.get("rule_version") != RULE_VERSION:
-        _refuse(key, folder, f"judged by the matching rule {details.get('rule_version')!r}", f"rule {RULE_VERSION!r}")
+        _refuse(folder, f"judged by the matching rule {details.get('rule_version')!r}", f"rule {RULE_VERSION!r}")
     for name, question in details["questions"].items():
         current = TEMPLATES[Task(name)].version
         if str(question["version"]).removesuffix("+chat") != current:
-            _refuse(key, folder, f"its {name} prompt is version {question['version']!r}", f"version {current!r}")
+            _refuse(folder, f"its {name} prompt is version {question['version']!r}", f"version {current!r}")
     known = sorted((int(row["id"]), bool(row["glitch"])) for row in run.record_rows() if row["glitch"] is not None)
     glitch = dict(known)
     return Census(
@@ -64,18 +62,18 @@ def load_census(folder: Path, identity: ModelIdentity, key: str = KEY) -> Census
     )
 
 
-def find_census(results_dir: Path, identity: ModelIdentity, key: str = KEY) -> Path:
+def find_census(results_dir: Path, identity: ModelIdentity) -> Path:
     """The newest complete census of this model below a results folder; `Rejected` where there is none."""
 
     found = []
     for run in find_runs(results_dir, "census", "complete"):
         try:
-            census = load_census(run.folder, identity, key)
+            census = load_census(run.folder, identity)
         except Rejected:
             continue  # another model's, or an older rule's
         found.append((census.is_complete, str(run.manifest.get("ended")), run.folder))
     if not found:
-        raise Rejected(f"{key}: no census of {identity.label} below {results_dir}; run it first: exp=census")
+        raise FieldRejected(f"census: no census of {identity.label} below {results_dir}; run it first: exp=census")
     return max(found)[2]
 
 
@@ -99,16 +97,16 @@ def fingerprint(census: Census) -> str:
     return hashlib.sha256(repr(sorted(census.glitch.items())).encode()).hexdigest()
 
 
-def _complete_run(folder: Path, key: str) -> StoredRun:
+def _complete_run(folder: Path) -> StoredRun:
     if not (folder / "manifest.json").is_file():
-        raise Rejected.key(key, str(folder), "the folder of a finished run of exp=census")
+        raise FieldRejected.key("census", str(folder), "the folder of a finished run of exp=census")
     run = StoredRun(folder)
     if run.experiment != "census" or run.status != "complete":
-        _refuse(key, folder, f"a {run.status} run of {run.experiment}", "a complete run of census")
+        _refuse(folder, f"a {run.status} run of {run.experiment}", "a complete run of census")
     return run
 
 
-def _refuse_other_model(run: StoredRun, identity: ModelIdentity, key: str) -> None:
+def _refuse_other_model(run: StoredRun, identity: ModelIdentity) -> None:
     model = run.manifest.get("model") or {}
     if identity.weights_sha256 is not None:
         same = model.get("weights_sha256") == identity.weights_sha256
@@ -119,8 +117,8 @@ def _refuse_other_model(run: StoredRun, identity: ModelIdentity, key: str) -> No
     other = f"{model.get('label')} (revision {model.get('revision')})" if model.get("revision") else model.get("label")
     wanted = f"{identity.label} (revision {identity.revision})" if identity.revision else identity.label
     hint = " with these very weights" if model.get("label") == identity.label and not model.get("revision") else ""
-    _refuse(key, run.folder, f"a census of {other}", f"one of {wanted}{hint}")
+    _refuse(run.folder, f"a census of {other}", f"one of {wanted}{hint}")
 
 
-def _refuse(key: str, folder: Path, what: str, allowed: str) -> None:
-    raise Rejected(f"{key}: got {str(folder)!r}: {what}, allowed: {allowed}")
+def _refuse(folder: Path, what: str, allowed: str) -> None:
+    raise FieldRejected(f"census: got {str(folder)!r}: {what}, allowed: {allowed}")

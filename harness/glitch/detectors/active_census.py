@@ -13,7 +13,9 @@ in it. It needs no pass but those of its verdicts, and no threshold of any publi
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from harness.constraints import Count, must_be
 from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
@@ -29,24 +31,17 @@ class ActiveCensus(Detector):
     is_ours = True
     scores_unasked = True
 
-    first_share: float = 0.1
+    first_share: Annotated[float, must_be("above 0, at most 1", lambda share: 0 < share <= 1)] = 0.1
     """Of the budget that is spread evenly over the range of the weight indicators before anything is learnt."""
-    n_rounds: int = 40
+    n_rounds: Count = 40
     """Times P(glitch) is learnt anew and the tokens nearest to the cut are asked."""
-    explore_share: float = 0.05
+    explore_share: Annotated[float, must_be("from 0 to 1", lambda share: 0 <= share <= 1)] = 0.05
     """Of the rounds' tokens that are drawn at random, so that no region is written off unseen."""
-    n_components: int = 16
+    n_components: Count = 16
     """Principal components of the rows, levelled, that it sees beside the rows' directions."""
-    n_neighbours: int = 16
+    n_neighbours: Count = 16
     """Neighbours whose density and verdicts it sees."""
-    n_trees: int = 150
-
-    def __post_init__(self) -> None:
-        self.require("first_share", self.first_share, 0 < self.first_share <= 1, "above 0, at most 1")
-        self.require("n_rounds", self.n_rounds, self.n_rounds >= 1, "1 or more")
-        self.require("explore_share", self.explore_share, 0 <= self.explore_share <= 1, "from 0 to 1")
-        for name in ("n_components", "n_neighbours", "n_trees"):
-            self.require(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+    n_trees: Count = 150
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""

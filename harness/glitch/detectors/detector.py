@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.errors import Rejected
 from harness.glitch.detectors.ledger import DetectionResult
 from harness.glitch.detectors.oracle import QueryOracle
 from harness.glitch.detectors.view import ModelView, Passes
@@ -37,9 +36,3 @@ class Detector(ABC):
     def obstacle(self, passes: Passes) -> str | None:  # noqa: ARG002
         """Why it cannot be run on a model that allows these passes; None where it can."""
         return None
-
-    @classmethod
-    def require(cls, key: str, got: object, holds: bool, allowed: str) -> None:
-        """Raise `Rejected` that names one of its settings unless `holds`."""
-        if not holds:
-            raise Rejected.key(f"exp.{cls.name}.{key}", got, allowed)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.errors import RunFailed
+from harness.constraints import Count
+from harness.errors import FieldRejected, RunFailed
 from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
@@ -25,14 +26,14 @@ class GlitchMiner(Detector):
     name = "glitchminer"
     is_random = False
 
-    batch_size: int = 8
+    batch_size: Count = 8
     """Tokens asked in one iteration. Code: 8."""
     k: int = 32
     """Neighbours a batch is chosen from. Code: 32."""
 
     def __post_init__(self) -> None:
-        self.require("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
-        self.require("k", self.k, self.k >= self.batch_size, f"batch_size ({self.batch_size}) or more")
+        if self.k < self.batch_size:
+            raise FieldRejected.key("k", self.k, f"batch_size ({self.batch_size}) or more")
 
     def obstacle(self, passes: Passes) -> str | None:
         """Its prompt."""

@@ -11,11 +11,12 @@ that: these passes are counted beyond it.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from harness.errors import RunFailed
+from harness.constraints import Count, Share, must_be
+from harness.errors import FieldRejected, RunFailed
 from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
@@ -31,15 +32,15 @@ class GlitchProber(Detector):
     name = "glitchprober"
     scores_unasked = True
 
-    n_components: int = 75
+    n_components: Count = 75
     """Principal components of the activations. Paper and code: 75 (50 to 200 advised)."""
-    degree: int = 3
+    degree: Count = 3
     """Of the polynomial kernel. Paper and code: 3."""
-    c: float = 1.0
+    c: Annotated[float, must_be("a number above 0", lambda c: c > 0)] = 1.0
     """Softness of the margin. Paper: 1; code: 0.5."""
     is_balanced: bool = True
     """Whether both classes weigh the same. Code: yes; the paper says nothing."""
-    sample_share: float = 0.5
+    sample_share: Share = 0.5
     """Of the budget that buys the training sample; the rest re-tests predicted glitch tokens. Paper: a sample of a
     tenth of the vocabulary, which is all of a budget of a tenth, and unlimited re-tests; the split is ours."""
     first_layer: float = 19 / 32
@@ -47,12 +48,8 @@ class GlitchProber(Detector):
     """Key layers as shares of the depth. Code: layers 19 to 28 of 32 (6 to 15 of 18 for gemma-2b)."""
 
     def __post_init__(self) -> None:
-        self.require("n_components", self.n_components, self.n_components >= 1, "1 or more")
-        self.require("degree", self.degree, self.degree >= 1, "1 or more")
-        self.require("c", self.c, self.c > 0, "a number above 0")
-        self.require("sample_share", self.sample_share, 0 < self.sample_share <= 1, "a share above 0, at most 1")
-        ordered = 0 <= self.first_layer <= self.last_layer <= 1
-        self.require("first_layer", self.first_layer, ordered, "shares of the depth, first <= last")
+        if not 0 <= self.first_layer <= self.last_layer <= 1:
+            raise FieldRejected.key("first_layer", self.first_layer, "shares of the depth, first <= last")
 
     @property
     def layers(self) -> tuple[float, float]:

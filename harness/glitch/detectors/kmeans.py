@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.constraints import Count, Whole
 from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
 from harness.glitch.detectors.oracle import QueryOracle
@@ -21,14 +22,10 @@ class KMeansCentroids(Detector):
 
     name = "kmeans"
 
-    n_clusters: int = 100
+    n_clusters: Count = 100
     """The posts' own number is unknown, and so is that of the baseline in GlitchHunter's paper."""
-    per_cluster: int = 1
+    per_cluster: Whole = 1
     """Tokens nearest to each centroid that are asked before the rest. The posts looked at a handful by eye."""
-
-    def __post_init__(self) -> None:
-        self.require("n_clusters", self.n_clusters, self.n_clusters >= 1, "1 or more")
-        self.require("per_cluster", self.per_cluster, self.per_cluster >= 0, "0 or more")
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.constraints import Share, Whole
 from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.frequent_words import frequent_words
 from harness.glitch.detectors.ledger import DetectionResult, Ledger
@@ -21,14 +22,10 @@ class RuleRandom(Detector):
 
     name = "rule_random"
 
-    share: float = 0.5
+    share: Share = 0.5
     """Of the vocabulary that is drawn. Paper: half."""
-    n_words: int = 1000
+    n_words: Whole = 1000
     """Frequent words that are taken out. Paper: frequent English words from NLTK; which and how many is unknown."""
-
-    def __post_init__(self) -> None:
-        self.require("share", self.share, 0 < self.share <= 1, "a share above 0, at most 1")
-        self.require("n_words", self.n_words, self.n_words >= 0, "0 or more")
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""

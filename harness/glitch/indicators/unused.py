@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.errors import Rejected
+from harness.errors import FieldRejected
 from harness.models.vocab_facts import VocabFacts
 
 _FIRST_LEAD_BYTE_BEYOND_UNICODE = 0xF5
@@ -39,12 +39,12 @@ def known_unused_ids(facts: VocabFacts, given: Iterable[int] | None = None) -> U
     4. rows of the embedding that the tokenizer has no token for.
 
     Known training counts are never looked at: a detector that is judged against them must not know them.
-    Raises `Rejected` where no rule gives an id, or a given id is not in the vocabulary.
+    Raises `FieldRejected` where no rule gives an id, or a given id is not in the vocabulary.
     """
     if given is not None and (ids := tuple(dict.fromkeys(given))):
         outside = [i for i in ids if not 0 <= i < facts.d_vocab]
         if outside:
-            raise Rejected.key("exp.unused_ids", outside[0], f"ids from 0 to {facts.d_vocab - 1}")
+            raise FieldRejected.key("unused_ids", outside[0], f"ids from 0 to {facts.d_vocab - 1}")
         return UnusedIds(ids, "given in the config")
     for pattern, published in _PUBLISHED:
         if re.search(pattern, facts.label, flags=re.IGNORECASE) and published.stop <= facts.d_vocab:
@@ -54,7 +54,8 @@ def known_unused_ids(facts: VocabFacts, given: Iterable[int] | None = None) -> U
         return UnusedIds(ids, "tokens of the bytes 0xF5 to 0xFF, which no UTF-8 text holds")
     if facts.unnamed_ids:
         return UnusedIds(facts.unnamed_ids, "rows of the embedding that the tokenizer has no token for")
-    raise Rejected(
-        f"exp.unused_ids: none known for {facts.label}: it has no tokens for unused bytes, no rows without a token "
-        "and no published list; allowed: ids that training never showed, e.g. exp.unused_ids=[5,7]"
+    raise FieldRejected(
+        f"unused_ids: none known for {facts.label}: it has no tokens for unused bytes, no rows without a token "
+        "and no published list; allowed: ids that training never showed, e.g. ",
+        "unused_ids=[5,7]",
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import PlainValidator
 from pydantic_core import PydanticCustomError
 
+from harness.errors import FieldRejected
 from harness.path_star import ways
 from harness.path_star.ways.way import Way
 
@@ -25,9 +26,9 @@ WAYS: dict[str, type[Way]] = find_all()
 
 
 def find(name: str) -> type[Way]:
-    """The way called `name`; ValueError where there is none."""
+    """The way called `name`; `FieldRejected` where there is none."""
     if name not in WAYS:
-        raise ValueError(f"objective: got {name!r}, allowed: {_allowed()}")
+        raise FieldRejected(f"objective: got {name!r}, allowed: {_allowed()}")
     return WAYS[name]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from harness.errors import Rejected
+from harness.constraints import must_be
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.tokens.pool_spec import PoolSpec
 
@@ -26,14 +26,10 @@ class CacheConfig:
     """The opt-in store of activations on disk."""
 
     store: bool = False
-    max_gb: float = 10.0
+    max_gb: Annotated[float, must_be("a size above 0", lambda size: size > 0)] = 10.0
     """Beyond this size nothing more is stored, and the run says so."""
     folder: Path | None = None
     """Default: `<results_dir>/activations`."""
-
-    def __post_init__(self) -> None:
-        if not self.max_gb > 0:
-            raise Rejected.key("cache.max_gb", self.max_gb, "a size above 0")
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ class RunConfig(Generic[ExpConfig]):
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pools: Mapping[str, PoolSpec] = field(default_factory=dict)
     reference: Reference | None = None
-    seed: int = 0
+    seed: Annotated[int, must_be("0 or a positive integer", lambda seed: seed >= 0)] = 0
     """Varies which tokens are drawn; the model and its weights do not depend on it."""
     force: bool = False
     """Compute again although a complete run with the same id exists."""
@@ -79,7 +75,3 @@ class RunConfig(Generic[ExpConfig]):
     cache: CacheConfig = field(default_factory=CacheConfig)
     sweep_id: str | None = None
     """Set by a sweep; never changes the answer."""
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise Rejected.key("seed", self.seed, "0 or a positive integer")

@@ -8,32 +8,37 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import Rejected, nearest
+from harness.errors import Rejected, fields_below, nearest
 
 T = TypeVar("T")
 
 
 def to_dataclass(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
-    """An instance of the dataclass `cls`; raises `Rejected` naming the key, what it got and what it may be."""
+    """An instance of the dataclass `cls`; raises `Rejected` naming the key, what it got and what it may be.
 
+    This is the one place that knows what stands before the name of a field in the config: `prefix`.
+    """
     _refuse_unknown_keys(cls, values, prefix)
+    filled = _filled(cls, values)
+    hints = typing.get_type_hints(cls)
+    for name, value in filled.items():
+        nested = _dataclass_in(hints[name])
+        if nested is not None and isinstance(value, Mapping):
+            filled[name] = to_dataclass(nested, value, f"{prefix}{name}.")
     try:
-        return TypeAdapter(cls).validate_python(_filled(cls, values))
+        with fields_below(prefix):
+            return TypeAdapter(cls).validate_python(filled)
     except ValidationError as error:
         raise _one_line(error, prefix) from None
 
 
 def _refuse_unknown_keys(cls: type, values: Mapping[str, Any], prefix: str) -> None:
-    hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls) if field.init]
-    for key, value in values.items():
+    for key in values:
         if key not in known:
             near = nearest(str(key), known)
             hint = f"; did you mean {near}?" if near else ""
             raise Rejected(f"{prefix}{key}: no such key, allowed: {', '.join(prefix + name for name in known)}{hint}")
-        nested = _dataclass_in(hints[key])
-        if nested is not None and isinstance(value, Mapping):
-            _refuse_unknown_keys(nested, value, f"{prefix}{key}.")
 
 
 def _filled(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +71,8 @@ def _one_line(error: Any, prefix: str) -> Rejected:
     if len(problems) > 1 and len(place) > 1:
         place = place[:-1]
     if first["type"] == "value_error":
-        # A dataclass's own check names its field, the value and what is allowed.
         return Rejected(prefix + ".".join([*place, message]))
-    got = first["input"]
+    # A number as it was understood, anything else as it was written.
+    got = first.get("ctx", {}).get("got")
+    got = got if isinstance(got, int | float) else first["input"]
     return Rejected.key(prefix + ".".join(place), got, message)

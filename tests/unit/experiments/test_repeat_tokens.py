@@ -18,6 +18,7 @@ from harness.errors import Rejected, RunFailed
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.vocab_facts import VocabFacts
 from harness.runs.config.schema import RunConfig
+from harness.runs.config.typed import to_dataclass
 from harness.runs.context import Outcome, Run
 from harness.runs.experiment import CheckContext
 from harness.runs.folder import RunFolder, to_json
@@ -275,7 +276,7 @@ def test_a_pool_that_runs_out_of_sequences_says_so(tmp_path: Path) -> None:
 )
 def test_parameters_out_of_range_are_refused(parameters: dict[str, int], key: str) -> None:
     with pytest.raises(Rejected, match=key):
-        RepeatTokensConfig(**parameters)
+        to_dataclass(RepeatTokensConfig, parameters, "exp.")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_sequences_must_fit_the_context(bos_id: int | None, n_ctx: int | None, l
 
     check(context(longest))
     if n_ctx is not None:
-        with pytest.raises(Rejected, match=f"exp.seq_len: got {longest + 1}, allowed: 2 to {longest} "):
+        with pytest.raises(Rejected, match=f"^seq_len: got {longest + 1}, allowed: 2 to {longest} "):
             check(context(longest + 1))
 
 

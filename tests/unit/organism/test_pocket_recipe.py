@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from harness.errors import Rejected
 from harness.organism.recipe import RecipeConfig, RowMix
+from harness.runs.config.typed import to_dataclass
 
 pytestmark = pytest.mark.unit
 
@@ -23,8 +25,8 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_a_mistake_names_field_value_and_what_is_allowed(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError) as error:
-        RecipeConfig(**changes)
+    with pytest.raises(Rejected) as error:
+        to_dataclass(RecipeConfig, changes)
     assert str(error.value).startswith(message)
 
 

@@ -55,7 +55,7 @@ class TestTask:
         ],
     )
     def test_an_impossible_task_is_refused(self, sizes, message):
-        with pytest.raises(ValueError, match=f"^{message}$"):
+        with pytest.raises(Rejected, match=f"^{message}$"):
             StarTask(*sizes)
 
     def test_spelling(self):
@@ -66,7 +66,7 @@ class TestTask:
         "text", ["", "2", "x", "2x", "2,5", "1x5", "2x1", "-2x5", "2x5x3", "2X5", "٢x٥", "9" * 5000 + "x2"]
     )
     def test_another_spelling_is_refused(self, text):
-        with pytest.raises(ValueError, match="allowed: DxL"):
+        with pytest.raises(Rejected, match="allowed: DxL"):
             parse_graph(text)
 
 

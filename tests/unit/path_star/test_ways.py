@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.errors import Rejected
 from harness.path_star.codec import NumeralCodec
 from harness.path_star.graphs import StarTask
 from harness.path_star.ways.batch import IGNORED, Batch
@@ -14,6 +15,7 @@ from harness.path_star.ways.settings import ObjectiveSettings
 from harness.path_star.ways.token_by_token import TokenByToken
 from harness.path_star.ways.token_order import closeness
 from harness.path_star.ways.way import ModelSizes, Trunk, Way
+from harness.runs.config.typed import to_dataclass
 
 pytestmark = pytest.mark.unit
 
@@ -151,8 +153,8 @@ def test_next_latent_sends_no_gradient_into_what_it_is_held_to() -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("horizon", 0), ("added_weight", 0.0), ("order_temperature", -1.0)])
 def test_impossible_settings_are_refused(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"^{field}: got"):
-        ObjectiveSettings(**{field: value})
+    with pytest.raises(Rejected, match=f"^{field}: got"):
+        to_dataclass(ObjectiveSettings, {field: value})
 
 
 def test_masked_targets_hide_a_share_of_the_answer_and_nothing_else() -> None:

@@ -7,8 +7,10 @@ Leiden and does not run to its end. Of the paper's own values none is known but 
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
-from harness.errors import Rejected
+from harness.constraints import Count, Probability, must_be
+from harness.errors import FieldRejected
 from harness.glitch.graph.choices import LeidenLibrary, Metric
 
 _TOKENS_OF_LLAMA_2 = 32_000
@@ -25,36 +27,36 @@ class KeepRule(Enum):
 
 @dataclass(frozen=True)
 class GlitchHunterSettings:
-    """How a hunt proceeds. Raises `Rejected` naming the key."""
+    """How a hunt proceeds."""
 
-    k: int = 50
+    k: Count = 50
     """Neighbours of every token. Public code; the paper's value is unknown. Clamped where fewer tokens are left."""
-    resolution: float = 75.0
+    resolution: Annotated[float, must_be("a number above 0", lambda value: value > 0)] = 75.0
     """Resolution of the communities. Public code (for Louvain); the paper's Leiden resolution is unknown."""
     scale_resolution: bool = True
     """Take `resolution` as that of 32,000 tokens and scale it with the tokens in the graph, so that communities of a
     small vocabulary are as large as those the public value gives for Llama 2's. Ours; the public code uses one value
     for every graph, which breaks small ones into single tokens."""
-    n_components: int = 50
+    n_components: Annotated[int, must_be("0 (the rows themselves) or more", lambda n: n >= 0)] = 50
     """Principal components neighbours are found in, fitted to the tokens that are left; 0: the rows themselves.
     Public code; whether the paper reduces at all is unknown."""
     metric: Metric = Metric.EUCLIDEAN
     """Public code (scanpy's default); the paper's distance is unknown."""
     library: LeidenLibrary = LeidenLibrary.IGRAPH
     """Both reach the same quality within 1 %; igraph's is many times faster. The paper's library is unknown."""
-    leiden_iterations: int = 2
+    leiden_iterations: Annotated[int, must_be("-1 or 1 or more", lambda n: n == -1 or n >= 1)] = 2
     """Passes of Leiden; -1: until nothing improves. leidenalg's default; the paper's value is unknown."""
     keep: KeepRule = KeepRule.HYPOTHESIS_TEST
     """The paper tests a hypothesis; which one, and how, is unknown: the one here is ours."""
-    base_rate: float = 0.0433
+    base_rate: Annotated[float, must_be("a share from 0 to below 1", lambda rate: 0 <= rate < 1)] = 0.0433
     """Null hypothesis: at most this share of a cluster are glitch tokens. The paper found 7,895 among 182,517."""
     cluster_rate: float = 0.5
     """The share from which on a cluster must be noticed with probability `power`. Ours; the paper's is unknown."""
-    alpha: float = 0.05
+    alpha: Probability = 0.05
     """How often a cluster at the base rate may be kept by mistake. Ours; the paper's is unknown."""
-    power: float = 0.9
+    power: Probability = 0.9
     """How often a cluster at `cluster_rate` must be kept. Ours; the paper's is unknown."""
-    max_iterations: int = 20
+    max_iterations: Count = 20
     """Graphs at most. Ours: paper and public code stop when nothing changes any more, which comes much sooner."""
 
     def resolution_of(self, n_tokens: int) -> float:
@@ -62,16 +64,5 @@ class GlitchHunterSettings:
         return self.resolution * n_tokens / _TOKENS_OF_LLAMA_2 if self.scale_resolution else self.resolution
 
     def __post_init__(self) -> None:
-        def require(name: str, holds: bool, allowed: str) -> None:
-            if not holds:
-                raise Rejected.key(f"exp.{name}", getattr(self, name), allowed)
-
-        require("k", self.k >= 1, "1 or more")
-        require("resolution", self.resolution > 0, "a number above 0")
-        require("n_components", self.n_components >= 0, "0 (the rows themselves) or more")
-        require("leiden_iterations", self.leiden_iterations == -1 or self.leiden_iterations >= 1, "-1 or 1 or more")
-        require("base_rate", 0 <= self.base_rate < 1, "a share from 0 to below 1")
-        require("cluster_rate", self.base_rate < self.cluster_rate <= 1, f"a share above base_rate ({self.base_rate})")
-        require("alpha", 0 < self.alpha < 1, "a probability between 0 and 1")
-        require("power", 0 < self.power < 1, "a probability between 0 and 1")
-        require("max_iterations", self.max_iterations >= 1, "1 or more")
+        if not self.base_rate < self.cluster_rate <= 1:
+            raise FieldRejected.key("cluster_rate", self.cluster_rate, f"a share above base_rate ({self.base_rate})")

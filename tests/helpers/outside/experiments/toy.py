@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import Rejected, RunFailed
+from harness.constraints import Count
+from harness.errors import RunFailed
 from harness.reporting.display import Display
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
@@ -17,15 +18,11 @@ from harness.runs.results.headline import HeadlineRow
 
 @dataclass(frozen=True)
 class Toy:
-    n: int = 6
+    n: Count = 6
     fail_at: int = -1
     sleep: float = 0.0
     gate: bool = False
     log: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise Rejected.key("exp.n", self.n, "1 or more")
 
 
 def measure(run: Run) -> Outcome:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.audit.config import AuditConfig
 from harness.errors import Rejected
 from harness.measure.intervals import wilson
 from harness.models.answers.causal_model import CausalModel
@@ -15,6 +16,7 @@ from harness.models.config import ModelConfig
 from harness.pipeline import execute
 from harness.runs import registry
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
+from harness.runs.config.typed import to_dataclass
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import EXTRA_ROWS, scripted_model, write_model
 
@@ -167,7 +169,7 @@ class TestGate:
     @pytest.mark.parametrize("rate", [-0.1, 1.5])
     def test_no_share(self, rate):
         with pytest.raises(Rejected, match=r"exp\.max_glitch_rate"):
-            registry.load("audit").config(max_glitch_rate=rate)
+            to_dataclass(AuditConfig, {"max_glitch_rate": rate}, "exp.")
 
 
 class TestRevisions:

@@ -15,6 +15,7 @@ from harness.models.identity import resolve_identity
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
+from harness.runs.config.typed import to_dataclass
 from harness.runs.context import Run
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
@@ -43,7 +44,7 @@ def config(folder, results, exp_name="dataset_prevalence", **exp):
 
     return RunConfig(
         exp_name=exp_name,
-        exp=registry.load(exp_name).config(**exp),
+        exp=to_dataclass(registry.load(exp_name).config, exp, "exp."),
         model=ModelConfig(name=str(folder), device="cpu"),
         pools={"common": tuple(range(65, 91))},
         results_dir=results,

@@ -21,6 +21,7 @@ from harness.models.config import ModelConfig
 from harness.pipeline import execute
 from harness.runs.config.compose import compose_run
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
+from harness.runs.config.typed import to_dataclass
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
 
@@ -67,7 +68,8 @@ def compare(folder, results, force=False, **exp):
 
     return execute(
         RunConfig(
-            "detectors", DetectorsConfig(**{**SMALL, **exp}), model=ModelConfig(name=str(folder), device="cpu"),
+            "detectors", to_dataclass(DetectorsConfig, {**SMALL, **exp}, "exp."),
+            model=ModelConfig(name=str(folder), device="cpu"),
             pools=POOLS, results_dir=results, tracker=TrackerConfig(kind=TrackerKind.NONE), force=force,
         )
     )  # fmt: skip

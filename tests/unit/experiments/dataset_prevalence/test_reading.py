@@ -33,9 +33,7 @@ SHAREGPT = [{"id": "x", "conversations": [{"from": "human", "value": "hi"}, {"fr
 
 
 def read(path: Path, wanted: Format = Format.AUTO, field: str | None = None):
-    return [
-        (document.texts, str(place)) for document, place in read_documents(find_files(path, wanted, "exp.path"), field)
-    ]
+    return [(document.texts, str(place)) for document, place in read_documents(find_files(path, wanted), field)]
 
 
 def texts(path: Path, **options) -> list[tuple[str, ...]]:
@@ -66,7 +64,7 @@ class TestLayouts:
     def test_sharegpt_and_messages_and_text_and_strings(self, tmp_path):
         rows = [*SHAREGPT, {"messages": [{"role": "user", "content": "a"}]}, {"text": "t"}, "bare"]
         path = write(tmp_path / "d.jsonl", "\n".join(json.dumps(row) for row in rows))
-        found = [d for d, _ in read_documents(find_files(path, Format.AUTO, "k"))]
+        found = [d for d, _ in read_documents(find_files(path, Format.AUTO))]
         assert [d.texts for d in found] == [("hi", "ho"), ("a",), ("t",), ("bare",)]
         assert [d.layout for d in found] == [Layout.SHAREGPT, Layout.MESSAGES, Layout.TEXT, Layout.STRING]
 
@@ -157,7 +155,7 @@ class TestJson:
             stream.write("[" + ",".join(json.dumps({"text": "word " * 400}) for _ in range(5_000)) + "]")
         assert path.stat().st_size > 8e6
         tracemalloc.start()
-        n = sum(1 for _ in read_documents(find_files(path, Format.AUTO, "k")))
+        n = sum(1 for _ in read_documents(find_files(path, Format.AUTO)))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert n == 5_000
@@ -204,8 +202,8 @@ class TestHub:
             list(read_documents(HubName(str(tmp_path), None, split, "main")))
 
     def test_switched_off(self):
-        with pytest.raises(Rejected, match=r"exp\.path: got 'owner/name': .*switched off"):
-            find_on_hub("owner/name", None, "train", None, "exp.path")
+        with pytest.raises(Rejected, match=r"^path: got 'owner/name': .*switched off"):
+            find_on_hub("owner/name", None, "train", None)
 
 
 class TestFiles:
@@ -232,11 +230,11 @@ class TestFiles:
     def test_refusals(self, tmp_path, name, problem):
         write(tmp_path / "d.bin", "x")
         with pytest.raises(Rejected, match=problem):
-            find_files(tmp_path / name, Format.AUTO, "exp.path")
+            find_files(tmp_path / name, Format.AUTO)
 
     def test_the_fingerprint_is_of_the_bytes(self, tmp_path):
         def of(name, text):
-            return fingerprint(find_files(write(tmp_path / name, text), Format.AUTO, "k"))
+            return fingerprint(find_files(write(tmp_path / name, text), Format.AUTO))
 
         assert of("a.txt", "x") == of("b.txt", "x") != of("c.txt", "y")
 

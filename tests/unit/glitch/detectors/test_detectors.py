@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.detectors.config import DetectorsConfig
 from harness.errors import Rejected, RunFailed
 from harness.glitch.detectors.active_census import ActiveCensus
 from harness.glitch.detectors.detector import Detector
@@ -18,6 +19,7 @@ from harness.glitch.detectors.kmeans import KMeansCentroids
 from harness.glitch.detectors.magikarp import MagikarpRanking
 from harness.glitch.detectors.roster import make_detector, names
 from harness.glitch.detectors.rule_random import RuleRandom
+from harness.runs.config.typed import to_dataclass
 from tests.helpers.planted_tokens import PlantedPasses, f1_of, oracle_of, planted_view
 
 pytestmark = pytest.mark.unit
@@ -224,7 +226,7 @@ class TestEachFindsItsPlantedCase:
 
 
 def test_settings_name_the_key_they_refuse():
-    with pytest.raises(Rejected, match=r"exp\.active_census\.first_share: got 0\.0"):
-        ActiveCensus(first_share=0.0)
-    with pytest.raises(Rejected, match=r"exp\.glitchminer\.k: got 4, allowed: batch_size \(8\) or more"):
-        GlitchMiner(k=4)
+    with pytest.raises(Rejected, match=r"^exp\.active_census\.first_share: got 0\.0, allowed: above 0, at most 1$"):
+        to_dataclass(DetectorsConfig, {"active_census": {"first_share": 0}}, "exp.")
+    with pytest.raises(Rejected, match=r"^exp\.glitchminer\.k: got 4, allowed: batch_size \(8\) or more"):
+        to_dataclass(DetectorsConfig, {"glitchminer": {"k": 4}}, "exp.")

@@ -108,3 +108,25 @@ def test_one_part_of_a_nested_value_may_be_changed():
     assert (rows.text, rows.repeats, rows.tasks) == (3, 4, 1)
     with pytest.raises(Rejected, match=r"^exp\.d_model: got 130, allowed: a multiple of n_heads"):
         compose_run(["exp=train_pocket", "exp.d_model=130"])
+
+
+def test_a_field_is_named_with_everything_above_it():
+    with pytest.raises(Rejected, match=r"^exp\.glitchhunter\.k: got 0, allowed: 1 or more$"):
+        compose_run(["exp=detectors", "exp.glitchhunter.k=0"])
+    with pytest.raises(Rejected, match=r"^exp\.glitchprober\.first_layer: got 0\.99, allowed: shares of the depth"):
+        compose_run(["exp=detectors", "exp.glitchprober.first_layer=0.99"])
+
+
+def test_a_refusal_of_several_fields_names_each_as_a_key():
+    both = ["exp.tokens=[5]", "exp.census=somewhere"]
+    with pytest.raises(Rejected, match=r"^exp\.tokens and exp\.census contradict each other: give one of them$"):
+        compose_run(["exp=dataset_prevalence", *both])
+
+
+def test_a_number_is_shown_as_understood_and_all_else_as_written():
+    with pytest.raises(Rejected, match=r"^exp\.percentile: got 0\.0, allowed: above 0, at most 100$"):
+        compose_run(["exp=undertrained", "exp.percentile=0"])
+    with pytest.raises(
+        Rejected, match=r"^exp\.detectors: got \['random', 'random'\], allowed: one or more of random, "
+    ):
+        compose_run(["exp=detectors", "exp.detectors=[random,random]"])

@@ -12,6 +12,7 @@ from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
+from harness.runs.config.typed import to_dataclass
 from harness.runs.folder import RunFolder, ShardStore
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import scripted_model, write_model
@@ -59,7 +60,9 @@ def script(monkeypatch, wrong):
 def go_hunting(folder, results, force=False, **exp):
     from experiments.glitchhunter.config import GlitchHunterConfig
 
-    return execute(config_of("glitchhunter", GlitchHunterConfig(**{**SMALL, **exp}), folder, results, force))
+    return execute(
+        config_of("glitchhunter", to_dataclass(GlitchHunterConfig, {**SMALL, **exp}, "exp."), folder, results, force)
+    )
 
 
 def take_census(folder, results):

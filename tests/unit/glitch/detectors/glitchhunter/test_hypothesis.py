@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.errors import Rejected
 from harness.glitch.detectors.glitchhunter import GlitchHunterSettings, KeepRule
 from harness.glitch.detectors.glitchhunter.hypothesis import design_test, error_rates, plan_sample
+from harness.runs.config.typed import to_dataclass
 
 pytestmark = pytest.mark.unit
 
@@ -73,7 +74,7 @@ def test_the_resolution_follows_the_size_of_the_graph_unless_told_not_to():
 )  # fmt: skip
 def test_impossible_settings_are_refused_by_name(key, value):
     with pytest.raises(Rejected, match=rf"exp\.{key}: got"):
-        GlitchHunterSettings(**{key: value})
+        to_dataclass(GlitchHunterSettings, {key: value}, "exp.")
 
 
 def test_kept_as_often_as_promised():
