@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.glitchhunter.config import GlitchHunterConfig
-from harness.errors import Rejected
+from harness.errors import FieldRejected, Rejected
 from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.calibration import calibrate, well_known
 from harness.glitch.census.questions import Question, census_questions
@@ -85,7 +85,7 @@ def _census(run: Run[GlitchHunterConfig]) -> Census | None:
     except Rejected as none_found:
         if run.exp.from_census:
             raise
-        log.info("%s", none_found)
+        log.info("exp.%s", none_found)
         run.note("There is no census of this model to compare with: precision and recall are not known.")
         return None
 

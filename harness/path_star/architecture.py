@@ -13,6 +13,7 @@ from transformers import (
     MambaForCausalLM,
 )
 
+from harness.errors import FieldRejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity, resolve_identity
