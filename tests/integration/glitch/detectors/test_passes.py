@@ -39,12 +39,13 @@ def tiny(tmp_path_factory):
     identity = resolve_identity(config)
     tokenizer = load_tokenizer(identity, config)
     facts = load_facts(identity, config, None, tokenizer)
-    model, hooked = CausalModel.load(identity, config), boot(identity, config)
+    model = CausalModel.load(identity, config)
     with torch.no_grad():
-        for weights in (model.backend, hooked._bridge.original_model):
-            for name, parameter in weights.named_parameters():
-                if parameter.ndim == 2 and "wte" not in name:
-                    parameter.mul_(4)
+        for name, parameter in model.backend.named_parameters():
+            if parameter.ndim == 2 and "wte" not in name:
+                parameter.mul_(4)
+    # Borrows the weights as they are now.
+    hooked = boot(identity, config)
     mining, repetition = (
         make_question(TEMPLATES[task], tokenizer, facts) for task in (Task.GLITCHMINER, Task.REPETITION)
     )
