@@ -18,7 +18,6 @@ from harness.glitch.census.verdict import Calibration
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.exposures import EXPOSURE_RANGES
 from harness.measure.intervals import wilson
-from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.prompts import Task
@@ -312,20 +311,10 @@ def measure(run: Run[CensusConfig]) -> Outcome:
     """Calibrate the tasks, ask every token, count."""
 
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
-    interviewer = open_interview(run)
-    try:
-        calibrations = calibrate_tasks(run, interviewer, questions)
-        ids = choose_tokens(run, interviewer.vocabulary)
-        found = ask_tokens(run, interviewer, questions, calibrations, ids)
-    finally:
-        interviewer.model.close()
-    return summarise_census(run, interviewer.vocabulary, questions, calibrations, found)
-
-
-def open_interview(run: Run[CensusConfig]) -> Interviewer:
-    """The run's model, loaded without hooks, and its vocabulary."""
-
-    with run.timer("load"):
-        model = CausalModel.load(run.identity, run.config.model)
+    with run.answering() as model:
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
-    return Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
+        interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
+        calibrations = calibrate_tasks(run, interviewer, questions)
+        ids = choose_tokens(run, vocabulary)
+        found = ask_tokens(run, interviewer, questions, calibrations, ids)
+    return summarise_census(run, vocabulary, questions, calibrations, found)

@@ -22,7 +22,6 @@ from harness.glitch.detectors.passes import ModelPasses
 from harness.glitch.detectors.scoring import confusion, roc_auc
 from harness.glitch.detectors.view import ModelView, make_view
 from harness.glitch.indicators import UnusedIds, known_unused_ids
-from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.prompts import TEMPLATES, Task
@@ -42,17 +41,13 @@ class _Work:
 
 def measure(run: Run[DetectorsConfig]) -> Outcome:
     """The experiment from the model to its outcome."""
-    with run.timer("load"):
-        model = CausalModel.load(run.identity, run.config.model)
+    with run.answering() as model:
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
-    try:
         interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
         truth = establish_truth(run, interviewer)
         unused = _unused_ids(run)
         view = _view(run, interviewer, truth, unused)
         comparison = _compare(run, view, truth, unused)
-    finally:
-        model.close()
     return summarise(run, comparison)
 
 

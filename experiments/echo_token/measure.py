@@ -60,10 +60,8 @@ class _Tested:
 class _Echoer:
     """The model with everything an answer needs."""
 
-    def __init__(self, run: Run[EchoTokenConfig]) -> None:
-        self.run, self.tokenizer = run, run.tokenizer
-        with run.timer("load"):
-            self.model = CausalModel.load(run.identity, run.config.model)
+    def __init__(self, run: Run[EchoTokenConfig], model: CausalModel) -> None:
+        self.run, self.model, self.tokenizer = run, model, run.tokenizer
         self.vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
         self.table = LineTable.build(self.vocabulary.texts, run.facts.special_ids, self.model.device)
         template = input_output_template(run.exp.n_shots)
@@ -122,8 +120,8 @@ class _Echoer:
 
 def measure(run: Run[EchoTokenConfig]) -> Outcome:
     """Echo every token of every pool in every setting; a prompt that does not fit the window is said so."""
-    echoer = _Echoer(run)
-    try:
+    with run.answering() as model:
+        echoer = _Echoer(run, model)
         tested = _choose_tokens(run)
         settings = [setting for setting in SETTINGS if run.exp.no_repeat_ngram or not setting.counts_prompt]
         if not echoer.fits:
@@ -134,8 +132,6 @@ def measure(run: Run[EchoTokenConfig]) -> Outcome:
             )
             return Outcome({}, {}, _details(run, echoer, tested, settings, None))
         successes = {pool.pool: _echo_pool(run, echoer, pool, settings) for pool in tested}
-    finally:
-        echoer.model.close()
     return _summarise(run, echoer, tested, settings, successes)
 
 

@@ -23,7 +23,6 @@ from harness.glitch.detectors.live_oracle import LiveOracle
 from harness.glitch.detectors.oracle import MemoOracle, TableOracle
 from harness.glitch.graph.projection import project
 from harness.measure.intervals import wilson
-from harness.models.answers.causal_model import CausalModel
 from harness.runs.context import Outcome, Run
 from harness.tokens.prompts import Task
 from harness.tokens.text import shown
@@ -60,16 +59,12 @@ class Hunted:
 def measure(run: Run[GlitchHunterConfig]) -> Outcome:
     """The experiment from the model to its outcome."""
     census = _census(run)
-    with run.timer("load"):
-        model = CausalModel.load(run.identity, run.config.model)
+    with run.answering() as model:
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
-    try:
         interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
         ids = _candidates(run, vocabulary, census)
         rows = model.embedding().float().cpu().numpy()[list(ids)]
         hunted = _hunt(run, rows, ids, _asked(run, interviewer, census))
-    finally:
-        model.close()
     with run.timer("project"):
         graph = hunted.first_graph
         xy = project(graph.reduced, graph.neighbours, run.exp.projection, run.seed)

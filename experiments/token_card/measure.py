@@ -13,7 +13,6 @@ from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.verdict import LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import student_t
-from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.magikarp import VERIFIED_BELOW
 from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
@@ -30,9 +29,7 @@ def measure(run: Run[TokenCardConfig]) -> Outcome:
     vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
     word = look_up(token_id, run.tokenizer, run.facts, vocabulary)
     _say(run, word)
-    with run.timer("load"):
-        model = CausalModel.load(run.identity, run.config.model)
-    try:
+    with run.answering() as model:
         with run.timer("rows"):
             rows = read_rows(run, model, token_id, vocabulary)
         with run.timer("ask"):
@@ -40,8 +37,6 @@ def measure(run: Run[TokenCardConfig]) -> Outcome:
             interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
             census, glitch = take_part_in_census(run, interviewer, token_id)
             context, following = look_behind(run, model, token_id)
-    finally:
-        model.close()
     _record(run, vocabulary, verification, census, context)
     details = {
         **as_details(word, vocabulary, run.facts),

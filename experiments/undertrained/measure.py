@@ -28,9 +28,7 @@ _MOST_KNOWN = 128
 def measure(run: Run[UndertrainedConfig]) -> Outcome:
     """Indicators from the weights, then the verification of the candidates."""
     audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
-    with run.timer("load"):
-        model = CausalModel.load(run.identity, run.config.model)
-    try:
+    with run.answering() as model:
         weights = _weights(run, model)
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
         candidate, threshold = is_candidate(
@@ -41,8 +39,6 @@ def measure(run: Run[UndertrainedConfig]) -> Outcome:
         verifier = Verifier(run, model)
         calibration = _calibrate(run, verifier)
         verified = _verify(run, verifier, weights, audit, vocabulary, ids)
-    finally:
-        model.close()
     return summarise(run, audit, weights, threshold, verifier, calibration, verified, vocabulary)
 
 

@@ -55,12 +55,8 @@ def pool_statistics(
 def measure(run: Run[UnusedLogitsConfig]) -> Outcome:
     """Read everything, shard by shard, and summarise."""
     sequences = [_prompts(run), _windows(run)]
-    with run.timer("load"):
-        model = CausalModel.load(run.identity, run.config.model)
-    try:
+    with run.answering() as model:
         found = {item.kind: _read(run, model, item) for item in sequences}
-    finally:
-        model.close()
     return _summarise(run, sequences, found)
 
 

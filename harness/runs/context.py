@@ -12,6 +12,7 @@ from typing import Any, Generic
 import numpy as np
 
 from harness.models.activations.store import ActivationStore
+from harness.models.answers.causal_model import CausalModel
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
 from harness.organism.organism import Organism, load_organism
@@ -66,6 +67,16 @@ class Run(Subject, Generic[ExpConfig]):
         if self._model is None:
             self._model = lazy_model(self.identity, self.config.model, self.store)
         return self._model
+
+    @contextmanager
+    def answering(self) -> Iterator[CausalModel]:
+        """The model without hooks, whose answers are what counts; its weights go when the block ends."""
+        with self.timer("load"):
+            model = CausalModel.load(self.identity, self.config.model)
+        try:
+            yield model
+        finally:
+            model.close()
 
     @cached_property
     def organism(self) -> Organism | None:
