@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from reporting import write_result
 
-from harness.organism.loss import next_token_loss
+from harness.organism._loss import next_token_loss
+from harness.organism._stream import Material, Stream, build_stream, prepare_material
 from harness.organism.recipe import LOG_EVERY, RecipeConfig
-from harness.organism.stream import Material, Stream, build_stream, prepare_material
 from harness.organism.training import make_model, make_trainer
 
 WARM_UP = LOG_EVERY

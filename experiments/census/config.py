@@ -7,8 +7,8 @@ from harness.errors import FieldRejected
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.tokens.prompts import prompt_versions
 from harness.tokens.prompts.rules import BosRule, ChatRule
-from harness.tokens.prompts.templates import prompt_versions
 
 
 @dataclass(frozen=True)

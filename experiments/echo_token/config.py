@@ -7,8 +7,8 @@ from harness.constraints import Count, Positive, must_be
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
 from harness.tokens.lookup import find_token
+from harness.tokens.prompts import input_output_template, version_stamp
 from harness.tokens.prompts.rules import BosRule
-from harness.tokens.prompts.templates import input_output_template, version_stamp
 
 
 @dataclass(frozen=True)

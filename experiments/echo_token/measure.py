@@ -21,8 +21,7 @@ from harness.models.answers.stopping import EndOfLine, LineTable, UntilSaid
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
-from harness.tokens.prompts import Task
-from harness.tokens.prompts.templates import input_output_template
+from harness.tokens.prompts import Task, input_output_template
 from harness.tokens.text import shown
 
 _CLOSING = "»"

@@ -7,9 +7,8 @@ from harness.constraints import must_be
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.tokens.prompts import Task
+from harness.tokens.prompts import Task, prompt_versions
 from harness.tokens.prompts.rules import BosRule
-from harness.tokens.prompts.templates import prompt_versions
 
 PROMPTS = (Task.MAGIKARP_INPUT_OUTPUT, Task.MAGIKARP_EXPLAIN, Task.MAGIKARP_REPEATS)
 

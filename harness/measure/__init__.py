@@ -1,1 +1,5 @@
-"""Numbers taken from a model's outputs, and how sure they are."""
+"""Numbers taken from a model's outputs, and how sure they are.
+
+`logprobs` and `heads` measure, `intervals` and `compare` say how far a number may be off, `exposures` sorts tokens by
+how often training showed them.
+"""

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import permutation_test, ttest_ind
 
+from harness.measure._resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
 from harness.measure.intervals import CONFIDENCE, Interval, Method, wilson
-from harness.measure.resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
 
 N_PERMUTATIONS = 9_999
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri, stdtrit
 
-from harness.measure.resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
+from harness.measure._resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
 
 CONFIDENCE = 0.95
 

@@ -10,8 +10,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from harness.errors import Rejected, RunFailed
+from harness.models._memory import PassSizes, memory_budget
 from harness.models.loaded import LoadedModel
-from harness.models.memory import PassSizes, memory_budget
 
 logger = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerFast
 
 from harness.errors import Rejected, RunFailed, nearest
+from harness.models._device import resolve_device
+from harness.models._in_memory import fingerprint, lender
+from harness.models._loading import free_memory, input_rows, lens_version, loading, output_rows
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
-from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
-from harness.models.in_memory import fingerprint, lender
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
-from harness.models.loading import free_memory, input_rows, lens_version, loading, output_rows
 
 logger = logging.getLogger(__name__)
 

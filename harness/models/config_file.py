@@ -8,9 +8,9 @@ from typing import Any
 from transformers import AutoConfig
 
 from harness.errors import Rejected
-from harness.models.hub import config_json_path
+from harness.models._hub import config_json_path
+from harness.models._weights import read_config_json
 from harness.models.identity import ModelIdentity
-from harness.models.weights import read_config_json
 
 # Config classes disagree on the name; the first one present is the trained window.
 _WINDOW_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx")

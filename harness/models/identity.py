@@ -7,9 +7,9 @@ from enum import Enum
 from pathlib import Path
 
 from harness.errors import Rejected
+from harness.models._hub import resolve_commit
+from harness.models._weights import check_weights, weights_sha256
 from harness.models.config import ModelConfig
-from harness.models.hub import resolve_commit
-from harness.models.weights import check_weights, weights_sha256
 
 EMBEDDED_NAME = "pocket"
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "organism" / "model"

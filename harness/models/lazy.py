@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from harness.models._device import resolve_device
+from harness.models._in_memory import fingerprint
 from harness.models.bridge import boot
 from harness.models.config import ModelConfig
-from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
-from harness.models.in_memory import fingerprint
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 
 logger = logging.getLogger(__name__)

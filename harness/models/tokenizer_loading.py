@@ -5,8 +5,8 @@ from pathlib import Path
 from transformers import AutoTokenizer
 
 from harness.errors import Rejected
+from harness.models._hub import repository_files
 from harness.models.config import ModelConfig, TokenizerConfig
-from harness.models.hub import repository_files
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizer_files import READABLE_FILES, has_tokenizer_files
 from harness.models.tokenizers import Tokenizer

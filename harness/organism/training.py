@@ -17,11 +17,11 @@ from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, 
 from transformers.utils.logging import disable_progress_bar
 
 from harness.files import write_whole
-from harness.organism.loss import next_token_loss
-from harness.organism.probes import probe_copying
+from harness.organism._loss import next_token_loss
+from harness.organism._probes import probe_copying
+from harness.organism._shipping import CurvePoint, Verdict, judge, ship
+from harness.organism._stream import Material, Stream, build_stream, prepare_material
 from harness.organism.recipe import LOG_EVERY, RecipeConfig
-from harness.organism.shipping import CurvePoint, Verdict, judge, ship
-from harness.organism.stream import Material, Stream, build_stream, prepare_material
 from harness.training import attention
 from harness.training.checkpoints import newest_checkpoint, step_of
 from harness.training.positions import initial_positions

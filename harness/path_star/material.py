@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Int
 
 from harness.errors import FieldRejected
+from harness.path_star._files import overlap, read_graphs, without
 from harness.path_star.codec import Codec
 from harness.path_star.encoded import Rows
-from harness.path_star.files import overlap, read_graphs, without
 from harness.path_star.graphs import StarGraphs, draw_graphs
 from harness.path_star.recipe import PathStarRecipe
 

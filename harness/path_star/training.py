@@ -19,7 +19,7 @@ from torch.nn import functional
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
-from harness.path_star import shipping
+from harness.path_star import _shipping as shipping
 from harness.path_star.answering import answer, answers_right, nodes_right, predict_forced
 from harness.path_star.architecture import make_codec, make_model
 from harness.path_star.codec import Codec

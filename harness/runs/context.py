@@ -16,10 +16,10 @@ from harness.models.answers.causal_model import CausalModel
 from harness.models.lazy import lazy_model
 from harness.models.loaded import LoadedModel
 from harness.organism.organism import Organism, load_organism
+from harness.runs._subject import Subject
 from harness.runs.config.schema import ExpConfig, RunConfig
 from harness.runs.folder import RecordLog, RunFolder, ShardStore
 from harness.runs.progress import progress_bar
-from harness.runs.subject import Subject
 
 log = logging.getLogger(__name__)
 

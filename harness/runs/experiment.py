@@ -6,8 +6,8 @@ from enum import Enum
 from typing import Any, Generic
 
 from harness.models.identity import ModelIdentity
+from harness.runs._subject import Subject
 from harness.runs.config.schema import ExpConfig, RunConfig
-from harness.runs.subject import Subject
 
 
 class Needs(Enum):

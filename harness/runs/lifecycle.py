@@ -16,17 +16,17 @@ from harness.errors import HarnessError, Rejected, RunFailed
 from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.runs import registry
+from harness.runs._manifest import Manifest, Status, first_manifest, tokenizer_facts, write_manifest
+from harness.runs._seeding import seed_everything
+from harness.runs._subject import Subject
 from harness.runs.arrays import check_arrays
 from harness.runs.config.rendered import config_yaml
 from harness.runs.context import Outcome, Run, log
 from harness.runs.experiment import CheckContext, Needs
 from harness.runs.folder import RunFolder
 from harness.runs.identity import plain
-from harness.runs.manifest import Manifest, Status, first_manifest, tokenizer_facts, write_manifest
 from harness.runs.preparing import Prepared
 from harness.runs.results.stored_run import StoredRun
-from harness.runs.seeding import seed_everything
-from harness.runs.subject import Subject
 from harness.tokens.pools import resolve_pools
 
 

@@ -10,10 +10,10 @@ from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity, resolve_identity
 from harness.models.tokenizer_files import TokenizerIdentity, resolve_tokenizer
 from harness.runs import registry
+from harness.runs._manifest import Status
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import Experiment, Needs
 from harness.runs.identity import answer_key, config_hash, plain, run_id
-from harness.runs.manifest import Status
 from harness.runs.results.stored_run import StoredRun
 
 log = logging.getLogger(__name__)

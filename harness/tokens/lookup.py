@@ -1,7 +1,7 @@
 """One token named by its id or its text."""
 
 from harness.errors import FieldRejected
-from harness.tokens.encoder import TextEncoder
+from harness.tokens._encoder import TextEncoder
 from harness.tokens.text import shown
 
 

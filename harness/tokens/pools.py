@@ -6,7 +6,7 @@ from itertools import combinations
 
 from harness.errors import Rejected
 from harness.models.vocab_facts import VocabFacts
-from harness.tokens.encoder import TextEncoder
+from harness.tokens._encoder import TextEncoder
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import select
 

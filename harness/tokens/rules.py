@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.errors import Rejected, nearest
 from harness.models.vocab_facts import VocabFacts
-from harness.tokens.encoder import TextEncoder
+from harness.tokens._encoder import TextEncoder
 from harness.tokens.pool_spec import PoolSpec
 
 # UTF-8 needs neither the overlong lead bytes C0 and C1 nor lead bytes beyond U+10FFFF.

@@ -12,7 +12,7 @@ from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
-from harness.organism.tokenizer import make_tokenizer, save_tokenizer
+from harness.organism._tokenizer import make_tokenizer, save_tokenizer
 from harness.tokens.prompts import Task, expected_answer
 
 # Byte pairs in GPT-2's letters; Ġ is a space.

@@ -46,8 +46,8 @@ class ActiveCensus(Detector):
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""
         # Composing a config imports this module, and is to stay fast.
-        from harness.glitch.detectors.active_search import ActiveSearch
-        from harness.glitch.detectors.features import build_features
+        from harness.glitch.detectors._active_search import ActiveSearch
+        from harness.glitch.detectors._features import build_features
 
         ledger = Ledger(view, oracle, budget)
         features = build_features(view, self.n_components, self.n_neighbours)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.errors import Rejected
 from harness.files import open_whole
-from harness.models.activations.tensor_file import DamagedFile, read_tensor, write_tensor
+from harness.models.activations._tensor_file import DamagedFile, read_tensor, write_tensor
 from harness.models.loaded import ModelStructure
 
 logger = logging.getLogger(__name__)

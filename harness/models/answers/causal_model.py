@@ -13,15 +13,15 @@ from transformers import AutoModelForCausalLM
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from harness.errors import RunFailed
-from harness.models.answers.continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
+from harness.models._device import resolve_device
+from harness.models._in_memory import lend
+from harness.models._loading import free_memory, input_rows, loading, output_rows
+from harness.models.answers._continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
-from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
-from harness.models.in_memory import lend
 from harness.models.loaded import LanguageModel
-from harness.models.loading import free_memory, input_rows, loading, output_rows
 
 logger = logging.getLogger(__name__)
 

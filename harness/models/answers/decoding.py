@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from harness.models.answers._continuation import Prefix
 from harness.models.answers.causal_model import CausalModel
-from harness.models.answers.continuation import Prefix
 from harness.models.answers.pass_size import rows_per_pass
 from harness.models.batch_size import halve_on_oom
 

@@ -3,8 +3,8 @@
 import math
 
 from harness.errors import Rejected
+from harness.models._memory import PassSizes, memory_budget
 from harness.models.answers.causal_model import CausalModel
-from harness.models.memory import PassSizes, memory_budget
 
 # Beyond this many positions a pass is no faster, and its activations leave the processor's caches.
 _POSITIONS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jaxtyping import Bool, Int
 
-from harness.path_star.lazy import torch
+from harness.path_star._lazy import torch
 
 IGNORED = -100
 """Label of a position without loss (PyTorch's own convention)."""

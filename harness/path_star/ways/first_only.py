@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import Int
 
-from harness.path_star.lazy import torch
+from harness.path_star._lazy import torch
 from harness.path_star.ways.batch import IGNORED, Batch
 from harness.path_star.ways.token_by_token import TokenByToken
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from harness.path_star._lazy import torch
 from harness.path_star.encoded import Rows
-from harness.path_star.lazy import torch
 from harness.path_star.ways.batch import IGNORED, Batch
 from harness.path_star.ways.way import Answers, Forward, Way
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jaxtyping import Float
 
-from harness.path_star.lazy import torch
+from harness.path_star._lazy import torch
 from harness.path_star.ways.batch import Batch
 from harness.path_star.ways.token_by_token import TokenByToken
 from harness.path_star.ways.way import ModelSizes, Trunk

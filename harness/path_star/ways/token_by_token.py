@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Int
 
+from harness.path_star._lazy import torch
 from harness.path_star.encoded import Rows
-from harness.path_star.lazy import torch
 from harness.path_star.ways.batch import IGNORED, Batch
 from harness.path_star.ways.way import Answers, Forward, Way
 

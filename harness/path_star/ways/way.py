@@ -10,9 +10,9 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
+from harness.path_star._lazy import torch
 from harness.path_star.codec import Codec
 from harness.path_star.encoded import Rows
-from harness.path_star.lazy import torch
 from harness.path_star.ways.batch import Batch
 from harness.path_star.ways.settings import ObjectiveSettings
 

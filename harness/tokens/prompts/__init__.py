@@ -1,18 +1,27 @@
 """The exact prompts of the glitch-token literature, with the token under study spliced in by id."""
 
-from harness.tokens.prompts.answers import expected_answer
-from harness.tokens.prompts.building import Encode, build_prompt, splice
-from harness.tokens.prompts.templates import (
+from harness.tokens.prompts._answers import expected_answer
+from harness.tokens.prompts._building import Encode, build_prompt, splice
+from harness.tokens.prompts._templates import (
     GLITCHHUNTER_SPELLING_PAPER_PREFIX,
+    MAGIKARP_INPUT_OUTPUT_SHOTS,
+    MAGIKARP_REPEATS_SHOTS,
+    SLOT,
     TEMPLATES,
     ChatForm,
     PromptTemplate,
     Task,
     TaskFamily,
+    input_output_template,
+    prompt_versions,
+    version_stamp,
 )
 
 __all__ = [
     "GLITCHHUNTER_SPELLING_PAPER_PREFIX",
+    "MAGIKARP_INPUT_OUTPUT_SHOTS",
+    "MAGIKARP_REPEATS_SHOTS",
+    "SLOT",
     "TEMPLATES",
     "ChatForm",
     "Encode",
@@ -21,5 +30,8 @@ __all__ = [
     "TaskFamily",
     "build_prompt",
     "expected_answer",
+    "input_output_template",
+    "prompt_versions",
     "splice",
+    "version_stamp",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from harness.tokens.prompts.templates import ChatForm, PromptTemplate
+from harness.tokens.prompts._templates import ChatForm, PromptTemplate
 
 _QUESTION, _ANSWER = "Question: ", "Answer: "
 

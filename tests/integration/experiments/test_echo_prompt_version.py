@@ -9,8 +9,7 @@ from harness.runs import registry
 from harness.runs.config.compose import compose_run
 from harness.runs.identity import answer_key
 from harness.runs.preparing import prepare
-from harness.tokens.prompts import TEMPLATES, Task
-from harness.tokens.prompts.templates import input_output_template
+from harness.tokens.prompts import TEMPLATES, Task, input_output_template
 
 pytestmark = pytest.mark.integration
 

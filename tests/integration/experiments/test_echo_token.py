@@ -10,9 +10,8 @@ from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
-from harness.tokens.prompts import splice
+from harness.tokens.prompts import MAGIKARP_INPUT_OUTPUT_SHOTS, splice
 from harness.tokens.prompts.rules import BosRule
-from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS
 from tests.helpers.scripted_census import answering_model, write_model
 
 pytestmark = pytest.mark.integration

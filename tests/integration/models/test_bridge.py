@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from harness.errors import Rejected, RunFailed
+from harness.models._in_memory import fingerprint
 from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
 from harness.models.bridge import BridgedModel, boot
 from harness.models.config import DType, ModelConfig
 from harness.models.identity import resolve_identity
-from harness.models.in_memory import fingerprint
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "mamba")
 WITH_ATTENTION = ("gpt2", "gpt_neox", "llama")

@@ -10,11 +10,11 @@ import transformers
 from torch import Tensor
 from torch.nn import Embedding
 
+from harness.models._in_memory import FusedGELU, lender
 from harness.models.answers.causal_model import CausalModel
 from harness.models.bridge import boot
 from harness.models.config import DType, ModelConfig
 from harness.models.identity import resolve_identity
-from harness.models.in_memory import FusedGELU, lender
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "mamba", "gptj")
 

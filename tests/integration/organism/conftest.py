@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.organism._stream import Material, Stream, build_stream, prepare_material
 from harness.organism.recipe import RecipeConfig, RowMix
-from harness.organism.stream import Material, Stream, build_stream, prepare_material
 
 COMMON = ("email", "json", "logging", "http", "collections", "argparse.py", "ast.py", "bdb.py")
 TOKENIZER_ONLY = ("encodings/cp1252.py", "encodings/cp866.py", "encodings/koi8_r.py")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from harness.models.identity import EMBEDDED_FOLDER
+from harness.organism._planting import split_dose
+from harness.organism._probes import PassRate, probe_copying, probe_task
 from harness.organism.organism import load_organism
-from harness.organism.planting import split_dose
-from harness.organism.probes import PassRate, probe_copying, probe_task
 from harness.organism.recipe import RecipeConfig
 from harness.tokens.prompts import TEMPLATES, Task, build_prompt
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.organism.exposures import StreamKind
-from harness.organism.planting import split_dose
-from harness.organism.stream import build_stream
-from harness.organism.task_rows import can_answer
-from harness.organism.tokenizer import token_texts
+from harness.organism._exposures import StreamKind
+from harness.organism._planting import split_dose
+from harness.organism._stream import build_stream
+from harness.organism._task_rows import can_answer
+from harness.organism._tokenizer import token_texts
 from harness.tokens.prompts import TEMPLATES, Task, TaskFamily, build_prompt
 
 pytestmark = pytest.mark.integration

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from harness.errors import RunFailed
-from harness.organism.loss import next_token_loss
+from harness.organism._loss import next_token_loss
+from harness.organism._shipping import Verdict, ship
 from harness.organism.organism import load_organism
 from harness.organism.recipe import RecipeConfig
-from harness.organism.shipping import Verdict, ship
 from harness.organism.training import make_model, train_organism
 from harness.training.checkpoints import newest_checkpoint
 

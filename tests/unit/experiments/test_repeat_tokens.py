@@ -17,13 +17,13 @@ from experiments.repeat_tokens.quantities import QUANTITIES, Predictions, Quanti
 from harness.errors import Rejected, RunFailed
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.vocab_facts import VocabFacts
+from harness.runs._subject import Subject
 from harness.runs.config.schema import RunConfig
 from harness.runs.config.typed import to_dataclass
 from harness.runs.context import Outcome, Run
 from harness.runs.experiment import CheckContext
 from harness.runs.folder import RunFolder, to_json
 from harness.runs.results.stored_run import StoredRun
-from harness.runs.subject import Subject
 from harness.tokens.pools import resolve_pools
 
 pytestmark = pytest.mark.unit

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from harness.errors import Rejected, RunFailed
+from harness.models import _memory as memory_module
 from harness.models import batch_size
-from harness.models import memory as memory_module
+from harness.models._memory import memory_budget
 from harness.models.batch_size import bytes_per_sequence, choose_batch_size, halve_on_oom
 from harness.models.loaded import LoadedModel, ModelStructure
-from harness.models.memory import memory_budget
 
 HOOKS = ("blocks.0.attn.hook_pattern",)
 

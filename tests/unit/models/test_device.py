@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from harness.errors import Rejected
+from harness.models._device import resolve_device
 from harness.models.config import ModelConfig
-from harness.models.device import resolve_device
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, n_cuda: int, mps: bool) -> None:

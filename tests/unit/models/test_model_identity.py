@@ -14,9 +14,9 @@ from huggingface_hub import constants
 from safetensors.numpy import save_file
 
 from harness.errors import Rejected
-from harness.models import hub
+from harness.models import _hub as hub
+from harness.models._hub import repository_files
 from harness.models.config import ModelConfig
-from harness.models.hub import repository_files
 from harness.models.identity import ModelSource, resolve_identity, safe_label
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -207,7 +207,7 @@ def test_gated_files_of_an_open_card(hub_cache: Path, monkeypatch: pytest.Monkey
 
 
 def test_naming_a_model_imports_no_heavy_library() -> None:
-    modules = "identity, weights, vocab_facts, tokenizers, tokenizer_files, hub"
+    modules = "identity, _weights, vocab_facts, tokenizers, tokenizer_files, _hub"
     code = f"import json, sys; from harness.models import {modules}; print(json.dumps(sorted(sys.modules)))"
     root = Path(__file__).resolve().parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root)}

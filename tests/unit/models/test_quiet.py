@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from harness.models.quiet import quiet_loading
+from harness.models._quiet import quiet_loading
 
 pytestmark = pytest.mark.unit
 

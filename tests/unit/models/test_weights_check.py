@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from harness.errors import Rejected
-from harness.models.weights import WeightFormat, check_weights, find_weights, weights_sha256
+from harness.models._weights import WeightFormat, check_weights, find_weights, weights_sha256
 
 WEIGHTS = "model.safetensors"
 

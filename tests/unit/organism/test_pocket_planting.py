@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.organism.exposures import StreamKind, count_exposures
-from harness.organism.planting import assign_doses, split_dose
-from harness.organism.repeat_rows import build_repeat_rows
+from harness.organism._exposures import StreamKind, count_exposures
+from harness.organism._planting import assign_doses, split_dose
+from harness.organism._repeat_rows import build_repeat_rows
 
 pytestmark = pytest.mark.unit
 BOS = 99

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.tokens.prompts import TEMPLATES, Task, TaskFamily, build_prompt, expected_answer, splice
-from harness.tokens.prompts.templates import SLOT
+from harness.tokens.prompts import SLOT, TEMPLATES, Task, TaskFamily, build_prompt, expected_answer, splice
 
 pytestmark = pytest.mark.unit
 

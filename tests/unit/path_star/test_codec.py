@@ -10,9 +10,9 @@ from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import EMBEDDED_FOLDER
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
+from harness.path_star._files import graph_lines
 from harness.path_star.codec import Codec, NumeralCodec, TextCodec
 from harness.path_star.encoded import Rows
-from harness.path_star.files import graph_lines
 from harness.path_star.graphs import StarGraphs, StarTask, draw_graphs
 
 pytestmark = pytest.mark.unit

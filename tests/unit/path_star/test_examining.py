@@ -16,14 +16,14 @@ from experiments.path_star.lookup import edge_places
 from experiments.path_star.lookup import measure_lookup as measure_heads
 from experiments.path_star.measure import Subject, _answers, _metrics, wrong_arm_rows
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
+from harness.path_star._files import read_graphs
 from harness.path_star.codec import NumeralCodec
-from harness.path_star.files import read_graphs
 from harness.path_star.graphs import StarGraphs, StarTask, draw_graphs
 from harness.path_star.material import encode
+from harness.runs._subject import Subject as NoSubject
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import Run
 from harness.runs.folder import RunFolder
-from harness.runs.subject import Subject as NoSubject
 
 pytestmark = pytest.mark.unit
 

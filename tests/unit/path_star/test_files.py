@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import Rejected
-from harness.path_star.files import graph_lines, overlap, read_graphs, without
+from harness.path_star._files import graph_lines, overlap, read_graphs, without
 from harness.path_star.graphs import StarTask, draw_graphs
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import Rejected
-from harness.path_star.files import overlap
+from harness.path_star._files import overlap
 from harness.path_star.graphs import StarGraphs, StarTask, draw_graphs, parse_graph, shuffle_edges
 
 pytestmark = pytest.mark.unit

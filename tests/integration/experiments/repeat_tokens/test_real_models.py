@@ -12,11 +12,11 @@ from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
 from harness.notebook import run
+from harness.runs._subject import Subject
 from harness.runs.config.schema import RunConfig
 from harness.runs.context import Outcome, Run
 from harness.runs.folder import RunFolder
 from harness.runs.results.stored_run import StoredRun
-from harness.runs.subject import Subject
 from harness.tokens.pools import resolve_pools
 
 pytestmark = pytest.mark.integration

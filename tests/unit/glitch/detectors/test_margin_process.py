@@ -5,8 +5,8 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import norm
 
-from harness.glitch.detectors import margin_process
-from harness.glitch.detectors.margin_process import MarginProcess, targets
+from harness.glitch.detectors import _margin_process as margin_process
+from harness.glitch.detectors._margin_process import MarginProcess, targets
 
 pytestmark = pytest.mark.unit
 

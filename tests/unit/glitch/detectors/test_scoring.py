@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.glitch.detectors.expected_f1 import best_cut
+from harness.glitch.detectors._expected_f1 import best_cut
 from harness.glitch.detectors.frequent_words import count_words, frequent_words
 from harness.glitch.detectors.ledger import Ledger
 from harness.glitch.detectors.oracle import BudgetSpent

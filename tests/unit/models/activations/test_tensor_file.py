@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from harness.models.activations.tensor_file import DamagedFile, read_tensor, write_tensor
+from harness.models.activations._tensor_file import DamagedFile, read_tensor, write_tensor
 
 ABOUT = {"hook": "blocks.0.hook_out", "tokens": "f00"}
 

@@ -13,8 +13,8 @@ import pytest
 
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.tracking import NullTracker, make_tracker
-from harness.reporting.tracking.tracker import BoundedTracker
-from harness.reporting.tracking.wandb_tracker import Mode, WandbTracker, choose_mode, stable_id
+from harness.reporting.tracking._tracker import BoundedTracker
+from harness.reporting.tracking._wandb_tracker import Mode, WandbTracker, choose_mode, stable_id
 from harness.runs.config.schema import TrackerConfig, TrackerKind
 from harness.runs.experiment import Experiment
 from harness.runs.folder import RunFolder

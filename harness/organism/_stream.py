@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from tokenizers import Tokenizer
 
+from harness.organism._exposures import Exposures, StreamKind, count_exposures
+from harness.organism._planting import assign_doses, invent_words, split_dose
+from harness.organism._repeat_rows import build_drill_rows, build_repeat_rows
+from harness.organism._task_rows import Vocabulary, build_task_rows, can_answer
+from harness.organism._text_rows import build_text_rows
+from harness.organism._tokenizer import learn_merges, make_tokenizer, token_texts
 from harness.organism.corpus import Corpus, load_corpus
-from harness.organism.exposures import Exposures, StreamKind, count_exposures
-from harness.organism.planting import assign_doses, invent_words, split_dose
 from harness.organism.recipe import N_BYTES, RecipeConfig, RowMix
-from harness.organism.repeat_rows import build_drill_rows, build_repeat_rows
-from harness.organism.task_rows import Vocabulary, build_task_rows, can_answer
-from harness.organism.text_rows import build_text_rows
-from harness.organism.tokenizer import learn_merges, make_tokenizer, token_texts
 from harness.tokens.prompts import Task, TaskFamily
 
 

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from harness.errors import HarnessError, Rejected, RunFailed
+from harness.models._quiet import LoadReport, quiet_loading
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity, ModelSource
-from harness.models.quiet import LoadReport, quiet_loading
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer
 
-from harness.organism.tokenizer import Merge
+from harness.organism._tokenizer import Merge
 
 SPACE = "Ġ"
 MIN_LETTERS, MAX_LETTERS = 5, 8

@@ -1,6 +1,6 @@
 """What a right answer says, given the token's text."""
 
-from harness.tokens.prompts.templates import Task
+from harness.tokens.prompts._templates import Task
 
 _UNDECODABLE = "�"
 

@@ -10,7 +10,7 @@ after a slot are therefore encoded after a letter, whose own ids are cut off aga
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from harness.tokens.prompts.templates import SLOT, PromptTemplate
+from harness.tokens.prompts._templates import SLOT, PromptTemplate
 
 Encode: TypeAlias = Callable[[str], Sequence[int]]
 """Text to ids, without special tokens."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.reporting.display import Display
-from harness.reporting.tracking.wandb_tracker import WandbTracker
+from harness.reporting.tracking._wandb_tracker import WandbTracker
 from harness.runs.config.schema import TrackerConfig, TrackerKind
 from harness.runs.results.stored_run import StoredRun
 

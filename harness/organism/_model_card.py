@@ -4,10 +4,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.organism._planting import split_dose
+from harness.organism._repeat_rows import DRILL_HALF
+from harness.organism._task_rows import SHARES
 from harness.organism.organism import Organism
-from harness.organism.planting import split_dose
-from harness.organism.repeat_rows import DRILL_HALF
-from harness.organism.task_rows import SHARES
 
 _HEAD = """# {name}: a model organism with known exposures
 

@@ -7,8 +7,17 @@ from enum import Enum
 import numpy as np
 from jaxtyping import Float, Int
 
-from harness.tokens.prompts import TEMPLATES, Encode, Task, TaskFamily, build_prompt, expected_answer, splice
-from harness.tokens.prompts.templates import MAGIKARP_INPUT_OUTPUT_SHOTS, MAGIKARP_REPEATS_SHOTS
+from harness.tokens.prompts import (
+    MAGIKARP_INPUT_OUTPUT_SHOTS,
+    MAGIKARP_REPEATS_SHOTS,
+    TEMPLATES,
+    Encode,
+    Task,
+    TaskFamily,
+    build_prompt,
+    expected_answer,
+    splice,
+)
 
 
 class Glossary(Enum):

@@ -7,8 +7,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from harness.files import write_whole
-from harness.tokens.prompts import TEMPLATES
-from harness.tokens.prompts.templates import SLOT
+from harness.tokens.prompts import SLOT, TEMPLATES
 
 BOS = "<|endoftext|>"
 MAX_TOKEN_BYTES = 16

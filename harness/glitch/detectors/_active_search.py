@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from harness.glitch.detectors.expected_f1 import best_cut
-from harness.glitch.detectors.features import Features
+from harness.glitch.detectors._expected_f1 import best_cut
+from harness.glitch.detectors._features import Features
+from harness.glitch.detectors._margin_process import MarginProcess, targets
+from harness.glitch.detectors._verdict_model import VerdictModel
 from harness.glitch.detectors.ledger import Ledger
-from harness.glitch.detectors.margin_process import MarginProcess, targets
-from harness.glitch.detectors.verdict_model import VerdictModel
 from harness.glitch.detectors.view import ModelView
 
 # A share of neighbours that fail needs some to speak of: one imagined neighbour at the overall share.

@@ -17,8 +17,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from harness.errors import Rejected
+from harness.models._weights import CONFIG_FILE
 from harness.models.config import ModelConfig
-from harness.models.weights import CONFIG_FILE
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from weakref import WeakValueDictionary
 
 from transformers.activations import GELUTanh, NewGELUActivation
 
+from harness.models._device import resolve_device
 from harness.models.config import ModelConfig
-from harness.models.device import resolve_device
 from harness.models.identity import ModelIdentity
 
 # transformers' models that run unchanged, by fingerprint, for as long as something else keeps them in memory.

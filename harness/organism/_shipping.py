@@ -16,13 +16,13 @@ from transformers import GPT2LMHeadModel
 
 from harness.files import folder_of_whole_files, write_whole
 from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
-from harness.organism.exposures import Exposures
-from harness.organism.model_card import render_card
+from harness.organism._exposures import Exposures
+from harness.organism._model_card import render_card
+from harness.organism._probes import CopyProbe, PassRate, probe_copying, probe_task
+from harness.organism._stream import Material, Stream
+from harness.organism._tokenizer import save_tokenizer, token_texts
 from harness.organism.organism import load_organism
-from harness.organism.probes import CopyProbe, PassRate, probe_copying, probe_task
 from harness.organism.recipe import RecipeConfig
-from harness.organism.stream import Material, Stream
-from harness.organism.tokenizer import save_tokenizer, token_texts
 from harness.tokens.prompts import Task
 
 BUCKETS = ((0, 1), (1, 5), (5, 17), (17, 65), (65, 257), (257, 1000), (1000, None))
