@@ -11,7 +11,8 @@ from experiments.path_star.config import PathStarConfig
 from experiments.path_star.lookup import HeadFindings
 from experiments.path_star.subject import Subject
 from harness.measure.heads import Head
-from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
+from harness.models.activations.ablation import MeanOutput, without_head
+from harness.models.activations.patterns import head_output_hooks
 from harness.path_star.answering import nodes_right
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run

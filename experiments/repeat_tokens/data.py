@@ -76,16 +76,10 @@ def measured(run: StoredRun, pool: str, name: str) -> Measured:
 def published(run: StoredRun) -> Mapping[str, float]:
     """Published figures of these pools, with the copy gain that follows from the two halves.
 
-    Figures of another spec under the same pool name are left out.
+    A config that was composed holds only those of pools that are the published ones.
     """
     reference = run.config.get("reference") or {}
-    asked = run.config.get("pools") or {}
-    other = {pool for pool, spec in (reference.get("pools") or {}).items() if asked.get(pool) != spec}
-    known = {
-        key: float(value)
-        for key, value in (reference.get("metrics") or {}).items()
-        if key.split("/", 1)[0] not in other
-    }
+    known = {key: float(value) for key, value in (reference.get("metrics") or {}).items()}
     for pool in pools_shown(run):
         first, second = (known.get(f"{pool}/{half}") for half in HALVES)
         if first is not None and second is not None:

@@ -29,7 +29,7 @@ def measure(run: Run[RecipeConfig]) -> Outcome:
     assert organism is not None, "train_organism writes the exposures last"
     run.records.append(_curve(folder))
     measured = outcome.verdict.as_dict()
-    return Outcome(_metrics(measured, outcome.final_loss, outcome.parameters), organism.exposures, measured)
+    return Outcome(_metrics(measured, outcome.final_loss, outcome.parameters), vars(organism.exposures), measured)
 
 
 def _curve(folder: Any) -> list[dict[str, Any]]:

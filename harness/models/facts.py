@@ -2,20 +2,15 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.config_file import ConfigFile, load_config_file
+from harness.models.exposures import load_exposures
 from harness.models.identity import ModelIdentity
-from harness.models.organism_files import EXPOSURES_FILE
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
-from harness.models.vocab_facts import Exposures, VocabFacts
+from harness.models.vocab_facts import VocabFacts
 
 logger = logging.getLogger(__name__)
 
@@ -48,29 +43,6 @@ def load_facts(
         logger.info("%s has no tokenizer: tokens are known by their ids only", identity.label)
         return by_ids
     return _with_tokenizer(by_ids, tokenizer)
-
-
-def load_exposures(folder: Path, d_vocab: int) -> Exposures | None:
-    """The training counts beside a model's weights, each int64 [d_vocab]; None where the folder has none.
-
-    Raises `Rejected` where the file is damaged, lacks a stream or counts another vocabulary.
-    """
-    path = folder / EXPOSURES_FILE
-    if not path.is_file():
-        return None
-
-    try:
-        arrays = load_file(path)
-        found = Exposures(**{name: arrays[name].astype(np.int64) for name in ("total", "text", "repeats", "tasks")})
-    except (SafetensorError, KeyError) as error:
-        raise Rejected(f"model.name: got {str(folder)!r}: {EXPOSURES_FILE} cannot be read ({error})") from error
-    for name, counts in vars(found).items():
-        if counts.shape != (d_vocab,):
-            raise Rejected(
-                f"model.name: got {str(folder)!r}: {EXPOSURES_FILE} holds {name} of shape {counts.shape}, "
-                f"allowed: ({d_vocab},), the model's vocabulary"
-            )
-    return found
 
 
 def _with_tokenizer(facts: VocabFacts, tokenizer: Tokenizer) -> VocabFacts:

@@ -5,17 +5,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-
-@dataclass(frozen=True, eq=False)
-class Exposures:
-    """How often each token id occurred in training; arrays of int64 [d_vocab]."""
-
-    total: np.ndarray
-    text: np.ndarray
-    repeats: np.ndarray
-    tasks: np.ndarray
+from harness.models.exposures import Exposures
 
 
 @dataclass(frozen=True, eq=False)

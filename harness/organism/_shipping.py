@@ -16,7 +16,6 @@ from transformers import GPT2LMHeadModel
 
 from harness.files import folder_of_whole_files, write_whole
 from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
-from harness.organism._exposures import Exposures
 from harness.organism._model_card import render_card
 from harness.organism._probes import CopyProbe, PassRate, probe_copying, probe_task
 from harness.organism._stream import Material, Stream
@@ -166,7 +165,7 @@ def ship(
         },
     )
     _write_curve(folder / "training_curve.csv", curve)
-    _write_exposures(folder / EXPOSURES_FILE, stream.exposures(recipe.vocab_size))
+    write_whole(folder / EXPOSURES_FILE, save(vars(stream.exposures(recipe.vocab_size))))
     write_card(folder)
 
 
@@ -196,8 +195,3 @@ def _write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
         values = (getattr(point, name) for name in names)
         writer.writerow(["" if value is None else f"{value:.6g}" for value in values])
     write_whole(path, text.getvalue().encode())
-
-
-def _write_exposures(path: Path, exposures: Exposures) -> None:
-    counts = {name: getattr(exposures, name) for name in ("total", "text", "repeats", "tasks")}
-    write_whole(path, save(counts))

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from tokenizers import Tokenizer
 
-from harness.organism._exposures import Exposures, StreamKind, count_exposures
+from harness.models.exposures import Exposures
+from harness.organism._exposures import StreamKind, count_exposures
 from harness.organism._planting import assign_doses, invent_words, split_dose
 from harness.organism._repeat_rows import build_drill_rows, build_repeat_rows
 from harness.organism._task_rows import Vocabulary, build_task_rows, can_answer

@@ -8,22 +8,21 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from safetensors.numpy import load_file
 
-from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
+from harness.models.exposures import Exposures, load_exposures
+from harness.models.organism_files import HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
 
 
 @dataclass(frozen=True)
 class Organism:
     """A model whose training is known.
 
-    `exposures` has the arrays `total`, `text`, `repeats`, `tasks`, each one count per id; `planted` maps a dose to
-    its ids; `held_out` maps a task's name to the ids that training never showed in that task's prompt; `recipe` is
-    recipe.json.
+    `planted` maps a dose to its ids; `held_out` maps a task's name to the ids that training never showed in that task's
+    prompt; `recipe` is recipe.json.
     """
 
     folder: Path
-    exposures: Mapping[str, Int[np.ndarray, " d_vocab"]]
+    exposures: Exposures
     planted: Mapping[int, tuple[int, ...]]
     held_out: Mapping[str, tuple[int, ...]]
     recipe: Mapping[str, Any]
@@ -31,18 +30,18 @@ class Organism:
     @property
     def total(self) -> Int[np.ndarray, " d_vocab"]:
         """How often training showed each id, over all streams."""
-        return self.exposures["total"]
+        return self.exposures.total
 
 
 def load_organism(folder: Path) -> Organism | None:
     """The organism in `folder`, None when the folder has no exposures and so is an ordinary model. Loads no weights."""
 
-    path = Path(folder) / EXPOSURES_FILE
-    if not path.is_file():
+    exposures = load_exposures(Path(folder))
+    if exposures is None:
         return None
     return Organism(
         folder=Path(folder),
-        exposures=load_file(path),
+        exposures=exposures,
         planted={int(dose): tuple(ids) for dose, ids in _read(folder, PLANTED_FILE).items()},
         held_out={task: tuple(ids) for task, ids in _read(folder, HELD_OUT_FILE).items()},
         recipe=_read(folder, RECIPE_FILE),

@@ -1,20 +1,9 @@
 """Taking single attention heads out of a model: their output is replaced by its mean."""
 
-import re
 from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor
-
-from harness.models.loaded import LoadedModel
-
-_OUTPUT = re.compile(r"blocks\.(\d+)\.attn\.hook_z")
-
-
-def head_output_hooks(model: LoadedModel) -> dict[int, str]:
-    """The hook of every layer's head outputs [batch pos head d_head] by the layer's number; empty without attention."""
-    found = {int(match[1]): name for name in model.hook_names if (match := _OUTPUT.fullmatch(name))}
-    return dict(sorted(found.items()))
 
 
 class MeanOutput:

@@ -1,13 +1,20 @@
-"""Which hooks of a model carry its attention patterns."""
+"""Which hooks carry what every layer's attention makes: its patterns, and its heads' outputs."""
 
 import re
 
 from harness.models.loaded import LoadedModel
 
-_PATTERN = re.compile(r"blocks\.(\d+)\.attn\.hook_pattern")
-
 
 def pattern_hooks(model: LoadedModel) -> dict[int, str]:
     """The hook of every layer's attention pattern by the layer's number; empty for a model without attention."""
-    found = {int(match[1]): name for name in model.hook_names if (match := _PATTERN.fullmatch(name))}
-    return dict(sorted(found.items()))
+    return _hooks_by_layer(model, "hook_pattern")
+
+
+def head_output_hooks(model: LoadedModel) -> dict[int, str]:
+    """The hook of every layer's head outputs [batch pos head d_head] by the layer's number; empty without attention."""
+    return _hooks_by_layer(model, "hook_z")
+
+
+def _hooks_by_layer(model: LoadedModel, point: str) -> dict[int, str]:
+    name = re.compile(rf"blocks\.(\d+)\.attn\.{point}")
+    return dict(sorted((int(match[1]), match[0]) for hook in model.hook_names if (match := name.fullmatch(hook))))

@@ -16,7 +16,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from harness.errors import Rejected, RunFailed
 from harness.models._in_memory import fingerprint
-from harness.models.activations.ablation import MeanOutput, head_output_hooks, without_head
+from harness.models.activations.ablation import MeanOutput, without_head
+from harness.models.activations.patterns import head_output_hooks
 from harness.models.bridge import BridgedModel, boot
 from harness.models.config import DType, ModelConfig
 from harness.models.identity import resolve_identity

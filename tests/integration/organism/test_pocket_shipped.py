@@ -61,14 +61,14 @@ def test_planted_exposures_are_the_doses_split_as_stated(organism) -> None:
         split = split_dose(dose)
         assert len(ids) >= 32
         for name in ("text", "repeats", "tasks", "total"):
-            assert set(organism.exposures[name][list(ids)].tolist()) == {getattr(split, name)}
+            assert set(getattr(organism.exposures, name)[list(ids)].tolist()) == {getattr(split, name)}
 
 
 def test_there_is_enough_to_draw_from(organism, natural) -> None:
     total = organism.total
     assert (total[natural] == 0).sum() >= 100
     assert (total[natural] >= 1000).sum() >= 500
-    streams = organism.exposures
+    streams = vars(organism.exposures)
     assert total.tolist() == (streams["text"] + streams["repeats"] + streams["tasks"]).tolist()
 
 

@@ -65,7 +65,7 @@ def test_the_folder_is_complete_and_loads(tiny, undisturbed) -> None:
     assert organism is not None
     counted = tiny.stream.exposures(tiny.recipe.vocab_size)
     for name in ("total", "text", "repeats", "tasks"):
-        assert organism.exposures[name].tolist() == getattr(counted, name).tolist()
+        assert getattr(organism.exposures, name).tolist() == getattr(counted, name).tolist()
     assert organism.planted == tiny.material.planted
     assert RecipeConfig.from_dict(organism.recipe["settings"]) == tiny.recipe
     assert organism.recipe["stream_sha256"] == tiny.stream.sha256()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.models.activations.ablation import head_output_hooks
+from harness.models.activations.patterns import head_output_hooks
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import resolve_identity
 from harness.models.lazy import lazy_model

@@ -10,8 +10,9 @@ from safetensors.numpy import save_file
 
 from harness.errors import Rejected
 from harness.models.config import ModelConfig
-from harness.models.facts import EXPOSURES_FILE, load_facts
+from harness.models.facts import load_facts
 from harness.models.identity import ModelIdentity, ModelSource
+from harness.models.organism_files import EXPOSURES_FILE
 from harness.models.vocab_facts import VocabFacts
 
 ROWS = 12

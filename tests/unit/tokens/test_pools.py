@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import Rejected
-from harness.models.vocab_facts import Exposures, VocabFacts
+from harness.models.exposures import Exposures
+from harness.models.vocab_facts import VocabFacts
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.pools import resolve_pools
 from harness.tokens.rules import BYTES_UTF8_NEVER_HOLDS
