@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import pickle
 import warnings
 from dataclasses import dataclass
 from enum import Enum
@@ -157,8 +158,7 @@ def _check_safetensors(folder: Path, path: Path) -> None:
 
 
 def _check_pickle(folder: Path, path: Path) -> None:
-    import pickle
-
+    # Only here: almost all weights are safetensors, and a found run is shown without PyTorch.
     import torch
 
     logger.info("%s holds pickled weights: reading them with torch's weights-only reader", path.name)

@@ -3,11 +3,11 @@
 import random
 import sys
 
+import numpy as np
+
 
 def seed_everything(seed: int) -> None:
     """Seed random, numpy, and torch where it is loaded; our own draws use generators of their own."""
-    import numpy as np
-
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code draws from the global generator
     torch = sys.modules.get("torch")

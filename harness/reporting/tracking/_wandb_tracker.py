@@ -52,8 +52,7 @@ class WandbTracker:
                 self._log(run, display, mode)
 
     def _log(self, run: StoredRun, display: Display, mode: Mode) -> None:
-        import wandb
-
+        wandb = _library()
         session = wandb.init(
             project=self._config.project,
             entity=self._config.entity,
@@ -78,6 +77,13 @@ class WandbTracker:
         session.finish()
 
 
+def _library() -> Any:
+    """wandb, imported no earlier than it is used: it reads environment variables that are set just before."""
+    import wandb
+
+    return wandb
+
+
 def choose_mode() -> Mode:
     """Online when a key is configured, offline otherwise; WANDB_MODE may only say less than that. Never a prompt."""
     asked = os.environ.get("WANDB_MODE", "").lower()
@@ -90,8 +96,7 @@ def choose_mode() -> Mode:
 
 def has_key() -> bool:
     """Whether wandb could log in without asking: environment, its own settings, or netrc."""
-    import wandb
-
+    wandb = _library()
     settings = wandb.setup().settings
     if settings.api_key or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
@@ -115,8 +120,7 @@ def stable_id(run: StoredRun) -> str:
 
 
 def _settings(mode: Mode) -> Any:
-    import wandb
-
+    wandb = _library()
     return wandb.Settings(
         mode=mode.value,
         silent=True,
@@ -154,8 +158,7 @@ def _config(run: StoredRun) -> dict[str, Any]:
 
 def _media(run: StoredRun, display: Display) -> Iterator[tuple[str, Any]]:
     """Everything that is logged in one step; numbers keep their names in metrics.json."""
-    import wandb
-
+    wandb = _library()
     for name, value in run.metrics.items():
         if isinstance(value, int | float):
             yield name, value
@@ -189,8 +192,7 @@ def _curves(run: StoredRun) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def _table(frame: pd.DataFrame) -> Any:
-    import wandb
-
+    wandb = _library()
     rows: list[Any] = [
         [visible(cell) if isinstance(cell, str) else cell for cell in (plain(value) for value in row)]
         for row in frame.itertuples(index=False)
@@ -199,8 +201,7 @@ def _table(frame: pd.DataFrame) -> Any:
 
 
 def _artifact(run: StoredRun) -> Any:
-    import wandb
-
+    wandb = _library()
     artifact = wandb.Artifact(stable_id(run), type="run", metadata={"experiment": run.experiment, "model": run.model})
     # File by file, because add_dir speaks on the terminal. Immutable: a complete run's files are not copied first.
     for path in sorted(path for path in run.folder.rglob("*") if path.is_file()):

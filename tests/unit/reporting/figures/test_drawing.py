@@ -127,13 +127,6 @@ def test_published_values_stand_beside_measured_ones(tmp_path: Path) -> None:
     assert {-17.27, -19.675, -7.327, -0.971} <= heights
 
 
-def test_published_values_of_other_pools_are_not_shown(tmp_path: Path) -> None:
-    run = write_run(tmp_path, replace(SMALL, published=True))
-    run.config["reference"]["pools"] = {"unused": "1:2", "common": run.config["pools"]["common"]}
-    rows = [row.label for row in display.headline(run)]
-    assert "common, published for GPT-2 small" in rows and "unused, published for GPT-2 small" not in rows
-
-
 def test_tables_hold_what_the_metrics_say(tmp_path: Path) -> None:
     run = write_run(tmp_path, SMALL)
     table = run_tables.pool_metrics(run).set_index(["measure", "pool"])
