@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from experiments.audit.constituent_runs import census_config, undertrained_config
 from experiments.audit.other import find_other
-from experiments.audit.parts import census_config, undertrained_config
 from harness.constraints import must_be
 from harness.errors import FieldRejected
 from harness.models.identity import ModelIdentity

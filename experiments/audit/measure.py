@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.audit.config import AuditConfig
-from experiments.audit.parts import census_config, undertrained_config
+from experiments.audit.constituent_runs import census_config, undertrained_config
 from experiments.audit.revisions import Change, compare
 from harness.measure.intervals import wilson
 from harness.models.tokenizers import Tokenizer
@@ -78,14 +78,14 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
     rank = np.empty(len(ranking), dtype=np.int64)
     rank[np.argsort(ranking, kind="stable")] = np.arange(1, len(ranking) + 1)
     verified = _by_id(findings.undertrained)
-    asked = _by_id(findings.census)
+    answered = _by_id(findings.census)
     low = {row["id"] for rows in findings.undertrained.details["low"].values() for row in rows if row["below"]}
     counts = run.facts.exposures.total if run.facts.exposures is not None else None
     tasks = findings.census.details["informative"]
     reachable = _reachable_ids(findings.audit, run.tokenizer)
     rows = []
     for token in findings.audit.tokens:
-        weights, census = verified.get(token.id, {}), asked.get(token.id, {})
+        weights, census = verified.get(token.id, {}), answered.get(token.id, {})
         row: dict[str, Any] = {
             "item": str(token.id),
             "id": token.id,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.audit.config import AuditConfig
+from experiments.audit.constituent_runs import census_config
 from experiments.audit.other import KEY, find_other
-from experiments.audit.parts import census_config
 from harness.errors import FieldRejected
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson

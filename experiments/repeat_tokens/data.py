@@ -79,8 +79,8 @@ def published(run: StoredRun) -> Mapping[str, float]:
     Figures of another spec under the same pool name are left out.
     """
     reference = run.config.get("reference") or {}
-    asked = run.config.get("pools") or {}
-    other = {pool for pool, spec in (reference.get("pools") or {}).items() if asked.get(pool) != spec}
+    requested = run.config.get("pools") or {}
+    other = {pool for pool, spec in (reference.get("pools") or {}).items() if requested.get(pool) != spec}
     known = {
         key: float(value)
         for key, value in (reference.get("metrics") or {}).items()

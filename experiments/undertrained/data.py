@@ -32,7 +32,7 @@ class Verified:
     ids: tuple[int, ...]
     by_prompt: Mapping[Task, np.ndarray]
     encodeable: np.ndarray
-    said: Mapping[Task, np.ndarray]
+    answer_ids: Mapping[Task, np.ndarray]
 
     @property
     def max_prob(self) -> np.ndarray:

@@ -41,7 +41,7 @@ class Verifier:
             prompts = {token: question.prompt(token, self.tokenizer) for token in ids}
             found = target_probabilities(self.model, ids, prompts.__getitem__, N_STEPS, self.run.exp.batch_size)
             arrays[f"{task.value}/prob"] = found.highest.astype(np.float32)
-            arrays[f"{task.value}/said"] = np.array(found.said, dtype=np.int64).reshape(len(ids), N_STEPS)
+            arrays[f"{task.value}/said"] = np.array(found.answer_ids, dtype=np.int64).reshape(len(ids), N_STEPS)
             survives |= self._encodeable(question, ids)
         return arrays | {"encodeable": survives}
 

@@ -64,8 +64,8 @@ def uses_model(config: RunConfig[Any], experiment: Experiment[Any]) -> bool:
     """
     if Needs.MODEL in experiment.needs:
         return True
-    asked = config.tokenizer.name is None or config.model.name != ModelConfig().name
-    return Needs.TOKENIZER in experiment.needs and asked
+    is_model_requested = config.tokenizer.name is None or config.model.name != ModelConfig().name
+    return Needs.TOKENIZER in experiment.needs and is_model_requested
 
 
 def find_complete(prepared: Prepared) -> StoredRun | None:

@@ -153,18 +153,18 @@ def audit_vocabulary(tokenizer: AuditableTokenizer, n_rows: int | None = None) -
     n_rows = max(tokenizer.known_ids, default=-1) + 1 if n_rows is None else n_rows
     bytes_by_id = {i: byte for byte in range(_N_BYTES) if (i := tokenizer.byte_id(byte)) is not None}
     found: dict[int, AuditedToken] = {}
-    asked = []
+    with_text = []
     for i in range(n_rows):
         if i not in tokenizer.known_ids:
             found[i] = AuditedToken(i, Category.NO_TOKEN, "", None, ())
         elif i in tokenizer.special_ids:
             found[i] = AuditedToken(i, Category.SPECIAL, tokenizer.token_text(i), None, ())
         elif i not in bytes_by_id:
-            asked.append(i)
+            with_text.append(i)
     in_bytes = [i for i in bytes_by_id if i < n_rows and i not in found]
     for i, text in zip(in_bytes, tokenizer.decode_batch([[i] for i in in_bytes]), strict=True):
         found[i] = AuditedToken(i, Category.BYTE, text, bytes_by_id[i], ())
-    for trip in _round_trips(tokenizer, asked):
+    for trip in _round_trips(tokenizer, with_text):
         found[trip.id] = AuditedToken(trip.id, _category(trip), trip.text, None, trip.encodes_to)
     return VocabularyAudit(tuple(found[i] for i in range(n_rows)))
 

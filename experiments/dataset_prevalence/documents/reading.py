@@ -156,8 +156,8 @@ def _json(file: File, field: str | None) -> Iterator[Placed]:
                 place = replace(place, number=number + 1)
         except (ijson.JSONError, _NoList) as error:
             # The lines that follow in ijson's message show the file as it is, control characters and all.
-            said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-            raise BadDocument(f"{place}: no JSON ({said.splitlines()[0].rstrip('.')})") from None
+            reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+            raise BadDocument(f"{place}: no JSON ({reason.splitlines()[0].rstrip('.')})") from None
         except (OSError, EOFError) as error:
             raise BadDocument(f"{file.path.name}: it cannot be read ({error})") from error
 

@@ -47,7 +47,7 @@ class Judgement:
         return self.matched_by is not MatchedBy.NOTHING
 
 
-def judge(task: Task, token_id: int, text: str | None, said: tuple[int, ...], answer: str) -> Judgement:
+def judge(task: Task, token_id: int, text: str | None, answer_ids: tuple[int, ...], answer: str) -> Judgement:
     """Judge the ids `said` and their text `answer` to one task. `text` is the token's own, None where it has none.
 
     Raises `ValueError` for a task that has no right answer for this text.
@@ -59,12 +59,12 @@ def judge(task: Task, token_id: int, text: str | None, said: tuple[int, ...], an
         line = first_line(answer)
         right = _bounded(expected, line, "-") if task is Task.SPELLING else first_number(line) == expected
         return Judgement(MatchedBy.TEXT if right else MatchedBy.NOTHING, right)
-    return _judge_repetition(token_id, text, said, answer)
+    return _judge_repetition(token_id, text, answer_ids, answer)
 
 
-def _judge_repetition(token_id: int, text: str | None, said: tuple[int, ...], answer: str) -> Judgement:
+def _judge_repetition(token_id: int, text: str | None, answer_ids: tuple[int, ...], answer: str) -> Judgement:
     bare = (expected_answer(Task.REPETITION, text or "") or "").strip()
-    by_id = token_id in said
+    by_id = token_id in answer_ids
     substring = by_id or bool(bare and bare.upper() in answer.upper())
     if bare and is_frame(bare):
         inside = _without_frame(first_line(answer))

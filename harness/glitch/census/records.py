@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.glitch.census.asking import TokenAnswer
+from harness.glitch.census.interviewer import TokenAnswer
 from harness.glitch.census.questions import Question
 from harness.glitch.census.symptoms import Symptom, classify_symptom
 from harness.glitch.census.token_types import TokenType
@@ -47,7 +47,7 @@ class TokenRecord:
             row |= {
                 f"{task.value}/passed": answer.judgement.passed if answer else None,
                 f"{task.value}/answer": answer.text if answer else None,
-                f"{task.value}/said": list(answer.said) if answer else None,
+                f"{task.value}/said": list(answer.answer_ids) if answer else None,
                 f"{task.value}/matched_by": answer.judgement.matched_by.value if answer else None,
                 f"{task.value}/symptom": symptom.value if symptom else None,
             }

@@ -37,32 +37,32 @@ class ActiveSearch:
         self.process = MarginProcess(list(kinds.values()), self.seed)
         self.verdicts = VerdictModel(self.n_trees, self.seed)
         # Classifiers of single columns gain nothing from the directions of whole rows.
-        self.levelled = np.sort(np.concatenate([kinds[name] for name in ("geometry", "components", "text")]))
+        self.rank_normalised = np.sort(np.concatenate([kinds[name] for name in ("geometry", "components", "text")]))
         self.margins: dict[int, float] = {}
         self.probability: Float[np.ndarray, " token"] = self.features.suspicion.copy()
         self.cut = 1.0
 
     @property
-    def asked(self) -> Int[np.ndarray, " asked"]:
+    def queried(self) -> Int[np.ndarray, " queried"]:
         """Places in the view of the tokens with a verdict."""
         return self.view.place[np.fromiter(self.ledger.answers, dtype=np.int64, count=len(self.ledger.answers))]
 
     @property
     def open(self) -> Int[np.ndarray, " open"]:
         """Places of the others."""
-        return np.setdiff1d(np.arange(self.view.n), self.asked)
+        return np.setdiff1d(np.arange(self.view.n), self.queried)
 
     @property
     def n_open(self) -> int:
         """How many have no verdict."""
         return self.view.n - len(self.ledger.answers)
 
-    def ask(self, places: Int[np.ndarray, " some"]) -> None:
+    def query(self, places: Int[np.ndarray, " some"]) -> None:
         """Buy verdicts, and keep what their answers say beyond them."""
-        asked = self.ledger.ask_what_fits(self.view.ids[places].tolist())
+        queried = self.ledger.query_what_fits(self.view.ids[places].tolist())
         passes = self.view.passes
-        new = [token for token in dict.fromkeys(asked) if token not in self.margins]
-        if passes is not None and passes.can_ask_margins and new:
+        new = [token for token in dict.fromkeys(queried) if token not in self.margins]
+        if passes is not None and passes.can_read_margins and new:
             self.margins |= dict(zip(new, passes.margins(new).tolist(), strict=True))
 
     def spread(self, n: int) -> Int[np.ndarray, " n"]:
@@ -90,12 +90,12 @@ class ActiveSearch:
             self.probability = np.clip(self.features.suspicion * 2 * share, 1e-3, 1 - 1e-3)
             self.cut = 0.0 if len(fails) and fails.all() else 1.0
             return
-        asked = self.asked
-        values = np.column_stack([self.features.values, _neighbour_shares(self.features, asked, fails)])
+        queried = self.queried
+        values = np.column_stack([self.features.values, _neighbour_shares(self.features, queried, fails)])
         margins = np.array([self.margins[token] for token in self.ledger.answers]) if self.margins else None
-        doubt = -np.abs(self.probability[asked] - 0.5)
-        near = self.process.learn(values, asked, targets(margins, fails), doubt)
-        far = self.verdicts.learn(values[:, self.levelled], asked, fails)
+        doubt = -np.abs(self.probability[queried] - 0.5)
+        near = self.process.learn(values, queried, targets(margins, fails), doubt)
+        far = self.verdicts.learn(values[:, self.rank_normalised], queried, fails)
         self.probability = np.clip(near + _SHARE_OF_CLASSIFIERS * (far - near), _EDGE, 1 - _EDGE)
         self.cut, _ = best_cut(self.probability[self.open], int(fails.sum()))
 
@@ -127,12 +127,12 @@ class ActiveSearch:
 
 
 def _neighbour_shares(
-    features: Features, asked: Int[np.ndarray, " asked"], fails: Bool[np.ndarray, " asked"]
+    features: Features, queried: Int[np.ndarray, " queried"], fails: Bool[np.ndarray, " queried"]
 ) -> Float[np.ndarray, " token"]:
     """Share of each token's asked neighbours that fail, drawn to the overall share; itself never counted."""
     n = len(features.values)
     known, failed = np.zeros(n), np.zeros(n)
-    known[asked], failed[asked] = 1.0, fails
+    known[queried], failed[queried] = 1.0, fails
     counts = known[features.neighbours].sum(axis=1)
     hits = failed[features.neighbours].sum(axis=1)
     share = (hits + float(fails.mean()) * _PRIOR_NEIGHBOURS) / (counts + _PRIOR_NEIGHBOURS)

@@ -57,7 +57,9 @@ def build_features(view: ModelView, n_components: int, n_neighbours: int) -> Fea
             "nd,nd->n", view.embedding[view.ids], view.unembedding[view.ids], dtype=np.float64
         )
     text = _text_features(view)
-    values = np.column_stack([*(_levelled(column) for column in (columns | text).values()), *directions.values()])
+    values = np.column_stack(
+        [*(_rank_normalised(column) for column in (columns | text).values()), *directions.values()]
+    )
     names = (*columns, *text, *directions)
     kinds = np.array([_kind(name, name in text) for name in names])
     groups = {str(kind): np.flatnonzero(kinds == kind) for kind in dict.fromkeys(kinds)}
@@ -133,7 +135,7 @@ def _n_with_prefix(ordered: Sequence[str], prefix: str) -> int:
     return bisect_left(ordered, prefix + "\U0010ffff") - bisect_left(ordered, prefix)
 
 
-def _levelled(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def _rank_normalised(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Ranks turned into normal scores: no indicator's tail outweighs the others. A constant column becomes zeros."""
 
     if not (column != column[0]).any():

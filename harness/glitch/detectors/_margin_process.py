@@ -32,8 +32,8 @@ _START = {"amplitude": 1.0, "length": 1.0, "slope": 0.1, "noise": 0.3}
 
 
 def targets(
-    margins: Float[np.ndarray, " asked"] | None, fails: Bool[np.ndarray, " asked"]
-) -> Float[np.ndarray, " asked"]:
+    margins: Float[np.ndarray, " queried"] | None, fails: Bool[np.ndarray, " queried"]
+) -> Float[np.ndarray, " queried"]:
     """What the process learns: margins on the side of their verdicts; a verdict alone stands one logit to its side."""
     side = np.where(fails, -_ONE_SIDE, _ONE_SIDE)
     if margins is None:
@@ -53,9 +53,9 @@ class MarginProcess:
     def learn(
         self,
         values: Float[np.ndarray, "token feature"],
-        asked: Int[np.ndarray, " asked"],
-        margins: Float[np.ndarray, " asked"],
-        doubt: Float[np.ndarray, " asked"],
+        queried: Int[np.ndarray, " queried"],
+        margins: Float[np.ndarray, " queried"],
+        doubt: Float[np.ndarray, " queried"],
     ) -> Float[np.ndarray, " token"]:
         """P(margin < 0) of every token, another answer's noise included.
 
@@ -63,13 +63,13 @@ class MarginProcess:
         """
 
         kept = self._kept(doubt)
-        rows, known = values[asked[kept]], margins[kept]
+        rows, known = values[queried[kept]], margins[kept]
         middle, spread = known.mean(), known.std() + 1e-9
         known = (known - middle) / spread
-        if self._scales is None or len(asked) >= _GROWTH * self._n_learnt:
+        if self._scales is None or len(queried) >= _GROWTH * self._n_learnt:
             some = np.random.default_rng([self.seed, 8]).permutation(len(kept))[:_MOST_FOR_SCALES]
             self._scales = self._fit(rows[some], known[some])
-            self._n_learnt = len(asked)
+            self._n_learnt = len(queried)
         amplitude, _, slope, noise = self._parts(self._scales)
         lower = cholesky(self._kernel(rows, rows) + noise * np.eye(len(rows)), lower=True)
         weights = solve_triangular(lower, known, lower=True)
@@ -82,7 +82,7 @@ class MarginProcess:
             found[start : start + _CHUNK] = ndtr(-(weights @ seen + middle / spread) / np.sqrt(variance))
         return found
 
-    def _kept(self, doubt: Float[np.ndarray, " asked"]) -> Int[np.ndarray, " kept"]:
+    def _kept(self, doubt: Float[np.ndarray, " queried"]) -> Int[np.ndarray, " kept"]:
         """All answers, or half of them at random and half in most doubt: chosen by what was believed, not by verdict,
         which would shift what is learnt."""
         order = np.random.default_rng([self.seed, 7]).permutation(len(doubt))

@@ -29,7 +29,7 @@ class ActiveCensus(Detector):
 
     name = "active_census"
     is_ours = True
-    scores_unasked = True
+    scores_unqueried = True
 
     first_share: Annotated[float, must_be("above 0, at most 1", lambda share: 0 < share <= 1)] = 0.1
     """Of the budget that is spread evenly over the range of the weight indicators before anything is learnt."""
@@ -53,13 +53,13 @@ class ActiveCensus(Detector):
         features = build_features(view, self.n_components, self.n_neighbours)
         search = ActiveSearch(view, ledger, features, self.n_trees, seed)
         total = ledger.tokens_left
-        search.ask(search.spread(min(total, max(1, round(self.first_share * total)))))
+        search.query(search.spread(min(total, max(1, round(self.first_share * total)))))
         step = -(-ledger.tokens_left // self.n_rounds)
         while ledger.tokens_left > 0 and search.n_open > 0:
             n = min(step, ledger.tokens_left)
             search.learn()
             ledger.snapshot(search.predicted())
-            search.ask(search.choose(n, self.explore_share))
+            search.query(search.choose(n, self.explore_share))
         search.learn()
         ledger.snapshot(search.predicted())
         return ledger.result(search.probability, search.predicted().tolist())

@@ -24,7 +24,7 @@ class Detector(ABC):
     """Pictures set it apart, and some of its mistakes are listed."""
     is_random: ClassVar[bool] = True
     """Whether another seed gives another answer."""
-    scores_unasked: ClassVar[bool] = False
+    scores_unqueried: ClassVar[bool] = False
     """Whether it learns to score tokens it did not ask: its ROC curve is then drawn beside those of the indicators."""
     remark: ClassVar[str] = ""
     """What a reader of its row in a table must know, as a clause."""

@@ -30,7 +30,7 @@ class GlitchProber(Detector):
     """The probe with its settings."""
 
     name = "glitchprober"
-    scores_unasked = True
+    scores_unqueried = True
 
     n_components: Count = 75
     """Principal components of the activations. Paper and code: 75 (50 to 200 advised)."""
@@ -58,7 +58,7 @@ class GlitchProber(Detector):
 
     def obstacle(self, passes: Passes) -> str | None:
         """Its prompt or its layers."""
-        if passes.can_ask_activations(self.layers):
+        if passes.can_read_activations(self.layers):
             return None
         return "the repetition prompt does not fit, or the model has no layers it could read"
 
@@ -69,18 +69,18 @@ class GlitchProber(Detector):
         ledger = Ledger(view, oracle, budget)
         rng = np.random.default_rng([seed, 5])
         n_sample = int(np.ceil(self.sample_share * ledger.tokens_left))
-        sample = ledger.ask_what_fits(rng.permutation(view.ids)[:n_sample].tolist())
+        sample = ledger.query_what_fits(rng.permutation(view.ids)[:n_sample].tolist())
         labels = np.array([ledger.answers[i] for i in sample], dtype=bool)
         if labels.all() or not labels.any():
             # One kind only: there is nothing to learn. What is left of the budget goes on at random.
             rest = rng.permutation(np.setdiff1d(view.ids, sample)).tolist()
-            ledger.ask_what_fits(rest[: ledger.tokens_left])
+            ledger.query_what_fits(rest[: ledger.tokens_left])
             return ledger.result(np.zeros(view.n))
         margin = self._margins(view, view.passes, ledger, sample, labels, seed)
         suspects = view.ids[np.argsort(-margin, kind="stable")]
         suspects = suspects[margin[view.place[suspects]] > 0]
         untested = [int(i) for i in suspects if int(i) not in ledger.answers]
-        ledger.ask_what_fits(untested[: ledger.tokens_left])
+        ledger.query_what_fits(untested[: ledger.tokens_left])
         predicted = {*ledger.hits, *(i for i in untested if i not in ledger.answers)}
         return ledger.result(margin, sorted(predicted))
 

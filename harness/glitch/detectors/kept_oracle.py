@@ -20,7 +20,7 @@ class KeptOracle(MemoOracle):
         self._inner, self._shards, self._label = inner, shards, label
         self._n_batches = 0
 
-    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+    def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
 
         key = f"{self._label}-{self._n_batches:05d}"
         self._n_batches += 1
@@ -28,7 +28,7 @@ class KeptOracle(MemoOracle):
         if kept is not None and kept.arrays["ids"].tolist() == list(ids):
             return kept.arrays["fails"].astype(bool).tolist(), int(kept.arrays["tokens_processed"][0])
         before = self._inner.tokens_processed
-        fails = self._inner.ask(ids)
+        fails = self._inner.query(ids)
         spent = self._inner.tokens_processed - before
         self._shards.write(
             key,

@@ -43,5 +43,5 @@ class KMeansCentroids(Detector):
             order += members[np.argsort(own[members], kind="stable")][: self.per_cluster].tolist()
         from_middle = np.linalg.norm(rows - rows.mean(axis=0), axis=1)
         order += np.argsort(from_middle, kind="stable").tolist()
-        ledger.ask_what_fits(view.ids[list(dict.fromkeys(order))[: ledger.tokens_left]].tolist())
+        ledger.query_what_fits(view.ids[list(dict.fromkeys(order))[: ledger.tokens_left]].tolist())
         return ledger.result(-from_middle.astype(np.float64))

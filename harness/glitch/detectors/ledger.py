@@ -86,12 +86,12 @@ class Ledger:
         """How many more verdicts can be bought."""
         return max(0, self.left // self._view.queries_per_token)
 
-    def ask(self, ids: Sequence[int]) -> list[bool]:
-        """Verdicts, as `QueryOracle.ask`; raises `BudgetSpent` after answering what the budget covers."""
+    def query(self, ids: Sequence[int]) -> list[bool]:
+        """Verdicts, as `QueryOracle.query`; raises `BudgetSpent` after answering what the budget covers."""
         new = [token for token in dict.fromkeys(int(i) for i in ids) if token not in self._verdicts]
         paid = new[: self.tokens_left]
         before = self.n_queries
-        for token, fails in zip(paid, self._oracle.ask(paid) if paid else (), strict=True):
+        for token, fails in zip(paid, self._oracle.query(paid) if paid else (), strict=True):
             before += self._view.queries_per_token
             self._verdicts[token] = bool(fails)
             self._spent_after.append(min(before, self.n_queries))
@@ -99,10 +99,10 @@ class Ledger:
             raise BudgetSpent(f"the budget of {self.budget} queries is spent ({len(self._verdicts)} tokens were asked)")
         return [self._verdicts[int(i)] for i in ids]
 
-    def ask_what_fits(self, ids: Sequence[int]) -> list[int]:
+    def query_what_fits(self, ids: Sequence[int]) -> list[int]:
         """Buy verdicts in this order until the budget is spent; the ids among `ids` that have one now."""
         try:
-            self.ask(ids)
+            self.query(ids)
         except BudgetSpent:
             return [int(i) for i in ids if int(i) in self._verdicts]
         return [int(i) for i in ids]

@@ -28,7 +28,7 @@ class MagikarpRanking(Detector):
         """As `Detector.detect`; nothing here is random."""
         ledger = Ledger(view, oracle, budget)
         values = main_values(view)[view.ids]
-        ledger.ask_what_fits(view.ids[np.argsort(values, kind="stable")][: ledger.tokens_left].tolist())
+        ledger.query_what_fits(view.ids[np.argsort(values, kind="stable")][: ledger.tokens_left].tolist())
         return ledger.result(-values)
 
 

@@ -34,7 +34,7 @@ class QueryOracle(Protocol):
         """Token positions that went through the model for them."""
         ...
 
-    def ask(self, ids: Sequence[int]) -> list[bool]:
+    def query(self, ids: Sequence[int]) -> list[bool]:
         """Whether each token fails (True: a glitch token), in the order of `ids`.
 
         Raises `BudgetSpent` where the budget does not cover a new token; those before it are answered and remembered.
@@ -77,15 +77,15 @@ class MemoOracle(ABC):
         """Token positions that went through the model for them."""
         return self._tokens
 
-    def ask(self, ids: Sequence[int]) -> list[bool]:
-        """Whether each token fails, in the order of `ids`; see `QueryOracle.ask`."""
+    def query(self, ids: Sequence[int]) -> list[bool]:
+        """Whether each token fails, in the order of `ids`; see `QueryOracle.query`."""
         new = [token for token in dict.fromkeys(int(i) for i in ids) if token not in self._answers]
         left = len(new)
         if self._budget is not None:
             left = max(0, (self._budget - self.n_queries) // self._per_token)
         paid = new[:left]
         if paid:
-            verdicts, tokens = self._query(paid)
+            verdicts, tokens = self._answer(paid)
             self._answers.update(zip(paid, verdicts, strict=True))
             self._tokens += tokens
         if len(paid) < len(new):
@@ -93,7 +93,7 @@ class MemoOracle(ABC):
         return [self._answers[int(i)] for i in ids]
 
     @abstractmethod
-    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+    def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
         """Verdicts of distinct tokens never asked before, and the token positions processed for them."""
 
 
@@ -115,7 +115,7 @@ class TableOracle(MemoOracle):
         self._verdicts = verdicts
         self._tokens_per_query = tokens_per_query
 
-    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+    def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
         missing = [token for token in ids if token not in self._verdicts]
         if missing:
             raise RunFailed(

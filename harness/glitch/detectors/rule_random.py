@@ -34,7 +34,7 @@ class RuleRandom(Detector):
         words = frozenset(frequent_words()[: self.n_words])
         drawn = rng.permutation(view.ids)[: int(np.ceil(self.share * view.n))]
         reported = [int(i) for i in drawn if view.texts[i].strip().lower() not in words]
-        ledger.ask_what_fits(reported[: ledger.tokens_left])
+        ledger.query_what_fits(reported[: ledger.tokens_left])
         kept = [i for i in reported if ledger.answers.get(i, True)]
         scores = np.zeros(view.n)
         scores[view.place[reported]] = 1.0

@@ -19,14 +19,14 @@ class Uncertainty:
 
     entropy: Float[np.ndarray, " token"]
     """Nats."""
-    says_token: Bool[np.ndarray, " token"]
+    predicts_token: Bool[np.ndarray, " token"]
     """Whether the token asked for is the likeliest."""
     n_positions: int
     """Token positions that went through the model."""
 
 
 @dataclass(frozen=True)
-class Steepness:
+class EntropyGradient:
     """How the entropy of one token's prompt changes with its row of the input embedding; one forward and backward."""
 
     entropy: float
@@ -47,11 +47,11 @@ class Passes(Protocol):
     """Passes of tokens through the model, each of which a detector has to account for."""
 
     @property
-    def can_ask_uncertainty(self) -> bool:
+    def can_measure_uncertainty(self) -> bool:
         """Whether GlitchMiner's prompt fits the model's window."""
         ...
 
-    def can_ask_activations(self, layers: tuple[float, float]) -> bool:
+    def can_read_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits the model's window and the model has the layers to read."""
         ...
 
@@ -61,7 +61,7 @@ class Passes(Protocol):
         ...
 
     @property
-    def can_ask_margins(self) -> bool:
+    def can_read_margins(self) -> bool:
         """Whether a verdict includes the answer to repetition, from which margins are read at no further price."""
         ...
 
@@ -74,7 +74,7 @@ class Passes(Protocol):
         """One pass for each token, GlitchMiner's prompt."""
         ...
 
-    def steepness(self, token_id: int) -> Steepness:
+    def entropy_gradient(self, token_id: int) -> EntropyGradient:
         """One forward and backward pass for one token, GlitchMiner's prompt."""
         ...
 

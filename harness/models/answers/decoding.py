@@ -67,7 +67,7 @@ def decode(
     A prompt that occurs several times (to be sampled from) is read once for all of them. Greedy unless `choose` picks
     otherwise. Raises `RunFailed` where a prompt with its answer does not fit the model.
     """
-    said: list[list[int]] = [[] for _ in prompts]
+    generated: list[list[int]] = [[] for _ in prompts]
     n_positions = 0
     if not prompts:
         return Answers((), 0)
@@ -77,11 +77,11 @@ def decode(
     for numbers in groups_by_length(prompts):
         rest = torch.tensor([list(prompts[number][shared:]) for number in numbers], device=model.device)
         rows = torch.tensor(numbers, device=model.device)
-        loop = _Loop(model, prefix, rows, max_new_tokens, stop, choose, observe, said)
+        loop = _Loop(model, prefix, rows, max_new_tokens, stop, choose, observe, generated)
         n_different = len({tuple(prompts[number]) for number in numbers})
         size = rows_per_pass(model, rest.shape[1], shared + max_new_tokens, batch_size, len(numbers) / n_different)
         n_positions += sum(halve_on_oom(loop.run, rest, size))
-    return Answers(tuple(tuple(tokens) for tokens in said), n_positions)
+    return Answers(tuple(tuple(tokens) for tokens in generated), n_positions)
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
@@ -112,18 +112,18 @@ class _Loop:
         stop: Stop | None,
         choose: Choose,
         observe: Observe | None,
-        said: list[list[int]],
+        generated: list[list[int]],
     ) -> None:
         self._model, self._prefix, self._numbers = model, prefix, numbers
         self._max_new_tokens, self._stop = max_new_tokens, stop
-        self._choose, self._observe, self._said = choose, observe, said
+        self._choose, self._observe, self._generated = choose, observe, generated
         self._done = 0
 
     def run(self, rest: Int[Tensor, "batch pos"]) -> int:
         """Answer the next rows of the group; returns the positions read. Run again from the same rows if it fails."""
         rows = self._numbers[self._done : self._done + len(rest)]
         for number in rows.tolist():
-            self._said[number].clear()
+            self._generated[number].clear()
         if self._stop is not None:
             self._stop.reset(rows)
         different, places = rest.unique(dim=0, return_inverse=True)
@@ -158,7 +158,7 @@ class _Loop:
         ended = torch.zeros_like(active) if self._stop is None else self._stop.update(rows, tokens)
         for number, token, is_active in zip(rows.tolist(), tokens.tolist(), active.tolist(), strict=True):
             if is_active:
-                self._said[number].append(token)
+                self._generated[number].append(token)
         return ended
 
 

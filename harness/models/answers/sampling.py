@@ -95,8 +95,8 @@ class NoRepeatedNgrams:
         if len(history) < self._n - 1:
             return set()
         last = tuple(history[len(history) - self._n + 1 :])
-        said = history[max(0, self._start[number] - self._n + 1) :]
-        return self._following[number].get(last, set()) | _followers(said, self._n).get(last, set())
+        recent = history[max(0, self._start[number] - self._n + 1) :]
+        return self._following[number].get(last, set()) | _followers(recent, self._n).get(last, set())
 
 
 def _followers(ids: Sequence[int], n: int) -> dict[tuple[int, ...], set[int]]:

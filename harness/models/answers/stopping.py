@@ -63,7 +63,7 @@ class EndOfLine(Stop):
         return table.ends_text[tokens] | (line_ends & self._one_line[rows])
 
 
-class UntilSaid(Stop):
+class UntilTarget(Stop):
     """Ends as soon as the target id is said (-1: never), else where `inner` ends."""
 
     def __init__(self, targets: Int[Tensor, " prompt"], inner: Stop) -> None:

@@ -16,7 +16,7 @@ class TargetProbabilities:
     """Probability of each token at each greedy position after its prompt."""
 
     probability: Float[np.ndarray, "token step"]
-    said: tuple[tuple[int, ...], ...]
+    answer_ids: tuple[tuple[int, ...], ...]
     """What was said greedily instead or as well."""
     n_positions: int
     """Token positions that went through the model."""

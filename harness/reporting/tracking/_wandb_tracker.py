@@ -80,10 +80,10 @@ class WandbTracker:
 
 def choose_mode() -> Mode:
     """Online when a key is configured, offline otherwise; WANDB_MODE may only say less than that. Never a prompt."""
-    asked = os.environ.get("WANDB_MODE", "").lower()
-    if asked == "disabled":
+    mode = os.environ.get("WANDB_MODE", "").lower()
+    if mode == "disabled":
         return Mode.DISABLED
-    if asked in ("offline", "dryrun") or not has_key():
+    if mode in ("offline", "dryrun") or not has_key():
         return Mode.OFFLINE
     return Mode.ONLINE
 

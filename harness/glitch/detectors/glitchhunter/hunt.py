@@ -30,7 +30,7 @@ class ClusterTest:
     plan: SamplePlan
     known: int
     """Tokens of the sample whose verdict was known before."""
-    asked: int
+    queried: int
     """Tokens of the sample that were asked for this test."""
     hits: int
     """Glitch tokens among both."""
@@ -131,7 +131,7 @@ def hunt(
             if stays.all() or not stays.any():
                 break
         n_before_rest = len(oracle.answers)
-        oracle.ask(all_ids[left].tolist())
+        oracle.query(all_ids[left].tolist())
     except BudgetSpent as spent:
         log.info("the hunt ends early: %s", spent)
         is_complete = False
@@ -171,11 +171,11 @@ class _OpenTest:
     size: int
     open_ids: list[int]
     known: int
-    asked: int = 0
+    queried: int = 0
     hits: int = 0
 
     @property
-    def n_to_ask(self) -> int:
+    def n_to_query(self) -> int:
         """How many more tokens are asked for certain, whatever they answer; 0 once the verdict is."""
         if not self.plan.stops_early:
             return 0 if self.hits else len(self.open_ids)
@@ -186,7 +186,7 @@ class _OpenTest:
     def closed(self) -> ClusterTest:
         """The test as it ended."""
         kept = self.hits >= self.plan.hits_needed
-        return ClusterTest(self.size, self.plan, self.known, self.asked, self.hits, kept)
+        return ClusterTest(self.size, self.plan, self.known, self.queried, self.hits, kept)
 
 
 def _test_communities(
@@ -203,12 +203,12 @@ def _test_communities(
     n_queries = oracle.n_queries
     n_hits = sum(oracle.answers.values())
     tests = [_open_test(ids[nodes], oracle, settings, rng) for nodes in members]
-    while waiting := [(test, test.n_to_ask) for test in tests if test.n_to_ask]:
+    while waiting := [(test, test.n_to_query) for test in tests if test.n_to_query]:
         batch = [test.open_ids[:n] for test, n in waiting]
-        verdicts = iter(oracle.ask([token for some in batch for token in some]))
+        verdicts = iter(oracle.query([token for some in batch for token in some]))
         for (test, n), some in zip(waiting, batch, strict=True):
             test.hits += sum(next(verdicts) for _ in some)
-            test.asked += n
+            test.queried += n
             del test.open_ids[:n]
     closed = tuple(test.closed() for test in tests)
     kept = [nodes for nodes, test in zip(members, closed, strict=True) if test.is_kept]
