@@ -177,7 +177,7 @@ def _metrics(findings: Findings, rows: list[dict[str, Any]]) -> Metrics:
 
 
 def _gate(run: Run[AuditConfig], metrics: Metrics) -> dict[str, Any]:
-    """What the gate says: `passed` 1, 0, or None where none was asked for."""
+    """The gate's result: `passed` 1, 0, or None where no gate was requested."""
     most, rate = run.exp.max_glitch_rate, metrics["glitch_rate"]
     if most is None:
         return {"passed": None, "sentence": "no gate was asked for (exp.max_glitch_rate)"}

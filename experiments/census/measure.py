@@ -36,11 +36,11 @@ class CalibratedTask:
 
 @dataclass(frozen=True)
 class Found:
-    """What the tokens answered, in order of id, and the price."""
+    """The answers for every token in order of id, and the cost."""
 
     records: tuple[TokenRecord, ...]
     tasks: tuple[Task, ...]
-    """Those every token was asked."""
+    """Those that every token was tested in."""
     n_positions: int
     n_queries: int
 
@@ -48,7 +48,7 @@ class Found:
 def calibrate_tasks(
     run: Run[CensusConfig], interviewer: Interviewer, questions: Mapping[Task, Question]
 ) -> dict[Task, CalibratedTask]:
-    """Try every task on tokens the model knows well; says in a note what came of it."""
+    """Try every task on tokens the model knows well; a note holds the result."""
     found = {}
     for task, question in questions.items():
         tokens = well_known(task, run.organism, run.pools)
@@ -83,7 +83,7 @@ def ask_tokens(
     calibrated: Mapping[Task, CalibratedTask],
     ids: Sequence[int],
 ) -> Found:
-    """Ask the tasks that count (all that fit, where the config says so) about every token."""
+    """Test every token in the tasks that count (all that fit, where the config says so)."""
     informative = [task for task, found in calibrated.items() if found.calibration.is_informative]
     fitting = [task for task, found in calibrated.items() if found.calibration.fits]
     tasks = fitting if run.exp.ask_all else informative
@@ -122,7 +122,7 @@ def ask_tokens(
 
 
 def _answering(interviewer: Interviewer, questions: Sequence[Question]) -> Any:
-    """A `compute` for `compute_batches`: what was said, as ids one after the other with their lengths."""
+    """A `compute` for `compute_batches`: the answers' ids, concatenated, with their lengths."""
 
     def compute(batch: Batch[Sequence[int]]) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}

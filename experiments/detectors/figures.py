@@ -18,7 +18,7 @@ _PER_CENT = 100.0
 
 
 def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
-    """Recall of bought verdicts against queries, and where each detector's report ends up."""
+    """Recall among queried tokens against queries, and where each detector's report ends up."""
     if not names(run) or not run.metrics.get("census/glitch_tokens"):
         return None
 

@@ -36,7 +36,7 @@ class Truth:
     tokens_per_query: float
     source: str
     calibration: dict[str, str]
-    """What trying each task said, where it was tried here."""
+    """The result of trying each task, where it was tried here."""
 
     @property
     def n_glitch(self) -> int:

@@ -84,7 +84,7 @@ class _Echoer:
         return int(self.run.exp.n_seeds) if setting.is_sampled else 1
 
     def echo(self, tokens: Sequence[int], setting: Setting) -> list[list[tuple[int, ...]]]:
-        """What the model says for every token, once for each trial."""
+        """The model's answers for every token, one for each trial."""
         n, room = self.n_trials(setting), self.question.max_new_tokens
         prompted = [token for token in tokens for _ in range(n)]
         prompts = [self.question.prompt(token, self.tokenizer) for token in prompted]
@@ -113,12 +113,12 @@ class _Echoer:
         return text is not None and self.inside(answer_ids) == text
 
     def inside(self, answer_ids: Sequence[int]) -> str:
-        """What was said up to the closing mark."""
+        """The answer's text up to the closing mark."""
         return self.vocabulary.decode(answer_ids, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
 
 
 def measure(run: Run[EchoTokenConfig]) -> Outcome:
-    """Echo every token of every pool in every setting; a prompt that does not fit the window is said so."""
+    """Echo every token of every pool in every setting; a note names prompts that do not fit the window."""
     with run.answering() as model:
         echoer = _Echoer(run, model)
         tested = _choose_tokens(run)

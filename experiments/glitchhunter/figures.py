@@ -141,7 +141,7 @@ def _draw_price(axes: Axes, run: StoredRun, iterations: Sequence[dict[str, Any]]
 
 
 def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
-    """Glitch tokens of the census found against tokens asked, beside asking at random and asking without a miss."""
+    """Glitch tokens of the census found against tokens queried; for comparison at random and without a miss."""
     if "census" not in run.arrays or not run.metrics.get("informative"):
         return None
     queried_at, census, verdict = (run.arrays[name] for name in ("asked_at", "census", "verdict"))

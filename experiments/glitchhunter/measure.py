@@ -1,4 +1,4 @@
-"""One hunt on one model: whom to ask, the hunt itself, what a census says of it, the coordinates of the picture."""
+"""One hunt on one model: the oracle, the hunt itself, its comparison with a census, the coordinates of the picture."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _UNINFORMATIVE = (
 
 @dataclass(frozen=True)
 class VerdictSource:
-    """Whom the hunt asks, and what is known about that."""
+    """Where the hunt's verdicts come from, and how informative they are."""
 
     oracle: MemoOracle | None
     """None where no verdict on this model means anything."""

@@ -97,7 +97,7 @@ def take_part_in_census(
                 answers[task] = answer
         run.note(calibrations[task].sentence())
     informative = [task for task, found in calibrations.items() if found.is_informative]
-    # A special token ends an answer: the census does not ask for it, and no verdict is given on it.
+    # A special token ends an answer: the census does not test it and gives no verdict.
     if token_id in run.facts.special_ids:
         informative = []
         run.note("This is a special token: the census asks for none, so there is no verdict.")

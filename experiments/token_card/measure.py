@@ -93,7 +93,7 @@ def _metrics(
 ) -> Metrics:
     token_id = word.token.id
     best = [row["max_prob"] for row in verification if row["max_prob"] is not None]
-    # A prompt tells something only where it gets well-known tokens out of this model.
+    # A prompt is informative only where this model predicts well-known tokens from it.
     can_verify = any(
         row["known_said"] >= LEAST_PASS_RATE * row["known_n"] for row in verification if row.get("known_n")
     )

@@ -1,4 +1,4 @@
-"""What the weights say of every token, and what asking for the candidates gave."""
+"""Indicators of every token from the weights, and how the candidates were verified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -73,7 +73,7 @@ def _is_special(run: Run[UndertrainedConfig], audit: VocabularyAudit) -> np.ndar
 
 
 def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, Any]:
-    """The share of tokens the model knows well that it says when asked: without it a verified token means nothing."""
+    """How many well-known tokens the model predicts when prompted for them; if few, a verified token means nothing."""
     tokens = well_known(PROMPTS[0], run.organism, run.pools)
     ids = tokens.ids
     if len(ids) > _MOST_KNOWN:
@@ -93,8 +93,8 @@ def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, An
     informative = n_predicted / len(ids) >= LEAST_PASS_RATE
     if not informative:
         run.note(
-            f"The verification is uninformative for this model: {n_predicted} of {len(ids)} tokens it should know well get "
-            f"a probability of {VERIFIED_BELOW} or more ({tokens.where}), needed: {LEAST_PASS_RATE}"
+            f"The verification is uninformative for this model: {n_predicted} of {len(ids)} tokens it should know well "
+            f"get a probability of {VERIFIED_BELOW} or more ({tokens.where}), needed: {LEAST_PASS_RATE}"
         )
     return {"n": len(ids), "said": n_predicted, "where": tokens.where, "informative": informative}
 

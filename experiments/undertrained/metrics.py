@@ -73,7 +73,7 @@ def summarise(
 def _metrics(
     weights: Weights, verified: Verified, ordinary: np.ndarray, prompted: bool
 ) -> dict[str, float | int | str | None]:
-    """Of indicators and verdicts; counts of verdicts are None where no prompt could be asked."""
+    """Of indicators and verdicts; counts of verdicts are None where no prompt fits the window."""
     ranking, ids = weights.ranking, np.array(verified.ids, dtype=np.int64)
     soft = soft_threshold(ranking[ids[ordinary]], verified.is_verified[ordinary]) if prompted else None
     metrics: dict[str, float | int | str | None] = {

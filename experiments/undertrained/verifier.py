@@ -34,7 +34,7 @@ class Verifier:
                 run.note(f"{task.value} is left out: {needed} tokens, the window holds {model.n_ctx}")
 
     def ask(self, ids: Sequence[int]) -> dict[str, np.ndarray]:
-        """Probabilities [token] and what was said [token step] for every prompt."""
+        """Probabilities [token] and greedy answers [token step] for every prompt."""
         arrays: dict[str, np.ndarray] = {}
         survives = np.zeros(len(ids), dtype=bool)
         for task, question in self.questions.items():

@@ -11,7 +11,7 @@ from harness.runs.config.schema import ExpConfig, RunConfig
 
 
 class Needs(Enum):
-    """What an experiment asks the harness to prepare; only that enters the run id and is checked before computing."""
+    """What an experiment needs the harness to prepare; only that enters the run id and is checked before computing."""
 
     MODEL = "model"
     TOKENIZER = "tokenizer"

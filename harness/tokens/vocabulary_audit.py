@@ -1,4 +1,4 @@
-"""Which kind of token every id is, by decoding it and encoding the text again."""
+"""The vocabulary audit: which kind of token every id is, by decoding it and encoding the text again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class AuditedToken:
     byte: int | None
     """The byte it stands for; None for every other kind."""
     encodes_to: tuple[int, ...]
-    """What its text encodes to; empty where it was not asked (special tokens, bytes, rows without a token)."""
+    """What its text encodes to; empty where it was not encoded (special tokens, bytes, rows without a token)."""
 
     @property
     def byte_type(self) -> ByteType | None:
@@ -112,7 +112,7 @@ class VocabularyAudit:
 
 @runtime_checkable
 class AuditableTokenizer(Protocol):
-    """What an audit asks of a tokenizer (`harness.models.tokenizers.Tokenizer`)."""
+    """What a vocabulary audit needs of a tokenizer (`harness.models.tokenizers.Tokenizer`)."""
 
     @property
     def special_ids(self) -> frozenset[int]:

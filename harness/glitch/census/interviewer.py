@@ -1,4 +1,4 @@
-"""Put one task's question to the model for many tokens, and judge the answers."""
+"""Prompt the model with one task for many tokens, and judge the answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from harness.tokens.prompts import Task, expected_answer
 
 @dataclass(frozen=True)
 class TokenAnswer:
-    """What the model said when asked about one token, judged."""
+    """The model's answer to the prompt about one token, judged."""
 
     token_id: int
     answer_ids: tuple[int, ...]
-    """Ids, up to the end of the line; up to the token itself where repetition says it."""
+    """Up to the end of the line; for repetition up to the token itself where the answer has it."""
     text: str
     judgement: Judgement
 
 
 @dataclass(frozen=True)
 class TaskAnswers:
-    """One task asked about many tokens."""
+    """The answers to one task for many tokens."""
 
     answers: tuple[TokenAnswer, ...]
     """Only of tokens that the task has a right answer for."""
@@ -37,7 +37,7 @@ class TaskAnswers:
 
 
 class Interviewer:
-    """One model, its tokenizer and vocabulary, ready to be asked. `batch_size` None: chosen from memory."""
+    """One model, its tokenizer and vocabulary, ready to be prompted. `batch_size` None: chosen from memory."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Interviewer:
     def has_answer(self, question: Question, token_id: int) -> bool:
         """Whether the task has a right answer for a token: repetition always, the others as `expected_answer` says.
 
-        A spelling that could not be finished in the question's room is not asked for.
+        A spelling longer than the question's `max_new_tokens` is left out.
         """
         if question.task not in (Task.SPELLING, Task.LENGTH):
             return True
@@ -68,9 +68,9 @@ class Interviewer:
         return expected is not None and expected.isprintable() and len(expected.encode()) + 2 <= question.max_new_tokens
 
     def ask(self, question: Question, ids: Sequence[int], observe: Observe | None = None) -> TaskAnswers:
-        """Ask about every id that the task has an answer for, greedily, the id spliced into the prompt.
+        """Decode greedily for every id that the task has an answer for, the id spliced into the prompt.
 
-        `observe` sees what the answers are chosen from; its rows number the ids that are asked.
+        `observe` gets the logits that answers are chosen from; its rows number the ids that are prompted for.
         """
         prompted = [int(i) for i in ids if self.has_answer(question, int(i))]
         prompts = [question.prompt(i, self.tokenizer) for i in prompted]
@@ -84,7 +84,7 @@ class Interviewer:
         return TaskAnswers(judged, answers.n_positions)
 
     def judge(self, task: Task, token_id: int, answer_ids: Sequence[int]) -> TokenAnswer:
-        """Judge the ids that were said about a token."""
+        """Judge the ids that were generated for a token."""
         text = self.vocabulary.decode(answer_ids, self.tokenizer)
         judgement = judge(task, token_id, self.vocabulary.text(token_id), tuple(answer_ids), text)
         return TokenAnswer(token_id, tuple(answer_ids), text, judgement)

@@ -3,10 +3,10 @@
 Version `bounded-1`, on the answer's text up to the end of its first line that is not blank (all of it for a token that
 holds a line end itself):
 
-- Repetition: the token's id was said, or its text without the spaces around it, upper or lower case alike, where no
-  letter or digit goes on at an end of it that is one ("cap" is not said by "capable"). Published tools take any
+- Repetition: the answer has the token's id, or its text without spaces around it, upper or lower case alike, where no
+  letter or digit goes on at an end of it that is one ("capable" is no repetition of "cap"). Published tools take any
   substring, which one letter nearly always is. Text that does not decode, or is white space only, counts by id only. A
-  token that consists of quotation marks or full stops must be said inside the ones that frame the answer.
+  token that consists of quotation marks or full stops must stand inside the ones that frame the answer.
 - Spelling: the letters with hyphens between them, upper or lower case alike, with no letter, digit or hyphen before or
   after.
 - Length: the first number in digits is the right one.
@@ -48,7 +48,7 @@ class Judgement:
 
 
 def judge(task: Task, token_id: int, text: str | None, answer_ids: tuple[int, ...], answer: str) -> Judgement:
-    """Judge the ids `said` and their text `answer` to one task. `text` is the token's own, None where it has none.
+    """Judge `answer_ids` and their text `answer` to one task. `text` is the token's own, None where it has none.
 
     Raises `ValueError` for a task that has no right answer for this text.
     """

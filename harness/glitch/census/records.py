@@ -22,11 +22,11 @@ class TokenRecord:
     name: str
     """Its text with the space that marks the beginning of a word, made visible."""
     answers: Mapping[Task, TokenAnswer]
-    """Only tasks that were asked and have a right answer for this token."""
+    """Only tasks that the model was prompted with and that have a right answer for this token."""
     symptoms: Mapping[Task, Symptom]
     """Of every informative task it failed, in the order of the tasks."""
     glitch: bool | None
-    """Whether it fails an informative task; None where it was asked none."""
+    """Whether it fails an informative task; None where there is no such task for it."""
     token_type: TokenType
     exposures: int | None
 

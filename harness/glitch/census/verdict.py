@@ -49,6 +49,6 @@ class Calibration:
 
 
 def is_glitch(passed: Mapping[Task, bool | None], informative: Iterable[Task]) -> bool | None:
-    """Whether a token fails any informative task it was asked; None where it was asked none."""
+    """Whether a token fails any informative task; None where it was prompted for in none."""
     results = [passed[task] for task in informative if passed.get(task) is not None]
     return None if not results else not all(results)

@@ -1,4 +1,4 @@
-"""What a few answers say of every token: a Gaussian process on how closely a token failed or passed.
+"""P(glitch) of every token from a few answers: a Gaussian process on how closely a token failed or passed.
 
 A verdict is one bit; the answer it was read from says more, by how much the token led or trailed. The process learns
 that margin, and P(glitch) is its chance to lie below zero. Its kernel has one length for each group of features, and
@@ -15,14 +15,14 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import ndtr
 
-# Far from zero a margin says no more than which side it lies on, and would only stretch the scale (logits).
+# Margins are clipped (in logits): far from zero only their sign is informative, and outliers would set the scale.
 _LOWEST, _HIGHEST = -2.0, 4.0
 # A verdict whose answer gives no margin, or one of the other side (it failed another task): one logit to its side.
 _ONE_SIDE = 1.0
-# A process costs the cube of the answers it learns from; beyond this many they add little to what is near.
+# Fitting takes time cubic in the number of answers; beyond this many, more of them add little.
 _MOST_ANSWERS = 1000
 _MOST_FOR_SCALES = 400
-# Lengths are learnt anew whenever there are this many times more answers.
+# Lengths are fitted again whenever there are this many times more answers.
 _GROWTH = 1.05
 _CHUNK = 4096
 _STEPS = 15
@@ -43,7 +43,7 @@ def targets(
 
 @dataclass(eq=False)
 class MarginProcess:
-    """A Gaussian process that is told more and more answers. `groups`: columns of the features that share a length."""
+    """A Gaussian process fitted again as answers come in. `groups`: columns of the features that share a length."""
 
     groups: Sequence[Int[np.ndarray, " _"]]
     seed: int
@@ -83,8 +83,8 @@ class MarginProcess:
         return found
 
     def _kept(self, doubt: Float[np.ndarray, " queried"]) -> Int[np.ndarray, " kept"]:
-        """All answers, or half of them at random and half in most doubt: chosen by what was believed, not by verdict,
-        which would shift what is learnt."""
+        """All answers, or half of them at random and half in most doubt: chosen by the earlier estimate and not by
+        verdict, which would bias what is learnt."""
         order = np.random.default_rng([self.seed, 7]).permutation(len(doubt))
         if len(order) <= _MOST_ANSWERS:
             return np.arange(len(order))

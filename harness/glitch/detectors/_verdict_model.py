@@ -13,8 +13,8 @@ _CHUNK = 4096
 
 @dataclass(frozen=True)
 class VerdictModel:
-    """A logistic regression, which follows slopes and knows no corners, and extremely randomised trees, the other way
-    round. Both reach further from few glitch tokens than a process does, which keeps to what lies near."""
+    """A logistic regression (linear effects, no interactions) and extremely randomised trees (the reverse). From few
+    glitch tokens both generalise further than the Gaussian process, which predicts well near known answers only."""
 
     n_trees: int
     seed: int

@@ -2,7 +2,7 @@
 
 Source: Wu et al. 2024, arXiv 2410.15052, section "Method"; public code wooozihui/GlitchMiner @77cf15b, miner.py. As
 there, a token's verdict is the miner's own: the likeliest next token of its prompt is not the token. One pass gives
-entropy and verdict, so a token costs one query whatever a verdict of the census costs; the pass behind each gradient
+entropy and verdict, so a token costs one query whatever a verdict of the census costs; the pass for each gradient
 costs one more, which the published counts of queries leave out. No confirmation by other prompts (the code's "strict"
 mode costs three times as much).
 """
@@ -27,7 +27,7 @@ class GlitchMiner(Detector):
     is_random = False
 
     batch_size: Count = 8
-    """Tokens asked in one iteration. Code: 8."""
+    """Tokens tested in one iteration. Code: 8."""
     k: int = 32
     """Neighbours a batch is chosen from. Code: 32."""
 

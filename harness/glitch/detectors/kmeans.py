@@ -25,7 +25,7 @@ class KMeansCentroids(Detector):
     n_clusters: Count = 100
     """The posts' own number is unknown, and so is that of the baseline in GlitchHunter's paper."""
     per_cluster: Whole = 1
-    """Tokens nearest to each centroid that are asked before the rest. The posts looked at a handful by eye."""
+    """Tokens nearest to each centroid that are queried before the rest. The posts looked at a handful by eye."""
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""

@@ -9,7 +9,7 @@ from harness.glitch.detectors.oracle import MemoOracle
 
 
 class LiveOracle(MemoOracle):
-    """Asks the model: a token fails if it fails any of `questions` that has a right answer for it.
+    """Prompts the model: a token fails if it fails any of `questions` that has a right answer for it.
 
     A token that none of them has an answer for passes. `budget` counts queries, one for each token and question.
     """

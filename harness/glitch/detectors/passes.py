@@ -72,7 +72,7 @@ class ModelPasses:
             raise RunFailed("no verdict includes an answer to repetition: there are no margins")
         observe, found = _observed_margins(torch.tensor(list(ids), dtype=torch.long), self._repetition.max_new_tokens)
         answers = self._interviewer.ask(self._repetition, ids, observe).answers
-        # Prompts of a batch go on together: what is observed behind an answer's end is not part of it.
+        # Prompts of a batch are decoded together: what is observed after an answer's end is not part of it.
         return np.array([row[: len(answer.answer_ids)].max() for row, answer in zip(found, answers, strict=True)])
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:

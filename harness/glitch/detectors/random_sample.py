@@ -1,4 +1,4 @@
-"""The floor: ask about tokens drawn at random."""
+"""The baseline: query tokens drawn at random."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """Rule-based random sampling: a random half of the vocabulary without the frequent words is reported.
 
-Source: the baseline of Zhang et al. 2024 (GlitchProber, arXiv 2408.04905, section 5). The paper asks the model nothing;
-here the budget, which every detector gets, buys verdicts on reported tokens, and those that pass are taken back.
+Source: the baseline of Zhang et al. 2024 (GlitchProber, arXiv 2408.04905, section 5). It queries nothing there;
+here the budget, which every detector gets, is spent on verdicts on reported tokens, and those that pass are taken back.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a detector may know of a model: its rows, its tokenizer, and passes it pays for. Nothing of training."""
+"""What a detector may know of a model: its rows, its tokenizer, and passes, which cost queries. Nothing of training."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from harness.models.vocab_facts import VocabFacts
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """What one pass over a prompt that asks for each token said: the next-token distribution at its end."""
+    """The next-token distribution at the end of a prompt for each token, summed up."""
 
     entropy: Float[np.ndarray, " token"]
     """Nats."""
     predicts_token: Bool[np.ndarray, " token"]
-    """Whether the token asked for is the likeliest."""
+    """Whether the prompt's own token is the likeliest."""
     n_positions: int
     """Token positions that went through the model."""
 
@@ -62,12 +62,12 @@ class Passes(Protocol):
 
     @property
     def can_read_margins(self) -> bool:
-        """Whether a verdict includes the answer to repetition, from which margins are read at no further price."""
+        """Whether a verdict includes the answer to repetition, from which margins are read at no further cost."""
         ...
 
     def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
-        """Of tokens whose verdict was bought: by how many logits the token led all others at the moment of its answer
-        to repetition where it came closest to being said. Below zero: it never was the likeliest."""
+        """Of queried tokens: the token's logit minus the largest other one, at the position of its answer to repetition
+        where that is largest. Below zero: it never was the likeliest."""
         ...
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
@@ -130,7 +130,7 @@ def make_view(
     passes: Passes | None = None,
     queries_per_token: int = 1,
 ) -> ModelView:
-    """A view that carries nothing of `facts` but what the tokenizer says: the training counts stay behind.
+    """A view that carries nothing of `facts` but what the tokenizer says: the training counts are left out.
 
     Raises `RunFailed` for rows that are not finite or all the same.
     """

@@ -17,7 +17,7 @@ class TargetProbabilities:
 
     probability: Float[np.ndarray, "token step"]
     answer_ids: tuple[tuple[int, ...], ...]
-    """What was said greedily instead or as well."""
+    """The greedy answers, with or without the token."""
     n_positions: int
     """Token positions that went through the model."""
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: what they were asked differently, and what came out differently."""
+"""Two runs side by side: which requested values differ, and which measured ones."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What runs were asked to do, and in what they differ: the grouping behind sweeps and comparisons."""
+"""The settings that runs were requested with, and runs grouped by them, for sweeps and comparisons."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.runs.results.stored_run import StoredRun
 
-# Keys that never change an answer, or are told apart in another way (the model by its weights).
+# Keys that never change a result, or are compared in another way (the model by its weights).
 _NOT_COMPARED = ("results_dir", "tracker", "cache", "sweep_id", "force", "reference", "model.name", "model.revision",
               "model.device", "model.device_map", "model.trust_remote_code")  # fmt: skip
 
@@ -23,7 +23,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def requested(run: StoredRun) -> dict[str, Any]:
-    """Every config key that can change the answer, dotted."""
+    """Every config key that can change the result, dotted."""
     return {
         key: value
         for key, value in flat(run.config).items()
@@ -32,7 +32,7 @@ def requested(run: StoredRun) -> dict[str, Any]:
 
 
 def model_key(run: StoredRun) -> str:
-    """Which weights a run used, wherever they lay."""
+    """Which weights a run used, regardless of their path."""
     model = run.manifest.get("model") or {}
     return str(model.get("weights_sha256") or f"{model.get('name', '')}@{model.get('revision', '')}")
 
@@ -53,7 +53,7 @@ class Setting:
     model: str
     pools: str
     other: str
-    """What else tells this setting from the others, e.g. `exp.seq_len=50`; mostly empty."""
+    """What else distinguishes this setting from the others, e.g. `exp.seq_len=50`; mostly empty."""
     runs: tuple[StoredRun, ...]
 
     @property
@@ -68,7 +68,7 @@ class Setting:
 
 
 def group_by_setting(runs: Sequence[StoredRun]) -> list[Setting]:
-    """Runs grouped by all they were asked but the seed, in a stable order."""
+    """Runs grouped by every requested value but the seed, in a stable order."""
     groups: dict[str, list[StoredRun]] = {}
     for run in runs:
         key = {name: value for name, value in requested(run).items() if name != "seed"}

@@ -16,7 +16,7 @@ class TaskFamily(Enum):
 
 
 class Task(Enum):
-    """One question asked of a token."""
+    """The prompt of one task, with slots for the token."""
 
     REPETITION = "repetition"
     SPELLING = "spelling"
@@ -76,7 +76,7 @@ class PromptTemplate:
 
 @dataclass(frozen=True)
 class _Shots:
-    """Magikarp's way to write a prompt: a preamble and n solved examples of the very token that is asked for."""
+    """Magikarp's way to write a prompt: a preamble and n solved examples of the same token that is prompted for."""
 
     preamble: str
     question: str

@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ClusterTest:
-    """What the sample of one community said."""
+    """The result of testing the sample of one community."""
 
     size: int
     plan: SamplePlan
     known: int
     """Tokens of the sample whose verdict was known before."""
     queried: int
-    """Tokens of the sample that were asked for this test."""
+    """Tokens of the sample that were queried for this test."""
     hits: int
     """Glitch tokens among both."""
     is_kept: bool
@@ -81,7 +81,7 @@ class Hunt:
     found: tuple[int, ...]
     """Glitch tokens, in the order they were found."""
     n_rest: int
-    """Tokens left at the end that had not been asked before."""
+    """Tokens left at the end that had not been queried before."""
     rest_hits: int
     """Glitch tokens among those."""
     is_complete: bool
@@ -165,7 +165,7 @@ def build_graph(
 
 @dataclass
 class _OpenTest:
-    """A test in progress: the verdicts of its sample so far, and the tokens still to be asked."""
+    """A test in progress: the verdicts of its sample so far, and the tokens still to be queried."""
 
     plan: SamplePlan
     size: int
@@ -176,7 +176,7 @@ class _OpenTest:
 
     @property
     def n_to_query(self) -> int:
-        """How many more tokens are asked for certain, whatever they answer; 0 once the verdict is."""
+        """How many more tokens must be queried whatever their verdicts; 0 once the test is decided."""
         if not self.plan.stops_early:
             return 0 if self.hits else len(self.open_ids)
         missing = self.plan.hits_needed - self.hits
@@ -197,7 +197,7 @@ def _test_communities(
     settings: GlitchHunterSettings,
     seed: int,
 ) -> Iteration:
-    """Test every community; all of them ask together, round by round, so that a model answers in large batches."""
+    """Test every community; their queries are put together round by round, so that a model answers in large batches."""
     members = graph.communities.members()
     rng = np.random.default_rng([seed, number])
     n_queries = oracle.n_queries
