@@ -86,7 +86,7 @@ def _ask_hub(name: str, revision: str | None) -> str:
         return cached
     if commit is None:
         raise _rejected(config, "the hub names no commit for it")
-    # A gated model answers questions about itself; only its files are refused.
+    # For a gated model the hub gives the commit and refuses only files: downloading one shows whether it may be used.
     _download_config(ModelConfig(name=config.name, revision=commit))
     return commit
 

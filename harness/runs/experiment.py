@@ -57,5 +57,5 @@ class Experiment(Generic[ExpConfig]):
     check: Callable[[CheckContext[ExpConfig]], None] = _no_check
     """Refuse (raise `Rejected`) what cannot work before any weights are loaded."""
     inputs: Callable[[RunConfig[ExpConfig], ModelIdentity | None], Mapping[str, str]] = _no_inputs
-    """Fingerprints of what the answer depends on beside config and model (a data set's bytes, another run): part of the
+    """Fingerprints of what the answer depends on besides config and model (a data set, another run): part of the
     run id. Raises `Rejected` for what is not there."""

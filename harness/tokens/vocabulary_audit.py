@@ -190,11 +190,11 @@ def _category(trip: _RoundTrip) -> Category:
 
 def _round_trips(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> list[_RoundTrip]:
     if not _marks_the_start(tokenizer):
-        return _trips_behind(tokenizer, ids, "")
-    trips = {trip.id: trip for trip in _trips_behind(tokenizer, ids, _PREFIXES[0])}
+        return _trips_after(tokenizer, ids, "")
+    trips = {trip.id: trip for trip in _trips_after(tokenizer, ids, _PREFIXES[0])}
     for prefix in _PREFIXES[1:]:
         lost = [i for i in ids if not trips[i].survives]
-        trips |= {trip.id: trip for trip in _trips_behind(tokenizer, lost, prefix) if trip.survives}
+        trips |= {trip.id: trip for trip in _trips_after(tokenizer, lost, prefix) if trip.survives}
     return [trips[i] for i in ids]
 
 
@@ -204,7 +204,7 @@ def _marks_the_start(tokenizer: AuditableTokenizer) -> bool:
     return bool(first) and tokenizer.token_text(first[0]).startswith(_SPACE_MARKS)
 
 
-def _trips_behind(tokenizer: AuditableTokenizer, ids: Sequence[int], prefix: str) -> list[_RoundTrip]:
+def _trips_after(tokenizer: AuditableTokenizer, ids: Sequence[int], prefix: str) -> list[_RoundTrip]:
     before = tokenizer.encode_batch([prefix])[0] if prefix else []
     decoded = tokenizer.decode_batch([[*before, i] for i in ids])
     # A fragment can swallow the prefix: its text then starts with something else, and is kept whole.

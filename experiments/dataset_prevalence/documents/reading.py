@@ -221,7 +221,7 @@ def _hub(source: HubName, field: str | None) -> Iterator[Placed]:
             yield _record(_plain_row(row), field, place), place
     except HarnessError:
         raise
-    except Exception as error:  # whatever a loader or a dead line makes of it
+    except Exception as error:  # loaders and lost connections raise errors of many classes
         text = " ".join(str(error).split())[:200]
         raise BadDocument(f"{name}: the hub's data set cannot be read ({type(error).__name__}: {text})") from error
 

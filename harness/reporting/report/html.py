@@ -93,7 +93,7 @@ def render_report(run: StoredRun, display: Display, summary: str) -> str:
         facts=_facts(run),
         config=_config_text(run),
     )
-    # Whatever slipped through as half a character becomes an escape, never an unwritable page.
+    # A lone surrogate left in the text becomes an escape, since it could not be written as UTF-8.
     return page.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 

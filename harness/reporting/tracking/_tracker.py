@@ -46,7 +46,7 @@ class BoundedTracker:
         def work() -> None:
             try:
                 self._tracker.log_run(run, display)
-            # Everything, SystemExit too: a tracker's end must not be the run's.
+            # Everything, SystemExit too: a failing tracker must not end the run.
             except BaseException as error:
                 problem.append(f"{type(error).__name__}: {error}")
                 log.debug("%s failed", self._name, exc_info=True)

@@ -96,7 +96,7 @@ def has_key() -> bool:
     if settings.api_key or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     server = urlparse(settings.base_url).netloc
-    # The cloud has moved and takes the entries of its old name.
+    # The cloud's host was renamed; netrc entries of the old name still count.
     hosts = (server, "api.wandb.ai") if server.endswith(_CLOUD) else (server,)
     named = os.environ.get("NETRC")
     for path in (named,) if named else ("~/.netrc", "~/_netrc"):

@@ -110,8 +110,7 @@ _MAGIKARP = "Land & Bartolo 2024, arXiv 2405.05417; cohere-ai/magikarp, fishing.
 _GLITCHMINER = "Wu et al. 2024, arXiv 2410.15052; wooozihui/GlitchMiner @77cf15b"
 _GLITCHCLEANER = "Fan et al., GlitchCleaner (AAAI-26), Table 1"
 
-# GlitchMiner only speaks through a chat template. Without one, user text and prefill stand on two lines (our
-# rendering).
+# GlitchMiner only uses a chat template. Without one, we put user text and prefill on two lines.
 _MINER_USER = 'Please repeat the string: "«{token}»"'
 _MINER_PREFILL = ' Sure, the string is: "«'
 

@@ -154,8 +154,8 @@ def build_graph(
     k = settings.k if is_first else min(settings.k, n - 1)
     if not is_first and (n < 3 or not (rows != rows[0]).any()):
         ids = np.tile(np.arange(n), (n, 1))[:, :0]
-        nobody = Neighbours(ids, np.empty((n, 0), dtype=np.float32), settings.metric)
-        return HuntGraph(rows, nobody, Communities(np.zeros(n, dtype=np.int64), 0.0, 0.0), 0)
+        no_neighbours = Neighbours(ids, np.empty((n, 0), dtype=np.float32), settings.metric)
+        return HuntGraph(rows, no_neighbours, Communities(np.zeros(n, dtype=np.int64), 0.0, 0.0), 0)
     reduced = principal_components(rows, settings.n_components) if settings.n_components else rows
     neighbours = nearest_neighbours(reduced, k, settings.metric)
     graph = fuzzy_graph(neighbours)
