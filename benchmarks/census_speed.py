@@ -118,7 +118,7 @@ def gpt2_shape(dtype: str, n_tokens: int, n_single: int, rounds: int) -> dict[st
 
 def pocket(n_single: int, rounds: int) -> dict[str, Any]:
     """The repetition question about every token of the embedded model, verdicts compared."""
-    from harness.glitch.census.asking import Interviewer
+    from harness.glitch.census.interviewer import Interviewer
     from harness.glitch.census.questions import census_questions
     from harness.glitch.census.vocabulary import CensusVocabulary
     from harness.models.facts import load_facts

@@ -1,4 +1,4 @@
-"""The command line: what is asked for, one run or a sweep, and the last lines a person sees."""
+"""The command line: one run or a sweep, and the last lines a person sees."""
 
 import os
 import textwrap
@@ -53,7 +53,7 @@ exit codes: 0 done, 1 failed while computing, 2 refused before computing, 3 a ga
 
 
 def run_command(argv: Sequence[str]) -> int:
-    """Do what `argv` asks; returns the exit code. Every refusal is one line on stderr."""
+    """Do what `argv` requests; returns the exit code. Every refusal is one line on stderr."""
     console.configure_logging()
     try:
         command = _parse(argv)

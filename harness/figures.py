@@ -11,7 +11,7 @@ from harness.reporting.figures.paper import draw_paper
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw what `argv` asks for; returns the exit code: 0 drawn, 2 nothing to draw or a wrong argument."""
+    """Draw what `argv` requests; returns the exit code: 0 drawn, 2 nothing to draw or a wrong argument."""
     console.configure_logging()
     parser = Arguments(
         prog="python -m harness.figures",

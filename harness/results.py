@@ -41,17 +41,17 @@ def _list(words: Sequence[str]) -> None:
     parser.add_argument("--experiment", metavar="NAME", help="only runs of this experiment")
     parser.add_argument("--status", choices=_STATUSES, help="only runs that got this far")
     _add_formats(parser, csv=True)
-    asked = parser.parse_args(words)
-    rows = listing.list_runs(asked.results_dir, asked.experiment, asked.status)
-    if asked.json:
+    arguments = parser.parse_args(words)
+    rows = listing.list_runs(arguments.results_dir, arguments.experiment, arguments.status)
+    if arguments.json:
         console.show(listing.as_json(rows))
-    elif asked.csv:
+    elif arguments.csv:
         console.show(listing.as_csv(rows))
     elif not rows:
-        raise Rejected(f"no runs below {asked.results_dir}")
+        raise Rejected(f"no runs below {arguments.results_dir}")
     else:
         console.show(listing.as_table(rows))
-        console.show(f"{len(rows)} run{'s' * (len(rows) != 1)} below {asked.results_dir.resolve()}")
+        console.show(f"{len(rows)} run{'s' * (len(rows) != 1)} below {arguments.results_dir.resolve()}")
 
 
 def _compare(words: Sequence[str]) -> None:
@@ -65,9 +65,9 @@ def _compare(words: Sequence[str]) -> None:
         "--results-dir", default="results", type=Path, metavar="DIR", help="where run ids are looked up"
     )
     _add_formats(parser, csv=False)
-    asked = parser.parse_args(words)
-    found = compare.compare(*(compare.find_run(name, asked.results_dir) for name in (asked.A, asked.B)))
-    if asked.json:
+    arguments = parser.parse_args(words)
+    found = compare.compare(*(compare.find_run(name, arguments.results_dir) for name in (arguments.A, arguments.B)))
+    if arguments.json:
         console.show(compare.as_json(found))
         return
     names = [run.run_id for run in (found.a, found.b)]
@@ -76,8 +76,8 @@ def _compare(words: Sequence[str]) -> None:
     for run in (found.a, found.b):
         if run.status != "complete":
             console.warn(f"{run.run_id} is {run.status}: its numbers may be missing")
-    if found.asked:
-        console.table(["asked", *names], compare.asked_rows(found))
+    if found.requested:
+        console.table(["asked", *names], compare.requested_rows(found))
     else:
         console.show(f"{names[0]} and {names[1]} were asked the same.")
     if found.measured:

@@ -1,4 +1,4 @@
-"""What audit writes into arrays.safetensors."""
+"""What exp=audit writes into arrays.safetensors."""
 
 from harness.runs.arrays import ArraySpec
 

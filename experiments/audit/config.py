@@ -1,11 +1,11 @@
-"""What exp=audit is asked, and what it refuses."""
+"""The parameters of exp=audit, and what it refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from experiments.audit.constituent_runs import census_config, undertrained_config
 from experiments.audit.other import find_other
-from experiments.audit.parts import census_config, undertrained_config
 from harness.constraints import must_be
 from harness.errors import FieldRejected
 from harness.models.identity import ModelIdentity
@@ -22,7 +22,7 @@ class AuditConfig:
     max_glitch_rate: Annotated[float, must_be("a share from 0 to 1", lambda rate: 0 <= rate <= 1)] | None = None
     """The gate: the largest share of glitch tokens among those tested; default: no gate."""
     compare_to: str | None = None
-    """Another revision: a hub name, a folder of weights, or the folder of a finished audit or census."""
+    """Another revision: a hub name, a folder of weights, or the folder of a finished run of exp=audit or exp=census."""
     compare_revision: str | None = None
     """Branch, tag or commit of `compare_to` on the hub."""
     n_tokens: int | None = None

@@ -1,4 +1,4 @@
-"""Pictures of one audit run, from its stored files."""
+"""Pictures of one run of exp=audit, from its stored files."""
 
 import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.audit.config import AuditConfig
-from experiments.audit.parts import census_config, undertrained_config
+from experiments.audit.constituent_runs import census_config, undertrained_config
 from experiments.audit.revisions import Change, compare
 from harness.measure.intervals import wilson
 from harness.models.tokenizers import Tokenizer
@@ -36,7 +36,7 @@ class Reason(Enum):
 class Findings:
     """What is known of every token, before reasons are drawn from it."""
 
-    audit: VocabularyAudit
+    vocabulary_audit: VocabularyAudit
     undertrained: StoredRun
     census: StoredRun
     change: Change | None
@@ -56,7 +56,7 @@ class Findings:
 def measure(run: Run[AuditConfig]) -> Outcome:
     """The parts, the list, the gate."""
     with run.timer("vocabulary"):
-        audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
+        vocabulary_audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
     with run.timer("undertrained"):
         undertrained = execute(undertrained_config(run.config))
     with run.timer("census"):
@@ -64,7 +64,7 @@ def measure(run: Run[AuditConfig]) -> Outcome:
     for part in (undertrained, census):
         for note in part.notes:
             run.note(f"{part.experiment}: {note}")
-    findings = Findings(audit, undertrained, census, compare(run, census))
+    findings = Findings(vocabulary_audit, undertrained, census, compare(run, census))
     rows = _rows(run, findings)
     run.records.append(rows)
     metrics = _metrics(findings, rows)
@@ -78,14 +78,14 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
     rank = np.empty(len(ranking), dtype=np.int64)
     rank[np.argsort(ranking, kind="stable")] = np.arange(1, len(ranking) + 1)
     verified = _by_id(findings.undertrained)
-    asked = _by_id(findings.census)
+    answered = _by_id(findings.census)
     low = {row["id"] for rows in findings.undertrained.details["low"].values() for row in rows if row["below"]}
     counts = run.facts.exposures.total if run.facts.exposures is not None else None
     tasks = findings.census.details["informative"]
-    reachable = _reachable_ids(findings.audit, run.tokenizer)
+    reachable = _reachable_ids(findings.vocabulary_audit, run.tokenizer)
     rows = []
-    for token in findings.audit.tokens:
-        weights, census = verified.get(token.id, {}), asked.get(token.id, {})
+    for token in findings.vocabulary_audit.tokens:
+        weights, census = verified.get(token.id, {}), answered.get(token.id, {})
         row: dict[str, Any] = {
             "item": str(token.id),
             "id": token.id,
@@ -109,12 +109,12 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
     return rows
 
 
-def _reachable_ids(audit: VocabularyAudit, tokenizer: Tokenizer) -> set[int]:
+def _reachable_ids(vocabulary_audit: VocabularyAudit, tokenizer: Tokenizer) -> set[int]:
     """Ids that their text encodes to: ordinary tokens, and single bytes that are characters."""
-    in_bytes = list(audit.of(Category.BYTE))
+    in_bytes = list(vocabulary_audit.of(Category.BYTE))
     encoded = tokenizer.encode_batch([token.text for token in in_bytes])
     bytes_found = {token.id for token, ids in zip(in_bytes, encoded, strict=True) if ids == [token.id]}
-    return bytes_found | {token.id for token in audit.of(Category.OK)}
+    return bytes_found | {token.id for token in vocabulary_audit.of(Category.OK)}
 
 
 def _by_id(stored: StoredRun) -> dict[int, dict[str, Any]]:
@@ -150,7 +150,7 @@ def _changed(token_id: int, change: Change | None) -> dict[str, Any]:
 
 
 def _metrics(findings: Findings, rows: list[dict[str, Any]]) -> Metrics:
-    counts, weights, census = findings.audit.counts, findings.undertrained.metrics, findings.census.metrics
+    counts, weights, census = findings.vocabulary_audit.counts, findings.undertrained.metrics, findings.census.metrics
     reachable = [row for row in rows if row["is_reachable"] and row["glitch"] is not None]
     metrics: Metrics = {
         "ids": len(rows),
@@ -177,7 +177,7 @@ def _metrics(findings: Findings, rows: list[dict[str, Any]]) -> Metrics:
 
 
 def _gate(run: Run[AuditConfig], metrics: Metrics) -> dict[str, Any]:
-    """What the gate says: `passed` 1, 0, or None where none was asked for."""
+    """The gate's result: `passed` 1, 0, or None where no gate was requested."""
     most, rate = run.exp.max_glitch_rate, metrics["glitch_rate"]
     if most is None:
         return {"passed": None, "sentence": "no gate was asked for (exp.max_glitch_rate)"}
@@ -196,7 +196,7 @@ def _gate(run: Run[AuditConfig], metrics: Metrics) -> dict[str, Any]:
 
 
 def _arrays(findings: Findings) -> dict[str, np.ndarray]:
-    n = len(findings.audit.tokens)
+    n = len(findings.vocabulary_audit.tokens)
     glitch = np.full(n, -1, dtype=np.int8)
     if "ids" in findings.census.arrays:
         glitch[findings.census.arrays["ids"]] = findings.census.arrays["glitch"]

@@ -1,4 +1,4 @@
-"""The other revision an audit is compared with: a finished run, or a model."""
+"""The other revision that a run of exp=audit is compared with: a finished run, or a model."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

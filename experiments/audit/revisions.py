@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.audit.config import AuditConfig
+from experiments.audit.constituent_runs import census_config
 from experiments.audit.other import KEY, find_other
-from experiments.audit.parts import census_config
 from harness.errors import FieldRejected
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson
@@ -17,7 +17,7 @@ from harness.runs.results.stored_run import StoredRun
 
 @dataclass(frozen=True)
 class Change:
-    """What became of the tokens that both revisions were asked about."""
+    """What became of the tokens that both revisions were tested on."""
 
     name: str
     tasks: tuple[str, ...]
@@ -107,7 +107,7 @@ def compare(run: Run[AuditConfig], census: StoredRun) -> Change | None:
 
 
 def _verdicts(stored: StoredRun, tasks: Sequence[str]) -> dict[tuple[int, str], bool]:
-    """Whether a token fails one of `tasks`, by id and text; of every token that was asked one of them."""
+    """Whether a token fails one of `tasks`, by id and text; of every token that was tested in one of them."""
     found = {}
     for row in stored.records.to_dict("records"):
         passed = [row.get(f"{task}/passed") for task in tasks]

@@ -1,4 +1,4 @@
-"""Tables of one audit run, from its stored files."""
+"""Tables of one run of exp=audit, from its stored files."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What exp=census is asked, and what it refuses."""
+"""The parameters of exp=census, and what it refuses."""
 
 from dataclasses import dataclass
 

@@ -22,12 +22,12 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     rows = [HeadlineRow("glitch tokens", {"tokens": verdict, "share": rate("glitch_rate")})]
     for name in tasks(run):
         informative = metrics.get(f"{name}/informative")
-        asked = metrics.get(f"{name}/asked") or 0
+        n_prompted = metrics.get(f"{name}/asked") or 0
         rows.append(
             HeadlineRow(
                 f"pass {name}",
                 {
-                    "tokens": f"{metrics.get(f'{name}/passed')} of {asked}" if asked else "not asked",
+                    "tokens": f"{metrics.get(f'{name}/passed')} of {n_prompted}" if n_prompted else "not asked",
                     "share": rate(f"{name}/pass_rate"),
                     "on well-known": number(metrics.get(f"{name}/calibration_pass_rate"))
                     + ("" if informative else " uninformative"),

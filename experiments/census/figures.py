@@ -51,7 +51,7 @@ def draw_exposures(run: StoredRun) -> MatplotlibFigure | None:
         kept = [row for row in rows if row["planted"] is planted]
         if not kept:
             continue
-        # The mean of the range's counts; a range of zeros has its place left of one.
+        # At the mean of the range's counts; zero exposures are drawn left of one on the logarithmic axis.
         x = [max(float(row["mean"]), NEVER_SHOWN) * (1.06 if planted else 1 / 1.06) for row in kept]
         found = [wilson(row["glitch"], row["n"]) for row in kept]
         means, lengths = [rate.mean for rate in found], error_lengths((r.mean, r.low, r.high) for r in found)

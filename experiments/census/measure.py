@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from experiments.census.config import CensusConfig
-from harness.glitch.census.asking import Interviewer, TokenAnswer
 from harness.glitch.census.calibration import summarise, well_known
+from harness.glitch.census.interviewer import Interviewer, TokenAnswer
 from harness.glitch.census.matching import RULE_VERSION
 from harness.glitch.census.questions import Question, census_questions
 from harness.glitch.census.records import TokenRecord, make_record
@@ -36,11 +36,11 @@ class CalibratedTask:
 
 @dataclass(frozen=True)
 class Found:
-    """What the tokens answered, in order of id, and the price."""
+    """The answers for every token in order of id, and the cost."""
 
     records: tuple[TokenRecord, ...]
     tasks: tuple[Task, ...]
-    """Those every token was asked."""
+    """Those that every token was tested in."""
     n_positions: int
     n_queries: int
 
@@ -48,7 +48,7 @@ class Found:
 def calibrate_tasks(
     run: Run[CensusConfig], interviewer: Interviewer, questions: Mapping[Task, Question]
 ) -> dict[Task, CalibratedTask]:
-    """Try every task on tokens the model knows well; says in a note what came of it."""
+    """Try every task on tokens the model knows well; a note holds the result."""
     found = {}
     for task, question in questions.items():
         tokens = well_known(task, run.organism, run.pools)
@@ -58,7 +58,7 @@ def calibrate_tasks(
             batch = Batch(f"calibration-{task.value}", tokens.ids, len(tokens.ids))
             with run.timer("calibrate"):
                 (arrays,) = compute_batches(
-                    run, [batch], _asks(interviewer, [question]), _no_rows, f"trying {task.value}"
+                    run, [batch], _answering(interviewer, [question]), _no_rows, f"trying {task.value}"
                 )
             answers = tuple(_answers(interviewer, question, arrays).values())
             result = summarise(task, [answer.judgement.passed for answer in answers], tokens)
@@ -83,18 +83,18 @@ def ask_tokens(
     calibrated: Mapping[Task, CalibratedTask],
     ids: Sequence[int],
 ) -> Found:
-    """Ask the tasks that count (all that fit, where the config says so) about every token."""
+    """Test every token in the tasks that count (all that fit, where the config says so)."""
     informative = [task for task, found in calibrated.items() if found.calibration.is_informative]
     fitting = [task for task, found in calibrated.items() if found.calibration.fits]
     tasks = fitting if run.exp.ask_all else informative
     if not tasks:
         return Found((), (), 0, 0)
-    asked = [questions[task] for task in tasks]
+    used = [questions[task] for task in tasks]
     counts = None if run.facts.exposures is None else run.facts.exposures.total
     records: dict[str, list[TokenRecord]] = {}
 
     def rows(batch: Batch[list[int]], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-        answers = {question.task: _answers(interviewer, question, arrays) for question in asked}
+        answers = {question.task: _answers(interviewer, question, arrays) for question in used}
         records[batch.key] = [
             make_record(
                 token,
@@ -112,7 +112,7 @@ def ask_tokens(
     batches = [Batch(f"tokens-{start:06d}", list(ids[start : start + size])) for start in range(0, len(ids), size)]
     batches = [Batch(batch.key, batch.work, len(batch.work)) for batch in batches]
     with run.timer("ask"):
-        shards = compute_batches(run, batches, _asks(interviewer, asked), rows, "asking about tokens")
+        shards = compute_batches(run, batches, _answering(interviewer, used), rows, "asking about tokens")
     return Found(
         tuple(record for batch in batches for record in records[batch.key]),
         tuple(tasks),
@@ -121,19 +121,19 @@ def ask_tokens(
     )
 
 
-def _asks(interviewer: Interviewer, questions: Sequence[Question]) -> Any:
-    """A `compute` for `compute_batches`: what was said, as ids one after the other with their lengths."""
+def _answering(interviewer: Interviewer, questions: Sequence[Question]) -> Any:
+    """A `compute` for `compute_batches`: the answers' ids, concatenated, with their lengths."""
 
     def compute(batch: Batch[Sequence[int]]) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
         positions = []
         for question in questions:
             found = interviewer.ask(question, batch.work)
-            said = [answer.said for answer in found.answers]
+            answer_ids = [answer.answer_ids for answer in found.answers]
             arrays |= {
                 f"{question.task.value}/ids": np.array([answer.token_id for answer in found.answers], dtype=np.int64),
-                f"{question.task.value}/lengths": np.array([len(ids) for ids in said], dtype=np.int64),
-                f"{question.task.value}/said": np.array([i for ids in said for i in ids], dtype=np.int64),
+                f"{question.task.value}/lengths": np.array([len(ids) for ids in answer_ids], dtype=np.int64),
+                f"{question.task.value}/said": np.array([i for ids in answer_ids for i in ids], dtype=np.int64),
             }
             positions.append(found.n_positions)
         return arrays | {"n_positions": np.array(positions, dtype=np.int64)}
@@ -144,9 +144,9 @@ def _asks(interviewer: Interviewer, questions: Sequence[Question]) -> Any:
 def _answers(interviewer: Interviewer, question: Question, arrays: Mapping[str, np.ndarray]) -> dict[int, TokenAnswer]:
     name = question.task.value
     ends = np.cumsum(arrays[f"{name}/lengths"])
-    said = arrays[f"{name}/said"].tolist()
+    answer_ids = arrays[f"{name}/said"].tolist()
     spans = zip(arrays[f"{name}/ids"].tolist(), (ends - arrays[f"{name}/lengths"]).tolist(), ends.tolist(), strict=True)
-    return {token: interviewer.judge(question.task, token, said[start:end]) for token, start, end in spans}
+    return {token: interviewer.judge(question.task, token, answer_ids[start:end]) for token, start, end in spans}
 
 
 def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ _SHOWN_ANSWER = 60
 
 
 def tasks(run: StoredRun) -> list[str]:
-    """The tasks of the census, in the order they were asked."""
+    """The tasks of the census, in the order they were run."""
     order = ["repetition", "spelling", "length"]
     return sorted(run.details.get("questions", {}), key=lambda name: order.index(name) if name in order else len(order))
 
@@ -50,7 +50,7 @@ def tasks_table(run: StoredRun) -> pd.DataFrame:
 
 
 def glitch_table(run: StoredRun) -> pd.DataFrame | None:
-    """Every glitch token: what it is, how it fails, and what was said instead."""
+    """Every glitch token: what it is, how it fails, and what was answered instead."""
     records = run.records
     if not len(records) or not run.metrics.get("glitch_tokens"):
         return None
@@ -93,7 +93,7 @@ def exposures_table(run: StoredRun) -> pd.DataFrame:
 
 
 def examples_table(run: StoredRun) -> pd.DataFrame:
-    """What was said about a few well-known tokens: whether the model understands the question at all."""
+    """Answers for a few well-known tokens: whether the model understands the question at all."""
     rows = [
         {
             "task": name,

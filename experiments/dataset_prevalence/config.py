@@ -1,4 +1,4 @@
-"""What exp=dataset_prevalence is asked, and what it refuses."""
+"""The parameters of exp=dataset_prevalence, and what it refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

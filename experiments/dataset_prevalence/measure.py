@@ -139,7 +139,7 @@ def _count(run: Run[DatasetPrevalenceConfig], source: Source, place_of: np.ndarr
     total = total_bytes(source) if not isinstance(source, HubName) else run.exp.max_documents or 0
     with run.progress(total, "counting glitch tokens") as advance:
         try:
-            # Reading again what was counted before costs little beside encoding it.
+            # Reading again what was counted before costs little compared with encoding it.
             for _ in islice(stream, totals.n_read):
                 pass
             while chunk := _next_chunk(stream, run.exp.chunk):

@@ -1,4 +1,4 @@
-"""What exp=detectors is asked, and what it refuses."""
+"""The parameters of exp=detectors, and what it refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ _PER_CENT = 100.0
 
 
 def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
-    """Recall of bought verdicts against queries, and where each detector's report ends up."""
+    """Recall among queried tokens against queries, and where each detector's report ends up."""
     if not names(run) or not run.metrics.get("census/glitch_tokens"):
         return None
 
@@ -132,7 +132,7 @@ def draw_roc(run: StoredRun) -> MatplotlibFigure | None:
         return None
 
     indicators = [str(name) for name in run.details.get("indicators", [])]
-    scored = [kind.name for kind in roster.DETECTORS if kind.scores_unasked and kind.name in names(run)]
+    scored = [kind.name for kind in roster.DETECTORS if kind.scores_unqueried and kind.name in names(run)]
     members = {f"indicator/{name}": f"indicator {name}" for name in indicators} | {name: name for name in scored}
     figure = new_figure(TWO_COLUMNS, 2.75)
     grid = figure.subplots(1, len(labels), sharey=True, squeeze=False)[0]

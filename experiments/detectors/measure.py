@@ -11,7 +11,7 @@ from experiments.detectors.config import DetectorsConfig
 from experiments.detectors.metrics import Comparison, Seeds, summarise
 from experiments.detectors.truth import Truth, establish_truth
 from harness.errors import Rejected
-from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import make_question
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.detectors import roster

@@ -83,7 +83,7 @@ class Comparison:
 
     @property
     def full_price(self) -> int:
-        """Queries of asking every token."""
+        """The cost of querying every token."""
         return len(self.ids) * self.price
 
     @property
@@ -180,7 +180,7 @@ def _reported_at(
     queries: int, seeds: Seeds, glitch: Bool[np.ndarray, " token"], asked: Float[np.ndarray, " seed"]
 ) -> list[float | None]:
     """Recall of what each seed would have reported after so many queries: its last report by then, if it made one that
-    needed nothing beyond, else the tokens found by asking."""
+    needed nothing beyond, else the tokens found by queries."""
     found: list[float | None] = []
     for row, counts in enumerate(seeds.counts):
         total = int(counts[0] + counts[2])
@@ -208,7 +208,7 @@ def _curves(
 
 def _over_seeds(name: str, values: Sequence[float | None]) -> Metrics:
     kept = [value for value in values if value is not None]
-    # A mean over the seeds that happen to have a value would flatter: one without makes the mean undefined.
+    # A mean over only those seeds that have a value would be biased upwards, so it is undefined if any has none.
     if not kept or len(kept) < len(values):
         return {name: None, f"{name}/ci_low": None, f"{name}/ci_high": None}
     found = student_t(np.asarray(kept, dtype=np.float64))

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Int
 
 from experiments.detectors.config import DetectorsConfig
 from harness.errors import Rejected
-from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.calibration import calibrate, well_known
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question, census_questions
 from harness.glitch.census.stored import find_census, load_census
 from harness.glitch.detectors.live_oracle import LiveOracle
@@ -36,7 +36,7 @@ class Truth:
     tokens_per_query: float
     source: str
     calibration: dict[str, str]
-    """What trying each task said, where it was tried here."""
+    """The result of trying each task, where it was tried here."""
 
     @property
     def n_glitch(self) -> int:
@@ -115,7 +115,7 @@ def _taken(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
             for task, question in questions.items()
         }
         counting = [questions[task] for task, found in calibrations.items() if found.is_informative]
-        ids = [i for i in interviewer.vocabulary.testable_ids if any(interviewer.can_ask(q, i) for q in counting)]
+        ids = [i for i in interviewer.vocabulary.testable_ids if any(interviewer.has_answer(q, i) for q in counting)]
         glitch, n_positions = _ask_all(run, interviewer, counting, ids)
     return Truth(
         np.asarray(ids, dtype=np.int64),
@@ -135,7 +135,7 @@ def _ask_all(
 
     def compute(batch: Batch[list[int]]) -> Mapping[str, np.ndarray]:
         oracle = LiveOracle(interviewer, questions)
-        verdicts = oracle.ask(batch.work)
+        verdicts = oracle.query(batch.work)
         return {"glitch": np.asarray(verdicts, dtype=np.int8), "n_positions": np.array([oracle.tokens_processed])}
 
     parts = [ids[start : start + _SHARD] for start in range(0, len(ids), _SHARD)]

@@ -1,4 +1,4 @@
-"""What exp=echo_token is asked, and what it refuses."""
+"""The parameters of exp=echo_token, and what it refuses."""
 
 from dataclasses import dataclass
 from typing import Annotated

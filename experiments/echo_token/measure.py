@@ -17,7 +17,7 @@ from harness.measure.intervals import Interval, wilson, wilson_clustered
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.decoding import Choose, decode, likeliest
 from harness.models.answers.sampling import Cutoff, NoRepeatedNgrams, Sampled
-from harness.models.answers.stopping import EndOfLine, LineTable, UntilSaid
+from harness.models.answers.stopping import EndOfLine, LineTable, UntilTarget
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.lookup import find_token
@@ -84,41 +84,41 @@ class _Echoer:
         return int(self.run.exp.n_seeds) if setting.is_sampled else 1
 
     def echo(self, tokens: Sequence[int], setting: Setting) -> list[list[tuple[int, ...]]]:
-        """What the model says for every token, once for each trial."""
+        """The model's answers for every token, one for each trial."""
         n, room = self.n_trials(setting), self.question.max_new_tokens
-        asked = [token for token in tokens for _ in range(n)]
-        prompts = [self.question.prompt(token, self.tokenizer) for token in asked]
-        targets = torch.tensor(asked, dtype=torch.long, device=self.model.device)
-        stop = UntilSaid(targets, EndOfLine(self.table, len(asked)))
-        choose = self._choose(asked, setting, prompts, n)
+        prompted = [token for token in tokens for _ in range(n)]
+        prompts = [self.question.prompt(token, self.tokenizer) for token in prompted]
+        targets = torch.tensor(prompted, dtype=torch.long, device=self.model.device)
+        stop = UntilTarget(targets, EndOfLine(self.table, len(prompted)))
+        choose = self._choose(prompted, setting, prompts, n)
         found = decode(self.model, prompts, room, stop, choose, batch_size=self.run.exp.batch_size).tokens
         return [list(found[start : start + n]) for start in range(0, len(found), n)]
 
-    def _choose(self, asked: Sequence[int], setting: Setting, prompts: Sequence[Sequence[int]], n: int) -> Choose:
+    def _choose(self, prompted: Sequence[int], setting: Setting, prompts: Sequence[Sequence[int]], n: int) -> Choose:
         exp = self.run.exp
         choose: Choose = likeliest
         if setting.is_sampled:
             # The same draws with and without the article's ban: the settings differ in nothing else.
-            seeds = [(self.run.seed, token, number % n) for number, token in enumerate(asked)]
+            seeds = [(self.run.seed, token, number % n) for number, token in enumerate(prompted)]
             choose = Sampled(Cutoff(exp.top_k, exp.top_p, exp.temperature), seeds, exp.max_new_tokens)
         if not exp.no_repeat_ngram:
             return choose
         return NoRepeatedNgrams(choose, exp.no_repeat_ngram, prompts if setting.counts_prompt else [()] * len(prompts))
 
-    def succeeds(self, token: int, said: Sequence[int]) -> bool:
+    def succeeds(self, token: int, answer_ids: Sequence[int]) -> bool:
         """Whether the token came first, or its exact text up to the closing mark."""
-        if said and said[0] == token:
+        if answer_ids and answer_ids[0] == token:
             return True
         text = self.vocabulary.text(token)
-        return text is not None and self.inside(said) == text
+        return text is not None and self.inside(answer_ids) == text
 
-    def inside(self, said: Sequence[int]) -> str:
-        """What was said up to the closing mark."""
-        return self.vocabulary.decode(said, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
+    def inside(self, answer_ids: Sequence[int]) -> str:
+        """The answer's text up to the closing mark."""
+        return self.vocabulary.decode(answer_ids, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
 
 
 def measure(run: Run[EchoTokenConfig]) -> Outcome:
-    """Echo every token of every pool in every setting; a prompt that does not fit the window is said so."""
+    """Echo every token of every pool in every setting; a note names prompts that do not fit the window."""
     with run.answering() as model:
         echoer = _Echoer(run, model)
         tested = _choose_tokens(run)
@@ -159,11 +159,11 @@ def _echo_pool(
         arrays = {}
         room = run.exp.max_new_tokens
         for setting in settings:
-            said = np.full((len(batch.work), echoer.n_trials(setting), room), -1, dtype=np.int64)
+            answer_ids = np.full((len(batch.work), echoer.n_trials(setting), room), -1, dtype=np.int64)
             for row, trials in enumerate(echoer.echo(batch.work, setting)):
                 for trial, ids in enumerate(trials):
-                    said[row, trial, : len(ids)] = ids
-            arrays[setting.name] = said
+                    answer_ids[row, trial, : len(ids)] = ids
+            arrays[setting.name] = answer_ids
         return arrays
 
     def rows(batch: Batch[tuple[int, ...]], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -180,10 +180,10 @@ def _echo_pool(
         shards = compute_batches(run, batches, compute, rows, f"echoing {pool.pool} tokens")
     found = {}
     for setting in settings:
-        said = np.concatenate([shard[setting.name] for shard in shards])
+        answer_ids = np.concatenate([shard[setting.name] for shard in shards])
         hits = [
             [echoer.succeeds(token, _ids(trial)) for trial in trials]
-            for token, trials in zip(pool.ids, said, strict=True)
+            for token, trials in zip(pool.ids, answer_ids, strict=True)
         ]
         found[setting.name] = np.array(hits, dtype=np.int64).sum(axis=1)
     return found
@@ -193,14 +193,14 @@ def _ids(trial: np.ndarray) -> list[int]:
     return [int(i) for i in trial if i >= 0]
 
 
-def _row(echoer: _Echoer, pool: _Tested, token: int, said: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _row(echoer: _Echoer, pool: _Tested, token: int, answer_ids: Mapping[str, np.ndarray]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "item": f"{pool.pool}/{token}",
         "pool": pool.pool,
         "id": token,
         "token": shown(echoer.vocabulary.names[token]),
     }
-    for name, trials in said.items():
+    for name, trials in answer_ids.items():
         answers = [_ids(trial) for trial in trials]
         wrong = Counter(echoer.inside(ids) for ids in answers if not echoer.succeeds(token, ids))
         row[f"{name}/successes"] = len(answers) - sum(wrong.values())

@@ -20,7 +20,7 @@ _ROWS = 200
 
 
 def settings(run: StoredRun) -> list[str]:
-    """The settings that were asked."""
+    """The settings of this run."""
     return [name for name in SETTINGS if name in run.details.get("settings", [])]
 
 
@@ -50,7 +50,7 @@ def success_table(run: StoredRun) -> pd.DataFrame:
 
 
 def tokens_table(run: StoredRun) -> pd.DataFrame:
-    """Every token, its successes, and what was said instead."""
+    """Every token, its successes, and what was answered instead."""
     rows = []
     for record in run.records.head(_ROWS).to_dict("records"):
         row: dict[str, Any] = {"pool": record["pool"], "id": record["id"], "token": record["token"]}

@@ -1,4 +1,4 @@
-"""What exp=glitchhunter is asked, and what it refuses."""
+"""The parameters of exp=glitchhunter, and what it refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ def _each_once(tasks: tuple[Task, ...]) -> bool:
 
 @dataclass(frozen=True)
 class GlitchHunterConfig(GlitchHunterSettings):
-    """Parameters of `exp=glitchhunter`: how the hunt proceeds, whom it asks, what it is compared with."""
+    """Parameters of `exp=glitchhunter`: how the hunt proceeds, where verdicts come from, what it is compared with."""
 
     tasks: Annotated[tuple[Task, ...], must_be("tasks, each once, at least one", _each_once)] = (Task.REPETITION,)
-    """A token fails if it fails any of these. The paper asks for repetition while it hunts."""
+    """A token fails if it fails any of these. The paper uses repetition while it hunts."""
     from_census: bool = False
-    """Take verdicts from the census (all its tasks) instead of asking the model."""
+    """Take verdicts from the census (all its tasks) instead of prompting the model."""
     census: Path | None = None
     """Folder of a finished census; default: the newest of this model below results_dir, if there is one."""
     budget: Count | None = None

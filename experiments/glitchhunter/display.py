@@ -8,7 +8,7 @@ from harness.runs.results.stored_run import StoredRun
 
 
 def headline(run: StoredRun) -> list[HeadlineRow]:
-    """What was found at what price, and what a census says of it."""
+    """What was found at what cost, compared with a census."""
     metrics = run.metrics
     rows = [HeadlineRow("communities of the first graph", {"value": f"{metrics['graph/communities']:,}"})]
     if not metrics.get("informative"):

@@ -122,13 +122,13 @@ def draw_iterations(run: StoredRun) -> MatplotlibFigure | None:
 def _draw_price(axes: Axes, run: StoredRun, iterations: Sequence[dict[str, Any]]) -> None:
     rest = run.details["rest"]
     per_token = max(1, len(run.details["tasks"]))
-    asked = [row["n_queries"] / per_token for row in iterations] + [rest["n_asked"]]
+    queried = [row["n_queries"] / per_token for row in iterations] + [rest["n_asked"]]
     hits = [row["n_hits"] for row in iterations] + [rest["n_hits"]]
-    places = range(len(asked))
+    places = range(len(queried))
     axes.bar(places, hits, color=_GLITCH, label="fail")
-    passed = [a - h for a, h in zip(asked, hits, strict=True)]
+    passed = [a - h for a, h in zip(queried, hits, strict=True)]
     axes.bar(places, passed, bottom=hits, color=_PASSES, label="pass")
-    for place, total, bad in zip(places, asked, hits, strict=True):
+    for place, total, bad in zip(places, queried, hits, strict=True):
         axes.annotate(
             f"{bad:,} of {total:,.0f}", (place, total), xytext=(0, 2), textcoords="offset points", ha="center",
             fontsize=5.5, color=COLOURS[7],
@@ -141,12 +141,12 @@ def _draw_price(axes: Axes, run: StoredRun, iterations: Sequence[dict[str, Any]]
 
 
 def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
-    """Glitch tokens of the census found against tokens asked, beside asking at random and asking without a miss."""
+    """Glitch tokens of the census found against tokens queried; for comparison at random and without a miss."""
     if "census" not in run.arrays or not run.metrics.get("informative"):
         return None
-    asked_at, census, verdict = (run.arrays[name] for name in ("asked_at", "census", "verdict"))
+    queried_at, census, verdict = (run.arrays[name] for name in ("asked_at", "census", "verdict"))
     total, n = int((census == 1).sum()), int((census >= 0).sum())
-    order = np.argsort(asked_at, kind="stable")[int((asked_at < 0).sum()) :]
+    order = np.argsort(queried_at, kind="stable")[int((queried_at < 0).sum()) :]
     if not total or not len(order):
         return None
     hits = np.cumsum((census[order] == 1) & (verdict[order] == 1)) / total

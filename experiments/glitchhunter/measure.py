@@ -1,4 +1,4 @@
-"""One hunt on one model: whom to ask, the hunt itself, what a census says of it, the coordinates of the picture."""
+"""One hunt on one model: the oracle, the hunt itself, its comparison with a census, the coordinates of the picture."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from experiments.glitchhunter.config import GlitchHunterConfig
 from harness.errors import FieldRejected, Rejected
-from harness.glitch.census.asking import Interviewer
 from harness.glitch.census.calibration import calibrate, well_known
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question, census_questions
 from harness.glitch.census.stored import Census, find_census, load_census
 from harness.glitch.census.verdict import Calibration
@@ -37,8 +37,8 @@ _UNINFORMATIVE = (
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Whom the hunt asks, and what is known about that."""
+class VerdictSource:
+    """Where the hunt's verdicts come from, and how informative they are."""
 
     oracle: MemoOracle | None
     """None where no verdict on this model means anything."""
@@ -52,7 +52,7 @@ class Hunted:
 
     ids: tuple[int, ...]
     first_graph: HuntGraph
-    asked: Asked
+    source: VerdictSource
     hunt: Hunt | None
 
 
@@ -64,7 +64,7 @@ def measure(run: Run[GlitchHunterConfig]) -> Outcome:
         interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
         ids = _candidates(run, vocabulary, census)
         rows = model.embedding().float().cpu().numpy()[list(ids)]
-        hunted = _hunt(run, rows, ids, _asked(run, interviewer, census))
+        hunted = _hunt(run, rows, ids, _verdict_source(run, interviewer, census))
     with run.timer("project"):
         graph = hunted.first_graph
         xy = project(graph.reduced, graph.neighbours, run.exp.projection, run.seed)
@@ -98,14 +98,14 @@ def _candidates(run: Run[GlitchHunterConfig], vocabulary: CensusVocabulary, cens
     return known or ids
 
 
-def _asked(run: Run[GlitchHunterConfig], interviewer: Interviewer, census: Census | None) -> Asked:
+def _verdict_source(run: Run[GlitchHunterConfig], interviewer: Interviewer, census: Census | None) -> VerdictSource:
     if run.exp.from_census:
         assert census is not None
         if not census.informative:
-            return Asked(None, (), {})
+            return VerdictSource(None, (), {})
         price = round(census.tokens_per_query)
         oracle = TableOracle(census.glitch, len(census.informative), price, run.exp.budget)
-        return Asked(oracle, census.informative, {})
+        return VerdictSource(oracle, census.informative, {})
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat, run.exp.tasks)
     with run.timer("calibrate"):
         calibrations = {
@@ -116,7 +116,7 @@ def _asked(run: Run[GlitchHunterConfig], interviewer: Interviewer, census: Censu
         run.note(calibration.sentence())
     informative = [task for task, calibration in calibrations.items() if calibration.is_informative]
     live = _live(run, interviewer, [questions[task] for task in informative])
-    return Asked(live, tuple(informative), calibrations)
+    return VerdictSource(live, tuple(informative), calibrations)
 
 
 def _live(run: Run[GlitchHunterConfig], interviewer: Interviewer, questions: Sequence[Question]) -> MemoOracle | None:
@@ -126,14 +126,14 @@ def _live(run: Run[GlitchHunterConfig], interviewer: Interviewer, questions: Seq
 
 
 def _hunt(
-    run: Run[GlitchHunterConfig], rows: Float[np.ndarray, "token d_model"], ids: tuple[int, ...], asked: Asked
+    run: Run[GlitchHunterConfig], rows: Float[np.ndarray, "token d_model"], ids: tuple[int, ...], source: VerdictSource
 ) -> Hunted:
     with run.timer("first_graph"):
         graph = build_graph(rows, run.exp, run.seed)
-    oracle = asked.oracle
+    oracle = source.oracle
     if oracle is None:
         run.note(_UNINFORMATIVE)
-        return Hunted(ids, graph, asked, None)
+        return Hunted(ids, graph, source, None)
     with run.timer("hunt"), run.progress(run.exp.max_iterations, "hunting") as advance:
 
         def record(iteration: Iteration) -> None:
@@ -142,7 +142,7 @@ def _hunt(
 
         found = hunt(rows, ids, oracle, run.exp, run.seed, record, graph)
     _say(run, found, oracle)
-    return Hunted(ids, graph, asked, found)
+    return Hunted(ids, graph, source, found)
 
 
 def _say(run: Run[GlitchHunterConfig], found: Hunt, oracle: MemoOracle) -> None:
@@ -165,7 +165,7 @@ def _rows(iteration: Iteration) -> list[dict[str, Any]]:
             "sample": test.plan.n,
             "hits_needed": test.plan.hits_needed,
             "known": test.known,
-            "asked": test.asked,
+            "asked": test.queried,
             "hits": test.hits,
             "kept": test.is_kept,
         }
@@ -193,8 +193,8 @@ def _outcome(
             "kept_at_base_rate": kept_by_mistake,
             "kept_at_cluster_rate": kept_by_right,
         },
-        "tasks": [task.value for task in hunted.asked.tasks],
-        "calibration": {task.value: item.sentence() for task, item in hunted.asked.calibrations.items()},
+        "tasks": [task.value for task in hunted.source.tasks],
+        "calibration": {task.value: item.sentence() for task, item in hunted.source.calibrations.items()},
         "census": census.run_id if census else None,
         "census_tasks": [task.value for task in census.informative] if census else [],
         "projection": run.exp.projection.chosen(len(hunted.ids)).value,
@@ -221,7 +221,7 @@ def _summary(iteration: Iteration) -> dict[str, Any]:
 
 
 def _hunt_metrics(hunted: Hunted) -> Metrics:
-    graph, found, oracle = hunted.first_graph, hunted.hunt, hunted.asked.oracle
+    graph, found, oracle = hunted.first_graph, hunted.hunt, hunted.source.oracle
     metrics: Metrics = {
         "tokens": len(hunted.ids),
         "graph/edges": graph.n_edges,
@@ -262,8 +262,8 @@ def _against_census(hunted: Hunted, census: Census | None) -> Metrics:
 
 def _arrays(hunted: Hunted, census: Census | None, xy: Float[np.ndarray, "token axis"]) -> dict[str, np.ndarray]:
     ids = np.array(hunted.ids, dtype=np.int64)
-    answers = hunted.asked.oracle.answers if hunted.asked.oracle is not None else {}
-    asked_at = {token: place for place, token in enumerate(answers)}
+    answers = hunted.source.oracle.answers if hunted.source.oracle is not None else {}
+    queried_at = {token: place for place, token in enumerate(answers)}
     last = np.ones(len(ids), dtype=np.int64)
     is_kept = np.full(len(ids), -1, dtype=np.int8)
     iterations = hunted.hunt.iterations if hunted.hunt else ()
@@ -277,7 +277,7 @@ def _arrays(hunted: Hunted, census: Census | None, xy: Float[np.ndarray, "token 
         "community": hunted.first_graph.communities.member_of,
         "is_kept": is_kept,
         "last_iteration": last,
-        "asked_at": np.array([asked_at.get(i, -1) for i in hunted.ids], dtype=np.int64),
+        "asked_at": np.array([queried_at.get(i, -1) for i in hunted.ids], dtype=np.int64),
         "verdict": np.array([int(answers[i]) if i in answers else -1 for i in hunted.ids], dtype=np.int8),
     }
     if census is not None:

@@ -39,15 +39,15 @@ def found_table(run: StoredRun) -> pd.DataFrame | None:
     if not tokens:
         return None
     place = {token: i for i, token in enumerate(run.arrays["ids"].tolist())}
-    asked_at = {token: int(run.arrays["asked_at"][place[token]]) for token in tokens}
-    ids = sorted(tokens, key=lambda token: asked_at[token])
+    queried_at = {token: int(run.arrays["asked_at"][place[token]]) for token in tokens}
+    ids = sorted(tokens, key=lambda token: queried_at[token])
     census = run.arrays.get("census")
     words = {1: "glitch token", 0: "passes", -1: "no verdict"}
     return pd.DataFrame(
         {
             "id": ids,
             "token": [tokens[token] for token in ids],
-            "asked as number": [asked_at[token] + 1 for token in ids],
+            "asked as number": [queried_at[token] + 1 for token in ids],
             "last graph": [int(run.arrays["last_iteration"][place[token]]) for token in ids],
             "census": ["" if census is None else words[int(census[place[token]])] for token in ids],
         }

@@ -15,7 +15,7 @@ from harness.runs.results.grouping import flat
 from harness.runs.results.stored_run import StoredRun
 
 _SEEDS = ("graph_seed", "weights_seed", "order_seed")
-# How a model is examined, which decides nothing of its training; and its seeds, which tell repetitions apart.
+# Keys that do not define a kind of training: how the model is examined, and the seeds of its repetitions.
 _NOT_TRAINING = ("name", "n_held_out", "n_test", "n_lookup", "n_knock_out", "n_top_heads", "first_only_steps",
                  "threads", "checkpoint_every", "probe_every", "n_probe", "replicate", *_SEEDS)  # fmt: skip
 _IN_LABEL = ("graph", "objective", "architecture", "n_layers", "d_model", "n_values", "checkpoint", "pretrained")
@@ -28,7 +28,7 @@ class Variant:
     model: str
     n_values: int
     other: str
-    """What else tells it from another variant of the same model, e.g. `n_steps=4000`; mostly empty."""
+    """What else distinguishes it from another variant of the same model, e.g. `n_steps=4000`; mostly empty."""
 
     @property
     def label(self) -> str:
@@ -102,7 +102,7 @@ def _training(run: StoredRun) -> dict[str, Any]:
 
 
 def _seeds(run: StoredRun) -> tuple[Any, ...]:
-    """What tells a run from its repetitions: the training's seeds as they took effect."""
+    """What distinguishes a run from its repetitions: the training's seeds as they took effect."""
     exp = run.config["exp"]
     if exp.get("checkpoint"):
         return (str(exp["checkpoint"]),)

@@ -36,7 +36,7 @@ class PathStarConfig(PathStarRecipe):
     n_knock_out: Whole = 256
     """Graphs that the model answers without each head in turn; 0: no head is taken out."""
     first_only_steps: Whole = 2000
-    """Steps of a second model that is trained on the first step alone; 0: none is. Only beside teacher forcing."""
+    """Steps of a second model that is trained on the first step alone; 0: none is. Only with teacher forcing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

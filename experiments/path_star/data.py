@@ -122,7 +122,7 @@ def cheat_tests(kind: type[Way]) -> tuple[CheatTest, ...]:
         CheatTest("clever_hans/wrong_first_followed", f"wrong arm given: walks it to its {end}", unread),
         CheatTest("clever_hans/wrong_first_ends_at_goal", f"wrong arm given: ends at the {true_end}", unread),
     ]
-    # The goal has one neighbour only: on an arm is the same as right.
+    # A reversed answer starts next to the goal, which has one neighbour: "on an arm" is the same test as "right".
     return tuple(test for test in found if not (kind.is_reversed and test.metric == "first_step/on_an_arm"))
 
 

@@ -13,7 +13,7 @@ from harness.runs.results.stored_run import StoredRun
 
 
 def headline(run: StoredRun) -> Sequence[HeadlineRow]:
-    """What a run ends with: the whole answer beside chance, and where it goes wrong."""
+    """What a run ends with: the whole answer compared with chance, and where it goes wrong."""
     whole = data.share(run, "exact_match")
     forced = [data.share(run, f"position_{node + 1}/teacher_forced").mean for node in range(len(data.nodes(run)))]
     rest = [value for at, value in enumerate(forced) if at != 1 and value is not None]

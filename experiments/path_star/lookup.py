@@ -157,7 +157,7 @@ def _attention(
     ends = {"parent": torch.from_numpy(places.parent[rows]), "child": torch.from_numpy(places.child[rows])}
 
     def reader(key: Tensor) -> Callable[[Tensor, str], Float[Tensor, "row head node"]]:
-        # An index between two others puts the head last.
+        # A slice between tensor indices moves its axis (the heads) to the end: [row node head].
         return lambda pattern, _: pattern.float().cpu()[row, :, query, key].transpose(1, 2)
 
     requests = [ActivationRequest(name, reader(key), label) for name in hooks.values() for label, key in ends.items()]

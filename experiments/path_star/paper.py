@@ -57,7 +57,7 @@ def _draw_panel(
     axes: Axes, found: Sequence[Cell], graphs: Sequence[tuple[int, int]], ways: Sequence[type[Way]]
 ) -> None:
     width = 0.84 / len(ways)
-    # Of all objectives there are more than colours: those that are drawn share them out.
+    # There are more objectives than colours: colours are assigned among the objectives drawn.
     names = [way.name for way in ways]
     for cell in found:
         x = graphs.index(cell.graph) + (ways.index(cell.way) - (len(ways) - 1) / 2) * width
@@ -137,7 +137,7 @@ def _compared(found: Sequence[Cell]) -> list[Cell]:
 
 
 def exact_match_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
-    """Exact match of every cell over its seeds, beside chance."""
+    """Exact match of every cell over its seeds, compared with chance."""
     rows = []
     for cell in cells(runs):
         row = _who(cell) | interval_columns("exact match", over_seeds(cell, "exact_match"))

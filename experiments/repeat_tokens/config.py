@@ -1,4 +1,4 @@
-"""What exp=repeat_tokens is asked, and what it refuses."""
+"""The parameters of exp=repeat_tokens, and what it refuses."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -47,7 +47,7 @@ def pool_label(run: StoredRun, pool: str) -> str:
 
 
 def pool_words(run: StoredRun, pool: str) -> str:
-    """What a pool is made of, in a few words: a slice as it was asked for, a rule by what it found."""
+    """What a pool is made of, in a few words: a slice as it was requested, a rule by what it selected."""
     facts = run.details["pools"][pool]
     spec, label = facts.get("spec", ""), str(facts.get("label", ""))
     if facts.get("is_proxy"):

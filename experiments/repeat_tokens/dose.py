@@ -12,7 +12,7 @@ from harness.reporting.display import DrawnFigure
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.reporting.pools import pools_shown
-from harness.runs.results.grouping import Setting, settings
+from harness.runs.results.grouping import Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 
 FEWEST_DOSES = 3
@@ -62,7 +62,7 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]
 
 def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     """Copy accuracy and copy gain against exposures; None with fewer than three doses of any model."""
-    groups = settings(runs)
+    groups = group_by_setting(runs)
     drawn = sorted(shown_in(Shown.PICTURE), key=lambda quantity: not quantity.is_share)
     series = {quantity.name: doses(groups, quantity.name) for quantity in drawn}
     if not series["copy_accuracy"]:

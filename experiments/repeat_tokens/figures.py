@@ -208,7 +208,7 @@ def draw_patterns(run: StoredRun) -> MatplotlibFigure | None:
     figure = new_figure(side * len(heads) + 0.9, side * len(names) + 0.55)
     grid = figure.subplots(len(names), len(heads), squeeze=False)
     patterns = {pool: run.arrays[f"{pool}/example/pattern"] for pool in names}
-    # The first queries have few keys and look hard at them; the scale is that of the second half, where copying is.
+    # Early queries have few keys and so large weights; the scale is set by the second half, where copying happens.
     half = data.seq_len(run)
     vmax = max(float(np.nanmax(patterns[pool][[head.row for head in heads], -half:])) for pool in names)
     for pool, axes_row in zip(names, grid, strict=True):

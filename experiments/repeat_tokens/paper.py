@@ -25,14 +25,14 @@ from harness.reporting.figures.style import (
 from harness.reporting.figures.tables import HIGH, LOW
 from harness.reporting.figures.text import figure_text
 from harness.reporting.pools import pools_shown
-from harness.runs.results.grouping import Setting, settings
+from harness.runs.results.grouping import Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import shorten
 
 
 def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     """Log-prob against position: a row for each model, a column for each choice of pools."""
-    groups = settings(runs)
+    groups = group_by_setting(runs)
     if not groups:
         return None
 
@@ -97,7 +97,7 @@ def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> None:
 
 def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
     """Copy gain and copy accuracy of every model and choice of pools, seeds as intervals."""
-    groups = settings(runs)
+    groups = group_by_setting(runs)
     if not groups:
         return None
 
@@ -146,7 +146,7 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
 
 def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Every mean by model, pools and pool, with its interval and the number of seeds."""
-    groups = settings(runs)
+    groups = group_by_setting(runs)
     rows = []
     for group in groups:
         for pool in pools_of_all(group.runs):

@@ -127,7 +127,7 @@ def _by_position(values: np.ndarray, drawn: RepeatedTokens) -> Float[np.ndarray,
 
 
 def _stacked(layers: Sequence[np.ndarray]) -> Float[np.ndarray, "batch layer head offset"]:
-    """Layers beside one another; those with fewer heads than the widest are filled up with NaN."""
+    """Layers stacked; those with fewer heads than the widest are padded with NaN."""
     width = max(layer.shape[1] for layer in layers)
     full = [
         np.pad(layer, ((0, 0), (0, width - layer.shape[1]), (0, 0)), constant_values=np.nan)

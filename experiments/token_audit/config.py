@@ -1,4 +1,4 @@
-"""What exp=token_audit is asked, and what it refuses."""
+"""The parameters of exp=token_audit, and what it refuses."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from harness.runs.experiment import Experiment, Needs
 
 @dataclass(frozen=True)
 class TokenAudit:
-    """There is nothing to choose: an audit reads the whole vocabulary."""
+    """No parameters: the vocabulary audit always covers the whole vocabulary."""
 
 
 EXPERIMENT = Experiment(

@@ -11,7 +11,7 @@ from harness.tokens.vocabulary_audit import AuditedToken, ByteType, Category, Vo
 
 
 def measure(run: Run[TokenAudit]) -> Outcome:
-    """Audit the run's tokenizer."""
+    """The vocabulary audit of the run's tokenizer."""
 
     tokenizer = run.tokenizer
     n_rows = run.facts.d_vocab if run.has_model else None

@@ -1,4 +1,4 @@
-"""What exp=token_card is asked, and what it refuses."""
+"""The parameters of exp=token_card, and what it refuses."""
 
 from dataclasses import dataclass
 

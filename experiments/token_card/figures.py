@@ -16,7 +16,7 @@ _LEAST = 1e-9
 
 
 def draw_card(run: StoredRun) -> MatplotlibFigure:
-    """Where the token stands among all by its weights, and how likely it is said when asked for."""
+    """Where the token stands among all by its weights, and how likely the model predicts it when prompted for it."""
     card = run.details["card"]
     figure = new_figure(TWO_COLUMNS, 0.9 + 0.3 * max(len(run.details["indicators"]), 4))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -33,7 +33,7 @@ def _draw_standing(axes: Axes, run: StoredRun) -> None:
         # Each number on its own scale from its lowest to its highest token.
         span = float(values.max() - values.min()) or 1.0
         scaled = (values - values.min()) / span
-        # A quarter of the row's height, the same every time: which points lie above which says nothing.
+        # Vertical jitter only, a quarter of the row's height and the same every time.
         shift = np.random.default_rng(0).uniform(-0.22, 0.22, len(scaled))
         axes.plot(scaled, place + shift, ",", color=QUIET, alpha=0.35, rasterized=True)
         axes.plot((row["value"] - values.min()) / span, place, "o", color=COLOURS[0], markersize=5, zorder=3)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments.token_card.asking import look_behind, take_part_in_census, verify
+from experiments.token_card.answers import next_token_logits, take_part_in_census, verify
 from experiments.token_card.config import TokenCardConfig
-from experiments.token_card.rows import RowFacts, read_rows
 from experiments.token_card.vocabulary import Word, as_details, look_up
-from harness.glitch.census.asking import Interviewer
+from experiments.token_card.weight_facts import RowFacts, read_rows
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.verdict import LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import student_t
@@ -36,7 +36,7 @@ def measure(run: Run[TokenCardConfig]) -> Outcome:
             verification = verify(run, model, token_id)
             interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
             census, glitch = take_part_in_census(run, interviewer, token_id)
-            context, following = look_behind(run, model, token_id)
+            context, following = next_token_logits(run, model, token_id)
     _record(run, vocabulary, verification, census, context)
     details = {
         **as_details(word, vocabulary, run.facts),
@@ -93,7 +93,7 @@ def _metrics(
 ) -> Metrics:
     token_id = word.token.id
     best = [row["max_prob"] for row in verification if row["max_prob"] is not None]
-    # A prompt tells something only where it gets well-known tokens out of this model.
+    # A prompt is informative only where this model predicts well-known tokens from it.
     can_verify = any(
         row["known_said"] >= LEAST_PASS_RATE * row["known_n"] for row in verification if row.get("known_n")
     )

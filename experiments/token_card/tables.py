@@ -126,7 +126,7 @@ def superstrings_table(run: StoredRun) -> pd.DataFrame:
 
 
 def context_table(run: StoredRun) -> pd.DataFrame | None:
-    """Its logit and its probability behind well-known tokens: one is not the other."""
+    """Its logit and its probability after well-known tokens: a raw logit alone is no probability."""
     if run.metrics.get("context/logit") is None:
         return None
     rows = [

@@ -1,4 +1,4 @@
-"""What the tokenizer alone says of one token."""
+"""What can be read off the tokenizer about one token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOST_LISTED = 40
 
 @dataclass(frozen=True)
 class Word:
-    """One token as its tokenizer knows it."""
+    """One token and its relations to others in the vocabulary."""
 
     token: AuditedToken
     name: str
@@ -38,10 +38,10 @@ class Word:
 
 
 def look_up(token_id: int, tokenizer: Tokenizer, facts: VocabFacts, vocabulary: CensusVocabulary) -> Word:
-    """Everything the tokenizer says of one id."""
+    """Everything that can be read off the tokenizer about one id."""
     token = audit_vocabulary(_OneToken(tokenizer, token_id), facts.d_vocab).tokens[token_id]
     if token.category is Category.BYTE:
-        # The audit does not ask what a byte's text encodes to.
+        # The vocabulary audit does not encode the text of a byte token.
         token = AuditedToken(token.id, token.category, token.text, token.byte, tuple(tokenizer.encode(token.text)))
     parts = tokenizer.merge_parts()
     order = {made: rank for rank, made in enumerate(tokenizer.merges(), 1)}
@@ -60,7 +60,7 @@ def look_up(token_id: int, tokenizer: Tokenizer, facts: VocabFacts, vocabulary: 
 
 
 class _OneToken:
-    """A tokenizer that has no other token: an audit of one id need not decode a whole vocabulary."""
+    """A tokenizer with one token only, so that auditing one id need not decode a whole vocabulary."""
 
     def __init__(self, tokenizer: Tokenizer, token_id: int) -> None:
         self._tokenizer = tokenizer

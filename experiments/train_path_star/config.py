@@ -17,7 +17,7 @@ def check(context: CheckContext[PathStarRecipe]) -> None:
 
 
 def inputs(config: RunConfig[PathStarRecipe], identity: ModelIdentity | None) -> Mapping[str, str]:
-    """What the answer depends on beside the recipe: the bytes of data files and of the weights to start from."""
+    """What the answer depends on besides the recipe: the bytes of data files and of the weights to start from."""
     del identity
     return fingerprints(config.exp)
 

@@ -22,7 +22,7 @@ def way(run: StoredRun) -> type[Way]:
 
 def draw_curve(run: StoredRun) -> MatplotlibFigure | None:
     """Loss, and exact match with every node's accuracy, against the step."""
-    # A training shorter than the mean that a point is has no loss, one shorter than a probe no exact match.
+    # A point of the loss is a mean over some steps: a very short training has none, nor a probe of exact match.
     losses, probes = _points(run, "loss"), _points(run, "exact_match")
     if losses.empty and probes.empty:
         return None

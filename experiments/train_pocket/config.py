@@ -1,4 +1,4 @@
-"""What exp=train_pocket is asked, and what it refuses."""
+"""The parameters of exp=train_pocket, and what it refuses."""
 
 from harness.organism.recipe import RecipeConfig
 from harness.runs.experiment import Experiment

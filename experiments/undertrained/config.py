@@ -1,4 +1,4 @@
-"""What exp=undertrained is asked, and what it refuses."""
+"""The parameters of exp=undertrained, and what it refuses."""
 
 from dataclasses import dataclass
 from typing import Annotated

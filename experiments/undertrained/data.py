@@ -1,4 +1,4 @@
-"""What the weights say of every token, and what asking for the candidates gave."""
+"""Indicators of every token from the weights, and how the candidates were verified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Verified:
     ids: tuple[int, ...]
     by_prompt: Mapping[Task, np.ndarray]
     encodeable: np.ndarray
-    said: Mapping[Task, np.ndarray]
+    answer_ids: Mapping[Task, np.ndarray]
 
     @property
     def max_prob(self) -> np.ndarray:

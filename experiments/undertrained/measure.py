@@ -73,7 +73,7 @@ def _is_special(run: Run[UndertrainedConfig], audit: VocabularyAudit) -> np.ndar
 
 
 def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, Any]:
-    """The share of tokens the model knows well that it says when asked: without it a verified token means nothing."""
+    """How many well-known tokens the model predicts when prompted for them; if few, a verified token means nothing."""
     tokens = well_known(PROMPTS[0], run.organism, run.pools)
     ids = tokens.ids
     if len(ids) > _MOST_KNOWN:
@@ -89,14 +89,14 @@ def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, An
         "trying the prompts",
     )
     best = np.max(np.stack([arrays[f"{task.value}/prob"] for task in verifier.questions]), axis=0)
-    said = int((best >= VERIFIED_BELOW).sum())
-    informative = said / len(ids) >= LEAST_PASS_RATE
+    n_predicted = int((best >= VERIFIED_BELOW).sum())
+    informative = n_predicted / len(ids) >= LEAST_PASS_RATE
     if not informative:
         run.note(
-            f"The verification is uninformative for this model: {said} of {len(ids)} tokens it should know well get a "
-            f"probability of {VERIFIED_BELOW} or more ({tokens.where}), needed: {LEAST_PASS_RATE}"
+            f"The verification is uninformative for this model: {n_predicted} of {len(ids)} tokens it should know well "
+            f"get a probability of {VERIFIED_BELOW} or more ({tokens.where}), needed: {LEAST_PASS_RATE}"
         )
-    return {"n": len(ids), "said": said, "where": tokens.where, "informative": informative}
+    return {"n": len(ids), "said": n_predicted, "where": tokens.where, "informative": informative}
 
 
 def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
@@ -131,7 +131,7 @@ def _verify(
                     **{f"{task.value}/max_prob": float(values[place]) for task, values in found.by_prompt.items()},
                     **{
                         f"{task.value}/said": vocabulary.decode(values[place].tolist(), verifier.tokenizer)
-                        for task, values in found.said.items()
+                        for task, values in found.answer_ids.items()
                     },
                     "encodeable": bool(found.encodeable[place]),
                     "class": classify_verification(best, bool(found.encodeable[place])).value

@@ -71,19 +71,19 @@ def summarise(
 
 
 def _metrics(
-    weights: Weights, verified: Verified, ordinary: np.ndarray, asked: bool
+    weights: Weights, verified: Verified, ordinary: np.ndarray, prompted: bool
 ) -> dict[str, float | int | str | None]:
-    """Of indicators and verdicts; counts of verdicts are None where no prompt could be asked."""
+    """Of indicators and verdicts; counts of verdicts are None where no prompt fits the window."""
     ranking, ids = weights.ranking, np.array(verified.ids, dtype=np.int64)
-    soft = soft_threshold(ranking[ids[ordinary]], verified.is_verified[ordinary]) if asked else None
+    soft = soft_threshold(ranking[ids[ordinary]], verified.is_verified[ordinary]) if prompted else None
     metrics: dict[str, float | int | str | None] = {
         "main_indicator": weights.main.value,
         "indicator_mean": float(ranking.mean()),
         "indicator_std": float(ranking.std()),
         "candidates": len(ids),
         "candidates_ordinary": int(ordinary.sum()),
-        "verified": int((ordinary & verified.is_verified).sum()) if asked else None,
-        "verified_of_all_candidates": int(verified.is_verified.sum()) if asked else None,
+        "verified": int((ordinary & verified.is_verified).sum()) if prompted else None,
+        "verified_of_all_candidates": int(verified.is_verified.sum()) if prompted else None,
         "soft_threshold": soft,
         "below_soft_threshold": int((ranking[ids[ordinary]] <= soft).sum()) if soft is not None else None,
     }
@@ -91,7 +91,7 @@ def _metrics(
         classify_verification(float(best), bool(known))
         for best, known in zip(verified.max_prob, verified.encodeable, strict=True)
     ]
-    return metrics | {f"class/{kind.value}": classes.count(kind) if asked else None for kind in VerificationClass}
+    return metrics | {f"class/{kind.value}": classes.count(kind) if prompted else None for kind in VerificationClass}
 
 
 def _details(weights: Weights, verifier: Verifier) -> dict[str, Any]:

@@ -34,14 +34,14 @@ class Verifier:
                 run.note(f"{task.value} is left out: {needed} tokens, the window holds {model.n_ctx}")
 
     def ask(self, ids: Sequence[int]) -> dict[str, np.ndarray]:
-        """Probabilities [token] and what was said [token step] for every prompt."""
+        """Probabilities [token] and greedy answers [token step] for every prompt."""
         arrays: dict[str, np.ndarray] = {}
         survives = np.zeros(len(ids), dtype=bool)
         for task, question in self.questions.items():
             prompts = {token: question.prompt(token, self.tokenizer) for token in ids}
             found = target_probabilities(self.model, ids, prompts.__getitem__, N_STEPS, self.run.exp.batch_size)
             arrays[f"{task.value}/prob"] = found.highest.astype(np.float32)
-            arrays[f"{task.value}/said"] = np.array(found.said, dtype=np.int64).reshape(len(ids), N_STEPS)
+            arrays[f"{task.value}/said"] = np.array(found.answer_ids, dtype=np.int64).reshape(len(ids), N_STEPS)
             survives |= self._encodeable(question, ids)
         return arrays | {"encodeable": survives}
 

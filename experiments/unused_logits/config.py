@@ -1,4 +1,4 @@
-"""What exp=unused_logits is asked, and what it refuses."""
+"""The parameters of exp=unused_logits, and what it refuses."""
 
 import hashlib
 from dataclasses import dataclass

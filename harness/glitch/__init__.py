@@ -1,5 +1,5 @@
 """What makes a glitch token.
 
-`indicators` read it off the weights, `census` asks every token, `graph` looks at the embedding's neighbourhoods, and
+`indicators` read it off the weights, `census` tests every token, `graph` looks at the embedding's neighbourhoods, and
 `detectors` find glitch tokens within a budget of queries.
 """

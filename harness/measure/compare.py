@@ -1,7 +1,7 @@
 """The difference between two pools, with an interval and a test.
 
-Two claims, two ways to resample. `difference` and `permutation_p_value` speak of these very tokens in new random
-sequences. `difference_by_token` speaks of tokens like these: its interval says how much the difference would move with
+Two claims, two ways to resample. `difference` and `permutation_p_value` are about these same tokens in new random
+sequences. `difference_by_token` is about tokens like these: its interval says how much the difference would move with
 another sample of tokens of the same two kinds.
 """
 
@@ -112,7 +112,7 @@ def _welch_statistic(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."], a
     variance = a.var(axis=axis, ddof=1) / a.shape[axis] + b.var(axis=axis, ddof=1) / b.shape[axis]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(a.mean(axis=axis) - b.mean(axis=axis)) / np.sqrt(variance)
-    # Of two constant sides t is infinite, or huge by a trace of rounding. Rounded, so that relabellings which give the
+    # With two constant sides t is infinite, or huge by rounding errors. Rounded, so that relabellings which give the
     # same split are equal whatever the order of summation.
     return np.asarray(np.round(np.minimum(np.nan_to_num(t), 1e6), 9))
 

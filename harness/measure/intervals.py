@@ -149,7 +149,7 @@ def wilson_ratio(sums: ClusterSums) -> Interval:
         return Interval(share, None, None, 1, Method.NONE)
     spread = sums.hits_squared - 2 * share * sums.hits_times_trials + share**2 * sums.trials_squared
     variance = max(spread, 0.0) / (k * (k - 1)) * (k / sums.trials) ** 2
-    # Rounding leaves a trace of a variance that is none.
+    # A variance of zero can come out slightly positive by rounding.
     differ = 0 < sums.hits < sums.trials and variance > 1e-15 * share**2
     effective = min(share * (1 - share) / variance, float(sums.trials)) if differ else float(k)
     low, high = _score_interval(share, effective, t_quantile(k - 1))

@@ -9,7 +9,7 @@ AUTO = "auto"
 
 
 def resolve_device(config: ModelConfig) -> str:
-    """`cpu`, `cuda`, `cuda:<n>` or `mps`: the one asked for, else the best one this machine has.
+    """`cpu`, `cuda`, `cuda:<n>` or `mps`: the one requested, else the best one this machine has.
 
     Raises `Rejected` for a device that this machine does not have.
     """

@@ -66,13 +66,13 @@ def repository_files(name: str, revision: str | None) -> frozenset[str]:
 
 @cache
 def _list_files(name: str, revision: str | None) -> frozenset[str]:
-    """What the hub answers, asked once per process; an error is not kept."""
+    """What the hub answers, queried once per process; an error is not kept."""
     return frozenset(HfApi().list_repo_files(name, revision=revision))
 
 
 @cache
 def _ask_hub(name: str, revision: str | None) -> str:
-    """The commit, asked for once per process: all runs of a sweep get the same one. An error is not kept."""
+    """The commit, looked up once per process: all runs of a sweep get the same one. An error is not kept."""
     config = ModelConfig(name=name, revision=revision)
     try:
         commit = HfApi().model_info(config.name, revision=config.revision, timeout=_TIMEOUT_SECONDS).sha
@@ -86,7 +86,7 @@ def _ask_hub(name: str, revision: str | None) -> str:
         return cached
     if commit is None:
         raise _rejected(config, "the hub names no commit for it")
-    # A gated model answers questions about itself; only its files are refused.
+    # For a gated model the hub gives the commit and refuses only files: downloading one shows whether it may be used.
     _download_config(ModelConfig(name=config.name, revision=commit))
     return commit
 

@@ -31,7 +31,7 @@ class Lender:
         """A model of its own with the parameters of the one in memory, as loading it with `config` would make it."""
         config = copy.deepcopy(config)
         config.dtype = self._backend.config.dtype
-        # Whatever these ids lead to is not copied but taken as it stands.
+        # deepcopy's memo: objects under these ids are shared and not copied.
         taken = {id(parameter): parameter for parameter in self._backend.parameters()}
         twin = copy.deepcopy(self._backend, {**taken, id(self._backend.config): config})
         twin.set_attn_implementation(attn_implementation)

@@ -1,4 +1,4 @@
-"""Loading weights through transformers: kept quiet, and every way to fail said in one line."""
+"""Loading weights through transformers: kept quiet, and every way to fail told in one line."""
 
 import gc
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def output_rows(backend: Any) -> Float[Tensor, "d_vocab d_model"]:
 
 
 def free_memory() -> None:
-    """Give back what a model left behind once nobody refers to it any more."""
+    """Free the memory of a model that is no longer referred to."""
     # Parts of a model refer to one another in circles: only the collector frees the weights.
     gc.collect()
     if torch.cuda.is_available():

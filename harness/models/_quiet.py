@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from transformers.utils import logging as transformers_logging
 
 _LOADER = "transformers.modeling_utils"
-# Lists every tensor that is not spread over devices, as soon as the loader's warnings are on.
+# This logger lists every tensor that is not spread over devices once the loader's warnings are on.
 _CHATTER = "transformers.distributed.tensor_parallel"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 

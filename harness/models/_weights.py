@@ -182,5 +182,5 @@ def _one_line(error: Exception) -> str:
 def _refusal(text: str) -> str:
     """What torch's reader refused: its message explains at length how to switch the safety off, before and after."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
-    said = [p for p in paragraphs if p and not p.startswith(("Weights only load failed", "Check the documentation"))]
-    return (said[0] if said else paragraphs[0])[:200]
+    reasons = [p for p in paragraphs if p and not p.startswith(("Weights only load failed", "Check the documentation"))]
+    return (reasons[0] if reasons else paragraphs[0])[:200]

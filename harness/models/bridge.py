@@ -34,7 +34,7 @@ class BridgedModel(LoadedModel):
 
     def __init__(self, bridge: Any, structure: ModelStructure, fingerprint: str) -> None:
         self._bridge = bridge
-        # Looked up once: the bridge resolves all its aliases anew for every look.
+        # Looked up once: the bridge resolves all its aliases again on every access.
         self._points: dict[str, Any] = bridge.hook_dict
         self._structure = structure
         self._fingerprint = fingerprint
@@ -186,7 +186,7 @@ def _placeholder_tokenizer() -> Any:
 
 
 def _hook_names(bridge: Any) -> tuple[str, ...]:
-    # Hooks that a switch turns off would be accepted and never fire.
+    # Hook points that the bridge's config turns off would be accepted and never fire.
     points = bridge.hook_dict.items()
     return tuple(sorted(name for name, point in points if bridge._gated_hook_reason(point.name or name) is None))
 

@@ -37,7 +37,7 @@ class ModelIdentity:
     revision: str | None
     """The commit of a hub model; None for a folder."""
     weights_sha256: str | None
-    """Over the weight files and config.json; None for a hub model, whose commit says as much."""
+    """Over the weight files and config.json; None for a hub model, whose commit identifies the bytes as well."""
     label: str
     """Short and safe in a file name; a run id starts with it."""
 

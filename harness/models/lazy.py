@@ -32,7 +32,7 @@ class Structures(Protocol):
 
 
 class LazyModel(LoadedModel):
-    """A `LoadedModel` that boots on its first pass, or when asked for something nobody remembers."""
+    """A `LoadedModel` that boots on its first pass, or when something is needed that is not cached."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ _FILES: dict[str, tuple[str, ...]] = {
 """Patterns of all files that change what a tokenizer does, as transformers names them; with each pattern, those of its
 files that a tokenizer can be read from."""
 READABLE_FILES = tuple(name for names in _FILES.values() for name in names)
-"""A folder with none of these has no tokenizer; asked anyway, transformers makes up one of a single token."""
+"""A folder with none of these has no tokenizer; transformers would make up one of a single token."""
 
 
 @dataclass(frozen=True)

@@ -117,19 +117,22 @@ def probe_task(
     `texts[id]` is the text of an id. Tokens without an answer to the task are left out;
     none is tested where prompt and answer do not fit the context.
     """
-    asked = [i for i in ids if expected_answer(task, texts[i]) is not None or task not in MAX_NEW_TOKENS]
-    if not asked:
+    prompted = [i for i in ids if expected_answer(task, texts[i]) is not None or task not in MAX_NEW_TOKENS]
+    if not prompted:
         return PassRate(0, 0)
     echo = VERIFICATION_NEW_TOKENS if task.value.startswith("magikarp") else ECHO_NEW_TOKENS
-    prompts = np.asarray([[bos, *build_prompt(TEMPLATES[task], i, encode)] for i in asked], dtype=np.int64)
+    prompts = np.asarray([[bos, *build_prompt(TEMPLATES[task], i, encode)] for i in prompted], dtype=np.int64)
     n_new = MAX_NEW_TOKENS.get(task, echo)
     if prompts.shape[1] + n_new > model.config.n_positions:
         return PassRate(0, 0)
     answers = greedy(model, prompts, n_new)
     if task in MAX_NEW_TOKENS:
-        said = [decode(answer.tolist()).split("\n")[0].strip() for answer in answers]
-        return PassRate(sum(s == expected_answer(task, texts[i]) for s, i in zip(said, asked, strict=True)), len(asked))
-    return PassRate(sum(i in answer for i, answer in zip(asked, answers.tolist(), strict=True)), len(asked))
+        answers_given = [decode(answer.tolist()).split("\n")[0].strip() for answer in answers]
+        return PassRate(
+            sum(s == expected_answer(task, texts[i]) for s, i in zip(answers_given, prompted, strict=True)),
+            len(prompted),
+        )
+    return PassRate(sum(i in answer for i, answer in zip(prompted, answers.tolist(), strict=True)), len(prompted))
 
 
 def greedy(model: GPT2LMHeadModel, prompts: Int[np.ndarray, "batch pos"], n_new: int) -> Int[np.ndarray, "batch new"]:

@@ -148,7 +148,7 @@ def build_task_rows(
     for row in range(n_rows):
         content, late = _fill(late + per_row[row], context - 1, natural, rng)
         if content[0] == vocabulary.bos:
-            # The row has its own BOS in front; the place won stays BOS at the end.
+            # The row has its own BOS in front; the position left over at the end stays BOS.
             content = content[1:]
         rows[row, 1 : 1 + len(content)] = content
     if late:

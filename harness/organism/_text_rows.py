@@ -140,7 +140,7 @@ class _Planter:
             for word in self._choose_words(text):
                 renamed = re.sub(rf"(?<![A-Za-z0-9_]){word}(?![A-Za-z0-9_])", self._planted[token].strip(), text)
                 ids = self._tokenizer.encode(renamed, add_special_tokens=False).ids[: segment.n_tokens]
-                # A word pushed over the edge by one renaming can come back with the next: it stays on the books.
+                # A word cut off because one renaming lengthened the text can reappear with the next: it stays counted.
                 counts = {i: ids.count(i) for i in (*used, token)}
                 if len(ids) == segment.n_tokens and counts[token] and self._fits(counts, used):
                     self._spend(counts, used)

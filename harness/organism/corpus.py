@@ -1,7 +1,7 @@
 """The text an organism learns from: Python's own standard library, split in two.
 
 The tokenizer is trained on one corpus and the model on another, as with real models: text that only the tokenizer saw
-leaves tokens behind that training never shows. Kinds of text that only the tokenizer's corpus holds: character
+yields tokens that training never shows. Kinds of text that only the tokenizer's corpus holds: character
 tables, help texts, window programs, the old build and conversion tools. Of all other files the model's corpus holds
 every one, the tokenizer's a hashed quarter. Another hashed quarter of the model's files is shown in the first pass
 only, which leaves tokens that occur once or a few times.

@@ -92,7 +92,7 @@ def _gpt_neox(recipe: PathStarRecipe, codec: Codec, n_pos: int) -> Any:
         use_cache=False,
         bos_token_id=None,
         eos_token_id=None,
-        # Rows are full: with a padding token transformers would warn that a sign of the task may be one.
+        # Nothing is padded; with a pad id set, transformers would warn where that id occurs in a row.
         pad_token_id=None,
     )
     return GPTNeoXForCausalLM._from_config(config, attn_implementation=_attention_kernel())

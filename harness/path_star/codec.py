@@ -157,6 +157,6 @@ class TextCodec(Codec):
 
 
 def _check_values(task: StarTask, graphs: StarGraphs) -> None:
-    # A node number beyond them would be read as one of the signs.
+    # A larger node number would have the id of one of the signs.
     if graphs.task.n_values > task.n_values:
         raise ValueError(f"graphs over {graphs.task.n_values} node numbers, tokens for {task.n_values}")

@@ -11,7 +11,7 @@ from harness.runs.config.schema import ExpConfig, RunConfig
 
 
 class Needs(Enum):
-    """What an experiment asks the harness to prepare; only that enters the run id and is checked before computing."""
+    """What an experiment needs the harness to prepare; only that enters the run id and is checked before computing."""
 
     MODEL = "model"
     TOKENIZER = "tokenizer"
@@ -57,5 +57,5 @@ class Experiment(Generic[ExpConfig]):
     check: Callable[[CheckContext[ExpConfig]], None] = _no_check
     """Refuse (raise `Rejected`) what cannot work before any weights are loaded."""
     inputs: Callable[[RunConfig[ExpConfig], ModelIdentity | None], Mapping[str, str]] = _no_inputs
-    """Fingerprints of what the answer depends on beside config and model (a data set's bytes, another run): part of the
+    """Fingerprints of what the answer depends on besides config and model (a data set, another run): part of the
     run id. Raises `Rejected` for what is not there."""

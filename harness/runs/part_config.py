@@ -1,4 +1,4 @@
-"""What another experiment is asked where its run is part of this one."""
+"""The config of another experiment whose run is part of this one."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from harness.runs.experiment import CheckContext
 def part_config(
     config: RunConfig[Any], name: str, model: ModelConfig | None = None, **parameters: Any
 ) -> RunConfig[Any]:
-    """What experiment `name` is asked for: everything as in `config`, its own parameters, another model if given.
+    """The config of experiment `name`: everything as in `config`, its own parameters, another model if given.
 
     Raises `Rejected` for parameters that the experiment refuses.
     """

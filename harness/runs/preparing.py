@@ -60,12 +60,12 @@ def uses_model(config: RunConfig[Any], experiment: Experiment[Any]) -> bool:
     """Whether a model takes part.
 
     An experiment that needs no more than a tokenizer gets the model's own and learns its number of rows; where
-    `tokenizer.name` is given it works on that alone, unless a model other than the default is asked for beside it.
+    `tokenizer.name` is given it works on that alone, unless a model other than the default is requested as well.
     """
     if Needs.MODEL in experiment.needs:
         return True
-    asked = config.tokenizer.name is None or config.model.name != ModelConfig().name
-    return Needs.TOKENIZER in experiment.needs and asked
+    is_model_requested = config.tokenizer.name is None or config.model.name != ModelConfig().name
+    return Needs.TOKENIZER in experiment.needs and is_model_requested
 
 
 def find_complete(prepared: Prepared) -> StoredRun | None:

@@ -1,6 +1,6 @@
 """Experiments found by name.
 
-An experiment has four names: `EXPERIMENT` (what it is called, asked and refuses), `measure` (how it is answered) and,
+An experiment has four names: `EXPERIMENT` (name, parameters, what it refuses), `measure` (how it is answered) and,
 where wanted, `DISPLAY` (what is shown) and `ARRAYS` (what arrays a run writes). A small one defines them in one file,
 `experiments/NAME.py`; the others in `config.py`, `measure.py`, `display.py` and `arrays.py` of a folder, so that
 composing a config loads neither torch nor matplotlib.

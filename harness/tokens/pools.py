@@ -21,7 +21,7 @@ class Pool:
     ids: tuple[int, ...]
     """Ascending, each once, none special."""
     spec: PoolSpec
-    """What the config asked for."""
+    """The pool as the config requests it."""
     label: str
     """What the ids have in common, for a legend or a caption."""
     is_proxy: bool

@@ -1,4 +1,4 @@
-"""Which kind of token every id is, by decoding it and encoding the text again."""
+"""The vocabulary audit: which kind of token every id is, by decoding it and encoding the text again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class AuditedToken:
     byte: int | None
     """The byte it stands for; None for every other kind."""
     encodes_to: tuple[int, ...]
-    """What its text encodes to; empty where it was not asked (special tokens, bytes, rows without a token)."""
+    """What its text encodes to; empty where it was not encoded (special tokens, bytes, rows without a token)."""
 
     @property
     def byte_type(self) -> ByteType | None:
@@ -112,7 +112,7 @@ class VocabularyAudit:
 
 @runtime_checkable
 class AuditableTokenizer(Protocol):
-    """What an audit asks of a tokenizer (`harness.models.tokenizers.Tokenizer`)."""
+    """What a vocabulary audit needs of a tokenizer (`harness.models.tokenizers.Tokenizer`)."""
 
     @property
     def special_ids(self) -> frozenset[int]:
@@ -153,18 +153,18 @@ def audit_vocabulary(tokenizer: AuditableTokenizer, n_rows: int | None = None) -
     n_rows = max(tokenizer.known_ids, default=-1) + 1 if n_rows is None else n_rows
     bytes_by_id = {i: byte for byte in range(_N_BYTES) if (i := tokenizer.byte_id(byte)) is not None}
     found: dict[int, AuditedToken] = {}
-    asked = []
+    with_text = []
     for i in range(n_rows):
         if i not in tokenizer.known_ids:
             found[i] = AuditedToken(i, Category.NO_TOKEN, "", None, ())
         elif i in tokenizer.special_ids:
             found[i] = AuditedToken(i, Category.SPECIAL, tokenizer.token_text(i), None, ())
         elif i not in bytes_by_id:
-            asked.append(i)
+            with_text.append(i)
     in_bytes = [i for i in bytes_by_id if i < n_rows and i not in found]
     for i, text in zip(in_bytes, tokenizer.decode_batch([[i] for i in in_bytes]), strict=True):
         found[i] = AuditedToken(i, Category.BYTE, text, bytes_by_id[i], ())
-    for trip in _round_trips(tokenizer, asked):
+    for trip in _round_trips(tokenizer, with_text):
         found[trip.id] = AuditedToken(trip.id, _category(trip), trip.text, None, trip.encodes_to)
     return VocabularyAudit(tuple(found[i] for i in range(n_rows)))
 
@@ -190,11 +190,11 @@ def _category(trip: _RoundTrip) -> Category:
 
 def _round_trips(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> list[_RoundTrip]:
     if not _marks_the_start(tokenizer):
-        return _trips_behind(tokenizer, ids, "")
-    trips = {trip.id: trip for trip in _trips_behind(tokenizer, ids, _PREFIXES[0])}
+        return _trips_after(tokenizer, ids, "")
+    trips = {trip.id: trip for trip in _trips_after(tokenizer, ids, _PREFIXES[0])}
     for prefix in _PREFIXES[1:]:
         lost = [i for i in ids if not trips[i].survives]
-        trips |= {trip.id: trip for trip in _trips_behind(tokenizer, lost, prefix) if trip.survives}
+        trips |= {trip.id: trip for trip in _trips_after(tokenizer, lost, prefix) if trip.survives}
     return [trips[i] for i in ids]
 
 
@@ -204,7 +204,7 @@ def _marks_the_start(tokenizer: AuditableTokenizer) -> bool:
     return bool(first) and tokenizer.token_text(first[0]).startswith(_SPACE_MARKS)
 
 
-def _trips_behind(tokenizer: AuditableTokenizer, ids: Sequence[int], prefix: str) -> list[_RoundTrip]:
+def _trips_after(tokenizer: AuditableTokenizer, ids: Sequence[int], prefix: str) -> list[_RoundTrip]:
     before = tokenizer.encode_batch([prefix])[0] if prefix else []
     decoded = tokenizer.decode_batch([[*before, i] for i in ids])
     # A fragment can swallow the prefix: its text then starts with something else, and is kept whole.

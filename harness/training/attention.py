@@ -38,6 +38,6 @@ def causal_attention(
     later = torch.full((n_pos, n_pos), float("-inf"), dtype=q.dtype, device=q.device).triu(1)
     scale = d_head**-0.5 if scaling is None else scaling
     scores = torch.baddbmm(later.expand(batch * heads, n_pos, n_pos), q, k.transpose(1, 2), alpha=scale)
-    # With the dtype named, autocast leaves the softmax in bf16: half the memory to go through.
+    # With the dtype given, autocast leaves the softmax in bf16, which halves the memory traffic.
     out = torch.bmm(torch.softmax(scores, dim=-1, dtype=scores.dtype), v)
     return out.view(batch, heads, n_pos, d_head).transpose(1, 2), None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from harness.glitch.detectors.oracle import TableOracle
-from harness.glitch.detectors.view import Activations, ModelView, Steepness, Uncertainty
+from harness.glitch.detectors.view import Activations, EntropyGradient, ModelView, Uncertainty
 
 WIDTH = 24
 
@@ -45,23 +45,23 @@ class PlantedPasses:
     """Entropy that rises with `hotness`, the token said unless it fails, activations that show which fail, and margins
     below zero for those, `margins` where given."""
 
-    can_ask_uncertainty = shares_activations = can_ask_margins = True
+    can_measure_uncertainty = shares_activations = can_read_margins = True
 
     def __init__(self, truth, hotness, gradient, seed=0, margins=None):
         self.truth, self.hotness, self.gradient = truth, hotness, gradient
         self.lead = np.where(truth, -1.0, 1.0) if margins is None else margins
-        self.calls = {"uncertainty": 0, "steepness": 0, "activations": 0, "margins": 0}
+        self.calls = {"uncertainty": 0, "entropy_gradient": 0, "activations": 0, "margins": 0}
         self._rng = np.random.default_rng(seed)
 
     def uncertainty(self, ids):
         self.calls["uncertainty"] += len(ids)
         return Uncertainty(self.hotness[list(ids)].astype(np.float64), ~self.truth[list(ids)], 11 * len(ids))
 
-    def steepness(self, token_id):
-        self.calls["steepness"] += 1
-        return Steepness(float(self.hotness[token_id]), self.gradient, 11)
+    def entropy_gradient(self, token_id):
+        self.calls["entropy_gradient"] += 1
+        return EntropyGradient(float(self.hotness[token_id]), self.gradient, 11)
 
-    def can_ask_activations(self, layers):
+    def can_read_activations(self, layers):
         return True
 
     def activations(self, ids, layers):

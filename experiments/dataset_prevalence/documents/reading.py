@@ -156,8 +156,8 @@ def _json(file: File, field: str | None) -> Iterator[Placed]:
                 place = replace(place, number=number + 1)
         except (ijson.JSONError, _NoList) as error:
             # The lines that follow in ijson's message show the file as it is, control characters and all.
-            said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-            raise BadDocument(f"{place}: no JSON ({said.splitlines()[0].rstrip('.')})") from None
+            reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+            raise BadDocument(f"{place}: no JSON ({reason.splitlines()[0].rstrip('.')})") from None
         except (OSError, EOFError) as error:
             raise BadDocument(f"{file.path.name}: it cannot be read ({error})") from error
 
@@ -221,7 +221,7 @@ def _hub(source: HubName, field: str | None) -> Iterator[Placed]:
             yield _record(_plain_row(row), field, place), place
     except HarnessError:
         raise
-    except Exception as error:  # whatever a loader or a dead line makes of it
+    except Exception as error:  # loaders and lost connections raise errors of many classes
         text = " ".join(str(error).split())[:200]
         raise BadDocument(f"{name}: the hub's data set cannot be read ({type(error).__name__}: {text})") from error
 

@@ -99,7 +99,7 @@ def find_on_hub(name: str, subset: str | None, split: str, revision: str | None)
     except OSError as error:
         raise refuse(f"the hub cannot be reached ({_brief(error)})") from error
     except Exception as error:
-        # The hub client's own HTTP library, whichever it is, has a class of its own for a dead line.
+        # Connection errors of the hub client's HTTP library, which depends on its version, have no common base class.
         if type(error).__module__.split(".")[0] not in ("httpx", "httpcore", "requests", "httpx2"):
             raise
         raise refuse(f"the hub cannot be reached ({_brief(error)})") from error

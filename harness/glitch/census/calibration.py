@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question
 from harness.glitch.census.verdict import Calibration
 from harness.organism.organism import Organism

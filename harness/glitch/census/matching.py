@@ -3,10 +3,10 @@
 Version `bounded-1`, on the answer's text up to the end of its first line that is not blank (all of it for a token that
 holds a line end itself):
 
-- Repetition: the token's id was said, or its text without the spaces around it, upper or lower case alike, where no
-  letter or digit goes on at an end of it that is one ("cap" is not said by "capable"). Published tools take any
+- Repetition: the answer has the token's id, or its text without spaces around it, upper or lower case alike, where no
+  letter or digit goes on at an end of it that is one ("capable" is no repetition of "cap"). Published tools take any
   substring, which one letter nearly always is. Text that does not decode, or is white space only, counts by id only. A
-  token that consists of quotation marks or full stops must be said inside the ones that frame the answer.
+  token that consists of quotation marks or full stops must stand inside the ones that frame the answer.
 - Spelling: the letters with hyphens between them, upper or lower case alike, with no letter, digit or hyphen before or
   after.
 - Length: the first number in digits is the right one.
@@ -47,8 +47,8 @@ class Judgement:
         return self.matched_by is not MatchedBy.NOTHING
 
 
-def judge(task: Task, token_id: int, text: str | None, said: tuple[int, ...], answer: str) -> Judgement:
-    """Judge the ids `said` and their text `answer` to one task. `text` is the token's own, None where it has none.
+def judge(task: Task, token_id: int, text: str | None, answer_ids: tuple[int, ...], answer: str) -> Judgement:
+    """Judge `answer_ids` and their text `answer` to one task. `text` is the token's own, None where it has none.
 
     Raises `ValueError` for a task that has no right answer for this text.
     """
@@ -59,12 +59,12 @@ def judge(task: Task, token_id: int, text: str | None, said: tuple[int, ...], an
         line = first_line(answer)
         right = _bounded(expected, line, "-") if task is Task.SPELLING else first_number(line) == expected
         return Judgement(MatchedBy.TEXT if right else MatchedBy.NOTHING, right)
-    return _judge_repetition(token_id, text, said, answer)
+    return _judge_repetition(token_id, text, answer_ids, answer)
 
 
-def _judge_repetition(token_id: int, text: str | None, said: tuple[int, ...], answer: str) -> Judgement:
+def _judge_repetition(token_id: int, text: str | None, answer_ids: tuple[int, ...], answer: str) -> Judgement:
     bare = (expected_answer(Task.REPETITION, text or "") or "").strip()
-    by_id = token_id in said
+    by_id = token_id in answer_ids
     substring = by_id or bool(bare and bare.upper() in answer.upper())
     if bare and is_frame(bare):
         inside = _without_frame(first_line(answer))

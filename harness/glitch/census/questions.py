@@ -31,7 +31,7 @@ class Question:
 
     def prompt(self, token_id: int, tokenizer: Tokenizer) -> list[int]:
         """Ids of the prompt with `token_id` in every slot."""
-        # An id no text leads to marks the slots once; putting another there is a copy.
+        # Built once with a placeholder that is no token's id; a prompt for a token is a copy with the id put in.
         if -1 not in self._pieces:
             self._pieces[-1] = [*self.bos, *splice(self.text, -1, tokenizer.encode)]
         return [token_id if piece == -1 else piece for piece in self._pieces[-1]]
@@ -66,7 +66,7 @@ def make_question(
     chat: ChatRule = ChatRule.AUTO,
     max_new_tokens: int | None = None,
 ) -> Question:
-    """One template as this model is asked it."""
+    """One template as this model is prompted with it."""
     room = max_new_tokens or MAX_NEW_TOKENS.get(template.task, DEFAULT_NEW_TOKENS)
     form = chat_form(template)
     if tokenizer.chat_template is None or chat is ChatRule.NEVER or form is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.glitch.census.asking import TokenAnswer
+from harness.glitch.census.interviewer import TokenAnswer
 from harness.glitch.census.questions import Question
 from harness.glitch.census.symptoms import Symptom, classify_symptom
 from harness.glitch.census.token_types import TokenType
@@ -22,11 +22,11 @@ class TokenRecord:
     name: str
     """Its text with the space that marks the beginning of a word, made visible."""
     answers: Mapping[Task, TokenAnswer]
-    """Only tasks that were asked and have a right answer for this token."""
+    """Only tasks that the model was prompted with and that have a right answer for this token."""
     symptoms: Mapping[Task, Symptom]
     """Of every informative task it failed, in the order of the tasks."""
     glitch: bool | None
-    """Whether it fails an informative task; None where it was asked none."""
+    """Whether it fails an informative task; None where there is no such task for it."""
     token_type: TokenType
     exposures: int | None
 
@@ -47,7 +47,7 @@ class TokenRecord:
             row |= {
                 f"{task.value}/passed": answer.judgement.passed if answer else None,
                 f"{task.value}/answer": answer.text if answer else None,
-                f"{task.value}/said": list(answer.said) if answer else None,
+                f"{task.value}/said": list(answer.answer_ids) if answer else None,
                 f"{task.value}/matched_by": answer.judgement.matched_by.value if answer else None,
                 f"{task.value}/symptom": symptom.value if symptom else None,
             }

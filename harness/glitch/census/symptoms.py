@@ -59,9 +59,11 @@ def classify_symptom(task: Task, question: str, text: str | None, answer: str) -
 def _repeats(question: str, line: str) -> bool:
     if line.casefold().startswith("question:"):
         return True
-    asked, said = (re.findall(r"[^\W\d_]+", part.casefold()) for part in (question, line))
-    runs = {tuple(asked[i : i + _WORDS_IN_A_ROW]) for i in range(len(asked) - _WORDS_IN_A_ROW + 1)}
-    return any(tuple(said[i : i + _WORDS_IN_A_ROW]) in runs for i in range(len(said) - _WORDS_IN_A_ROW + 1))
+    question_words, answer_words = (re.findall(r"[^\W\d_]+", part.casefold()) for part in (question, line))
+    runs = {tuple(question_words[i : i + _WORDS_IN_A_ROW]) for i in range(len(question_words) - _WORDS_IN_A_ROW + 1)}
+    return any(
+        tuple(answer_words[i : i + _WORDS_IN_A_ROW]) in runs for i in range(len(answer_words) - _WORDS_IN_A_ROW + 1)
+    )
 
 
 def _is_noise(line: str) -> bool:
@@ -72,9 +74,9 @@ def _is_noise(line: str) -> bool:
 
 
 def _nearly(text: str, line: str) -> bool:
-    right, said = (re.sub(r"[\W_]", "", part.casefold()) for part in (text, line))
-    if len(right) < 2 or not said:
+    right, given = (re.sub(r"[\W_]", "", part.casefold()) for part in (text, line))
+    if len(right) < 2 or not given:
         return False
-    if len(right) > _SAME_BEGINNING and right[:_SAME_BEGINNING] == said[:_SAME_BEGINNING]:
+    if len(right) > _SAME_BEGINNING and right[:_SAME_BEGINNING] == given[:_SAME_BEGINNING]:
         return True
-    return SequenceMatcher(None, right, said, autojunk=False).ratio() >= _ALIKE
+    return SequenceMatcher(None, right, given, autojunk=False).ratio() >= _ALIKE

@@ -42,13 +42,13 @@ class Calibration:
         rate = self.interval
         assert rate is not None
         ends = f" [{rate.low:.2f}, {rate.high:.2f}]" if rate.low is not None and rate.high is not None else ""
-        said = f"{self.passed} of {self.n} tokens passed ({rate.mean:.2f}{ends}; {self.where})"
+        counted = f"{self.passed} of {self.n} tokens passed ({rate.mean:.2f}{ends}; {self.where})"
         if self.is_informative:
-            return f"{name} is informative for this model: {said}"
-        return f"{name} is uninformative for this model: {said}, needed: {LEAST_PASS_RATE}"
+            return f"{name} is informative for this model: {counted}"
+        return f"{name} is uninformative for this model: {counted}, needed: {LEAST_PASS_RATE}"
 
 
 def is_glitch(passed: Mapping[Task, bool | None], informative: Iterable[Task]) -> bool | None:
-    """Whether a token fails any informative task it was asked; None where it was asked none."""
+    """Whether a token fails any informative task; None where it was prompted for in none."""
     results = [passed[task] for task in informative if passed.get(task) is not None]
     return None if not results else not all(results)

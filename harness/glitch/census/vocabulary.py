@@ -1,4 +1,4 @@
-"""What the census needs of every id: its text, and whether it may be asked about at all."""
+"""What the census needs of every id: its text, and whether it is tested at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

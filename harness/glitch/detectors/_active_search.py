@@ -1,4 +1,4 @@
-"""The search of `active_census`: which tokens it asks, what it learns from their answers, what it would report."""
+"""The search of `active_census`: which tokens it queries, what it learns from the verdicts, what it would report."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from harness.glitch.detectors._verdict_model import VerdictModel
 from harness.glitch.detectors.ledger import Ledger
 from harness.glitch.detectors.view import ModelView
 
-# A share of neighbours that fail needs some to speak of: one imagined neighbour at the overall share.
+# Shrinks the share of neighbours that fail to the overall share: the weight, in neighbours, of that prior.
 _PRIOR_NEIGHBOURS = 1.0
-# The process knows more where answers lie close by, the classifiers where they are few: neither gets the larger say.
+# The process predicts better near known answers, the classifiers far from them: both weigh the same.
 _SHARE_OF_CLASSIFIERS = 0.5
 _EDGE = 1e-3
 
 
 @dataclass(eq=False)
 class ActiveSearch:
-    """The state of one search: what was asked, and what is believed of every token."""
+    """The state of one search: what was queried, and P(glitch) of every token."""
 
     view: ModelView
     ledger: Ledger
@@ -31,38 +31,38 @@ class ActiveSearch:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng([self.seed, 6])
-        # What the neighbours said comes last among the columns; it is geometry.
+        # The column of neighbours' verdicts comes last; it shares the length of the geometry group.
         kinds = dict(self.features.groups)
         kinds["geometry"] = np.append(kinds["geometry"], len(self.features.names))
         self.process = MarginProcess(list(kinds.values()), self.seed)
         self.verdicts = VerdictModel(self.n_trees, self.seed)
-        # Classifiers of single columns gain nothing from the directions of whole rows.
-        self.levelled = np.sort(np.concatenate([kinds[name] for name in ("geometry", "components", "text")]))
+        # The rank-normalised columns: these classifiers look at single columns and gain nothing from rows' directions.
+        self.rank_normalised = np.sort(np.concatenate([kinds[name] for name in ("geometry", "components", "text")]))
         self.margins: dict[int, float] = {}
         self.probability: Float[np.ndarray, " token"] = self.features.suspicion.copy()
         self.cut = 1.0
 
     @property
-    def asked(self) -> Int[np.ndarray, " asked"]:
+    def queried(self) -> Int[np.ndarray, " queried"]:
         """Places in the view of the tokens with a verdict."""
         return self.view.place[np.fromiter(self.ledger.answers, dtype=np.int64, count=len(self.ledger.answers))]
 
     @property
     def open(self) -> Int[np.ndarray, " open"]:
         """Places of the others."""
-        return np.setdiff1d(np.arange(self.view.n), self.asked)
+        return np.setdiff1d(np.arange(self.view.n), self.queried)
 
     @property
     def n_open(self) -> int:
         """How many have no verdict."""
         return self.view.n - len(self.ledger.answers)
 
-    def ask(self, places: Int[np.ndarray, " some"]) -> None:
-        """Buy verdicts, and keep what their answers say beyond them."""
-        asked = self.ledger.ask_what_fits(self.view.ids[places].tolist())
+    def query(self, places: Int[np.ndarray, " some"]) -> None:
+        """Query these tokens, and keep the margins of their answers."""
+        queried = self.ledger.query_what_fits(self.view.ids[places].tolist())
         passes = self.view.passes
-        new = [token for token in dict.fromkeys(asked) if token not in self.margins]
-        if passes is not None and passes.can_ask_margins and new:
+        new = [token for token in dict.fromkeys(queried) if token not in self.margins]
+        if passes is not None and passes.can_read_margins and new:
             self.margins |= dict(zip(new, passes.margins(new).tolist(), strict=True))
 
     def spread(self, n: int) -> Int[np.ndarray, " n"]:
@@ -76,26 +76,26 @@ class ActiveSearch:
         dense = size ** ((np.arange(n - half) + jitter[half:]) / max(1, n - half)) - 1
         wanted = np.clip(np.concatenate([evenly, dense]).astype(np.int64), 0, size - 1)
         chosen = list(dict.fromkeys(wanted.tolist()))
-        # Two draws of one rank leave room for another: the most suspicious rank not drawn.
+        # Where two draws fell on one rank, the most suspicious ranks not drawn fill the gap.
         drawn = set(chosen)
         chosen += [rank for rank in range(size) if rank not in drawn][: n - len(chosen)]
         return order[chosen]
 
     def learn(self) -> None:
-        """Believe anew what the verdicts so far say of every token."""
+        """Update P(glitch) of every token and the cut from the verdicts so far."""
         fails = np.fromiter(self.ledger.answers.values(), dtype=bool, count=len(self.ledger.answers))
         if not len(fails) or fails.all() or not fails.any():
-            # One kind of verdict teaches nothing but its share; the order stays that of suspicion.
+            # Verdicts of one kind cannot train a classifier: only their share is used, in the order of suspicion.
             share = (float(fails.sum()) + 0.5) / (len(fails) + 1)
             self.probability = np.clip(self.features.suspicion * 2 * share, 1e-3, 1 - 1e-3)
             self.cut = 0.0 if len(fails) and fails.all() else 1.0
             return
-        asked = self.asked
-        values = np.column_stack([self.features.values, _neighbour_shares(self.features, asked, fails)])
+        queried = self.queried
+        values = np.column_stack([self.features.values, _neighbour_shares(self.features, queried, fails)])
         margins = np.array([self.margins[token] for token in self.ledger.answers]) if self.margins else None
-        doubt = -np.abs(self.probability[asked] - 0.5)
-        near = self.process.learn(values, asked, targets(margins, fails), doubt)
-        far = self.verdicts.learn(values[:, self.levelled], asked, fails)
+        doubt = -np.abs(self.probability[queried] - 0.5)
+        near = self.process.learn(values, queried, targets(margins, fails), doubt)
+        far = self.verdicts.learn(values[:, self.rank_normalised], queried, fails)
         self.probability = np.clip(near + _SHARE_OF_CLASSIFIERS * (far - near), _EDGE, 1 - _EDGE)
         self.cut, _ = best_cut(self.probability[self.open], int(fails.sum()))
 
@@ -114,7 +114,7 @@ class ActiveSearch:
         return np.concatenate([sure, self.rng.permutation(others)[: n - len(sure)]])
 
     def predicted(self) -> Int[np.ndarray, " predicted"]:
-        """Ids that failed, and those not asked above the cut."""
+        """Ids that failed, and those not queried whose probability lies above the cut."""
         places = self.open
         return np.sort(
             np.concatenate(
@@ -127,12 +127,12 @@ class ActiveSearch:
 
 
 def _neighbour_shares(
-    features: Features, asked: Int[np.ndarray, " asked"], fails: Bool[np.ndarray, " asked"]
+    features: Features, queried: Int[np.ndarray, " queried"], fails: Bool[np.ndarray, " queried"]
 ) -> Float[np.ndarray, " token"]:
-    """Share of each token's asked neighbours that fail, drawn to the overall share; itself never counted."""
+    """Share of each token's queried neighbours that fail, shrunk to the overall share; without the token itself."""
     n = len(features.values)
     known, failed = np.zeros(n), np.zeros(n)
-    known[asked], failed[asked] = 1.0, fails
+    known[queried], failed[queried] = 1.0, fails
     counts = known[features.neighbours].sum(axis=1)
     hits = failed[features.neighbours].sum(axis=1)
     share = (hits + float(fails.mean()) * _PRIOR_NEIGHBOURS) / (counts + _PRIOR_NEIGHBOURS)

@@ -15,10 +15,10 @@ from harness.glitch.graph.neighbours import nearest_neighbours
 from harness.glitch.graph.space import principal_components
 
 _TINY = 1e-12
-# Rows this dense count as the place where untrained rows have collapsed to, where no unused id is known.
+# Where no unused id is known, the densest rows count as untrained, since untrained rows lie close together.
 _DENSEST_SHARE = 0.01
 _LARGEST_Z = 4.0
-# Rows wider than this are seen through so many principal components.
+# Rows wider than this are reduced to so many principal components.
 _WIDEST = 128
 
 
@@ -57,7 +57,9 @@ def build_features(view: ModelView, n_components: int, n_neighbours: int) -> Fea
             "nd,nd->n", view.embedding[view.ids], view.unembedding[view.ids], dtype=np.float64
         )
     text = _text_features(view)
-    values = np.column_stack([*(_levelled(column) for column in (columns | text).values()), *directions.values()])
+    values = np.column_stack(
+        [*(_rank_normalised(column) for column in (columns | text).values()), *directions.values()]
+    )
     names = (*columns, *text, *directions)
     kinds = np.array([_kind(name, name in text) for name in names])
     groups = {str(kind): np.flatnonzero(kinds == kind) for kind in dict.fromkeys(kinds)}
@@ -87,7 +89,7 @@ def _geometry(
     dense = np.argsort(near.distances.mean(axis=1), kind="stable")[: max(1, int(_DENSEST_SHARE * len(rows)))]
     centre = unit[dense].mean(axis=0)
     found["cosine to the densest"] = unit @ (centre / max(float(np.linalg.norm(centre)), _TINY))
-    # A neighbourhood in which a row is popular: how many others count it among their nearest.
+    # Hubness: how many other rows count this one among their nearest.
     found["popularity"] = np.bincount(near.ids.ravel(), minlength=len(rows)).astype(np.float64)
     parts = principal_components(rows, n_components)
     for number in range(parts.shape[1]):
@@ -129,12 +131,12 @@ def _n_with_prefix(ordered: Sequence[str], prefix: str) -> int:
     """How many strings of a sorted list begin with `prefix`; 0 for the empty one."""
     if not prefix:
         return 0
-    # U+10FFFF sorts behind every character that can follow.
+    # U+10FFFF sorts after every character that can follow.
     return bisect_left(ordered, prefix + "\U0010ffff") - bisect_left(ordered, prefix)
 
 
-def _levelled(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Ranks turned into normal scores: no indicator's tail outweighs the others. A constant column becomes zeros."""
+def _rank_normalised(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Rank-based normal scores, so that no indicator's tail outweighs the others. A constant column becomes zeros."""
 
     if not (column != column[0]).any():
         return np.zeros(len(column))

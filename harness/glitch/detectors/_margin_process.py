@@ -1,4 +1,4 @@
-"""What a few answers say of every token: a Gaussian process on how closely a token failed or passed.
+"""P(glitch) of every token from a few answers: a Gaussian process on how closely a token failed or passed.
 
 A verdict is one bit; the answer it was read from says more, by how much the token led or trailed. The process learns
 that margin, and P(glitch) is its chance to lie below zero. Its kernel has one length for each group of features, and
@@ -15,14 +15,14 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import ndtr
 
-# Far from zero a margin says no more than which side it lies on, and would only stretch the scale (logits).
+# Margins are clipped (in logits): far from zero only their sign is informative, and outliers would set the scale.
 _LOWEST, _HIGHEST = -2.0, 4.0
 # A verdict whose answer gives no margin, or one of the other side (it failed another task): one logit to its side.
 _ONE_SIDE = 1.0
-# A process costs the cube of the answers it learns from; beyond this many they add little to what is near.
+# Fitting takes time cubic in the number of answers; beyond this many, more of them add little.
 _MOST_ANSWERS = 1000
 _MOST_FOR_SCALES = 400
-# Lengths are learnt anew whenever there are this many times more answers.
+# Lengths are fitted again whenever there are this many times more answers.
 _GROWTH = 1.05
 _CHUNK = 4096
 _STEPS = 15
@@ -32,8 +32,8 @@ _START = {"amplitude": 1.0, "length": 1.0, "slope": 0.1, "noise": 0.3}
 
 
 def targets(
-    margins: Float[np.ndarray, " asked"] | None, fails: Bool[np.ndarray, " asked"]
-) -> Float[np.ndarray, " asked"]:
+    margins: Float[np.ndarray, " queried"] | None, fails: Bool[np.ndarray, " queried"]
+) -> Float[np.ndarray, " queried"]:
     """What the process learns: margins on the side of their verdicts; a verdict alone stands one logit to its side."""
     side = np.where(fails, -_ONE_SIDE, _ONE_SIDE)
     if margins is None:
@@ -43,7 +43,7 @@ def targets(
 
 @dataclass(eq=False)
 class MarginProcess:
-    """A Gaussian process that is told more and more answers. `groups`: columns of the features that share a length."""
+    """A Gaussian process fitted again as answers come in. `groups`: columns of the features that share a length."""
 
     groups: Sequence[Int[np.ndarray, " _"]]
     seed: int
@@ -53,9 +53,9 @@ class MarginProcess:
     def learn(
         self,
         values: Float[np.ndarray, "token feature"],
-        asked: Int[np.ndarray, " asked"],
-        margins: Float[np.ndarray, " asked"],
-        doubt: Float[np.ndarray, " asked"],
+        queried: Int[np.ndarray, " queried"],
+        margins: Float[np.ndarray, " queried"],
+        doubt: Float[np.ndarray, " queried"],
     ) -> Float[np.ndarray, " token"]:
         """P(margin < 0) of every token, another answer's noise included.
 
@@ -63,13 +63,13 @@ class MarginProcess:
         """
 
         kept = self._kept(doubt)
-        rows, known = values[asked[kept]], margins[kept]
+        rows, known = values[queried[kept]], margins[kept]
         middle, spread = known.mean(), known.std() + 1e-9
         known = (known - middle) / spread
-        if self._scales is None or len(asked) >= _GROWTH * self._n_learnt:
+        if self._scales is None or len(queried) >= _GROWTH * self._n_learnt:
             some = np.random.default_rng([self.seed, 8]).permutation(len(kept))[:_MOST_FOR_SCALES]
             self._scales = self._fit(rows[some], known[some])
-            self._n_learnt = len(asked)
+            self._n_learnt = len(queried)
         amplitude, _, slope, noise = self._parts(self._scales)
         lower = cholesky(self._kernel(rows, rows) + noise * np.eye(len(rows)), lower=True)
         weights = solve_triangular(lower, known, lower=True)
@@ -82,9 +82,9 @@ class MarginProcess:
             found[start : start + _CHUNK] = ndtr(-(weights @ seen + middle / spread) / np.sqrt(variance))
         return found
 
-    def _kept(self, doubt: Float[np.ndarray, " asked"]) -> Int[np.ndarray, " kept"]:
-        """All answers, or half of them at random and half in most doubt: chosen by what was believed, not by verdict,
-        which would shift what is learnt."""
+    def _kept(self, doubt: Float[np.ndarray, " queried"]) -> Int[np.ndarray, " kept"]:
+        """All answers, or half of them at random and half in most doubt: chosen by the earlier estimate and not by
+        verdict, which would bias what is learnt."""
         order = np.random.default_rng([self.seed, 7]).permutation(len(doubt))
         if len(order) <= _MOST_ANSWERS:
             return np.arange(len(order))

@@ -13,8 +13,8 @@ _CHUNK = 4096
 
 @dataclass(frozen=True)
 class VerdictModel:
-    """A logistic regression, which follows slopes and knows no corners, and extremely randomised trees, the other way
-    round. Both reach further from few glitch tokens than a process does, which keeps to what lies near."""
+    """A logistic regression (linear effects, no interactions) and extremely randomised trees (the reverse). From few
+    glitch tokens both generalise further than the Gaussian process, which predicts well near known answers only."""
 
     n_trees: int
     seed: int
@@ -22,13 +22,13 @@ class VerdictModel:
     def learn(
         self,
         values: Float[np.ndarray, "token feature"],
-        asked: Int[np.ndarray, " asked"],
-        fails: Bool[np.ndarray, " asked"],
+        queried: Int[np.ndarray, " queried"],
+        fails: Bool[np.ndarray, " queried"],
     ) -> Float[np.ndarray, " token"]:
         """P(glitch) of every token. `asked` are rows of `values`; both verdicts must occur among `fails`."""
         found = []
         for model in self._models():
-            model.fit(values[asked], fails)
+            model.fit(values[queried], fails)
             column = list(model.classes_).index(True)
             parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
             found.append(np.concatenate([model.predict_proba(part)[:, column] for part in parts]))

@@ -1,4 +1,4 @@
-"""What a detector is: a method with its settings, and what it says of itself."""
+"""What a detector is: a method with its settings, and how it is described."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Detector(ABC):
     """
 
     name: ClassVar[str]
-    """What its numbers are filed under, and its settings."""
+    """The key of its numbers and of its settings."""
     is_ours: ClassVar[bool] = False
     """Pictures set it apart, and some of its mistakes are listed."""
     is_random: ClassVar[bool] = True
     """Whether another seed gives another answer."""
-    scores_unasked: ClassVar[bool] = False
-    """Whether it learns to score tokens it did not ask: its ROC curve is then drawn beside those of the indicators."""
+    scores_unqueried: ClassVar[bool] = False
+    """Whether it learns to score tokens it did not query; its ROC curve is then drawn with the indicators'."""
     remark: ClassVar[str] = ""
     """What a reader of its row in a table must know, as a clause."""
 

@@ -2,7 +2,7 @@
 
 Source: Wu et al. 2024, arXiv 2410.15052, section "Method"; public code wooozihui/GlitchMiner @77cf15b, miner.py. As
 there, a token's verdict is the miner's own: the likeliest next token of its prompt is not the token. One pass gives
-entropy and verdict, so a token costs one query whatever a verdict of the census costs; the pass behind each gradient
+entropy and verdict, so a token costs one query whatever a verdict of the census costs; the pass for each gradient
 costs one more, which the published counts of queries leave out. No confirmation by other prompts (the code's "strict"
 mode costs three times as much).
 """
@@ -27,7 +27,7 @@ class GlitchMiner(Detector):
     is_random = False
 
     batch_size: Count = 8
-    """Tokens asked in one iteration. Code: 8."""
+    """Tokens tested in one iteration. Code: 8."""
     k: int = 32
     """Neighbours a batch is chosen from. Code: 32."""
 
@@ -37,7 +37,7 @@ class GlitchMiner(Detector):
 
     def obstacle(self, passes: Passes) -> str | None:
         """Its prompt."""
-        return None if passes.can_ask_uncertainty else "its prompt does not fit the model's window"
+        return None if passes.can_measure_uncertainty else "its prompt does not fit the model's window"
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:  # noqa: ARG002
         """As `Detector.detect`. Raises `RunFailed` where the model cannot be run or its prompt does not fit."""
@@ -53,24 +53,24 @@ class GlitchMiner(Detector):
         is_open = np.ones(len(ids), dtype=bool)
         current = int(np.linalg.norm(view.embedding[ids].astype(np.float64), axis=1).argmin())
         while ledger.left >= 2 and is_open.any():
-            slope = view.passes.steepness(int(ids[current]))
-            ledger.pay_passes(1, slope.n_positions)
+            local = view.passes.entropy_gradient(int(ids[current]))
+            ledger.pay_passes(1, local.n_positions)
             near = np.flatnonzero(is_open)
             likeness = unit[near] @ unit[current]
             near = near[np.argsort(-likeness, kind="stable")[: self.k]]
-            estimate = slope.entropy + (rows[near] - rows[current]) @ slope.gradient.astype(np.float64)
+            estimate = local.entropy + (rows[near] - rows[current]) @ local.gradient.astype(np.float64)
             scores[view.place[ids[near]]] = np.maximum(estimate, 0)
             batch = near[np.argsort(-estimate, kind="stable")[: min(self.batch_size, ledger.left)]]
-            entropy = self._ask(ledger, view.passes, ids[batch])
+            entropy = self._query(ledger, view.passes, ids[batch])
             is_open[batch] = False
             current = int(batch[entropy.argmax()])
         return ledger.result(scores)
 
-    def _ask(self, ledger: Ledger, passes: Passes, ids: np.ndarray) -> np.ndarray:
+    def _query(self, ledger: Ledger, passes: Passes, ids: np.ndarray) -> np.ndarray:
         found = passes.uncertainty(ids.tolist())
         positions = found.n_positions
-        for token, says in zip(ids.tolist(), found.says_token, strict=True):
+        for token, predicted in zip(ids.tolist(), found.predicts_token, strict=True):
             ledger.pay_passes(1, positions)
             positions = 0
-            ledger.judge(token, not says)
+            ledger.judge(token, not predicted)
         return found.entropy

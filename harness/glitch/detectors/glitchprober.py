@@ -4,8 +4,8 @@ Source: Zhang et al. 2024, arXiv 2408.04905, Algorithm 1 (code: LLM-Integrity-Gu
 attention pattern, gate and data of the MLP in key layers during the first pass of the repetition prompt, PCA, a support
 vector machine with a polynomial kernel; predicted glitch tokens are tested again. Adaptations, all ours: activations
 are read at the prompt's last position (the paper's is unknown); labels are verdicts of the census (the paper:
-repetition only); an MLP without a gate (GPT-2) gives its hidden layer behind the non-linearity in place of gate and
-data; what stays of the budget buys re-tests, the surest first, and predictions it does not reach are reported as they
+repetition only); an MLP without a gate (GPT-2) gives its hidden layer after the non-linearity in place of gate and
+data; what is left of the budget goes to re-tests, surest first, and predictions it does not reach are reported as they
 are. Every token outside the sample takes one pass for its activations. No budget below the whole vocabulary covers
 that: these passes are counted beyond it.
 """
@@ -30,7 +30,7 @@ class GlitchProber(Detector):
     """The probe with its settings."""
 
     name = "glitchprober"
-    scores_unasked = True
+    scores_unqueried = True
 
     n_components: Count = 75
     """Principal components of the activations. Paper and code: 75 (50 to 200 advised)."""
@@ -41,7 +41,7 @@ class GlitchProber(Detector):
     is_balanced: bool = True
     """Whether both classes weigh the same. Code: yes; the paper says nothing."""
     sample_share: Share = 0.5
-    """Of the budget that buys the training sample; the rest re-tests predicted glitch tokens. Paper: a sample of a
+    """Of the budget that goes to the training sample; the rest re-tests predicted glitch tokens. Paper: a sample of a
     tenth of the vocabulary, which is all of a budget of a tenth, and unlimited re-tests; the split is ours."""
     first_layer: float = 19 / 32
     last_layer: float = 28 / 32
@@ -58,7 +58,7 @@ class GlitchProber(Detector):
 
     def obstacle(self, passes: Passes) -> str | None:
         """Its prompt or its layers."""
-        if passes.can_ask_activations(self.layers):
+        if passes.can_read_activations(self.layers):
             return None
         return "the repetition prompt does not fit, or the model has no layers it could read"
 
@@ -69,18 +69,18 @@ class GlitchProber(Detector):
         ledger = Ledger(view, oracle, budget)
         rng = np.random.default_rng([seed, 5])
         n_sample = int(np.ceil(self.sample_share * ledger.tokens_left))
-        sample = ledger.ask_what_fits(rng.permutation(view.ids)[:n_sample].tolist())
+        sample = ledger.query_what_fits(rng.permutation(view.ids)[:n_sample].tolist())
         labels = np.array([ledger.answers[i] for i in sample], dtype=bool)
         if labels.all() or not labels.any():
-            # One kind only: there is nothing to learn. What is left of the budget goes on at random.
+            # Verdicts of one kind only cannot train a classifier: the rest of the budget is spent on random tokens.
             rest = rng.permutation(np.setdiff1d(view.ids, sample)).tolist()
-            ledger.ask_what_fits(rest[: ledger.tokens_left])
+            ledger.query_what_fits(rest[: ledger.tokens_left])
             return ledger.result(np.zeros(view.n))
         margin = self._margins(view, view.passes, ledger, sample, labels, seed)
         suspects = view.ids[np.argsort(-margin, kind="stable")]
         suspects = suspects[margin[view.place[suspects]] > 0]
         untested = [int(i) for i in suspects if int(i) not in ledger.answers]
-        ledger.ask_what_fits(untested[: ledger.tokens_left])
+        ledger.query_what_fits(untested[: ledger.tokens_left])
         predicted = {*ledger.hits, *(i for i in untested if i not in ledger.answers)}
         return ledger.result(margin, sorted(predicted))
 

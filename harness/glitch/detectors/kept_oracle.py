@@ -1,4 +1,4 @@
-"""Verdicts written down as they come, so that an interrupted run does not ask the model again."""
+"""Verdicts written down as they come, so that an interrupted run does not prompt the model again."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from harness.runs.folder import ShardStore
 
 
 class KeptOracle(MemoOracle):
-    """Passes questions on to `inner` and keeps each batch of verdicts as a shard.
+    """Passes queries on to `inner` and keeps each batch of verdicts as a shard.
 
-    Whoever asks must ask the same tokens in the same order when the run is continued; a batch that differs from the
-    shard in its place is asked anew. Prices are the inner oracle's; a budget is set here and not there.
+    A continued run must query the same tokens in the same order; a batch that differs from the shard in its place is
+    queried again. What a query costs is set by the inner oracle, the budget here.
     """
 
     def __init__(self, inner: MemoOracle, shards: ShardStore, budget: int | None = None, label: str = "ask") -> None:
@@ -20,7 +20,7 @@ class KeptOracle(MemoOracle):
         self._inner, self._shards, self._label = inner, shards, label
         self._n_batches = 0
 
-    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+    def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
 
         key = f"{self._label}-{self._n_batches:05d}"
         self._n_batches += 1
@@ -28,7 +28,7 @@ class KeptOracle(MemoOracle):
         if kept is not None and kept.arrays["ids"].tolist() == list(ids):
             return kept.arrays["fails"].astype(bool).tolist(), int(kept.arrays["tokens_processed"][0])
         before = self._inner.tokens_processed
-        fails = self._inner.ask(ids)
+        fails = self._inner.query(ids)
         spent = self._inner.tokens_processed - before
         self._shards.write(
             key,

@@ -25,7 +25,7 @@ class KMeansCentroids(Detector):
     n_clusters: Count = 100
     """The posts' own number is unknown, and so is that of the baseline in GlitchHunter's paper."""
     per_cluster: Whole = 1
-    """Tokens nearest to each centroid that are asked before the rest. The posts looked at a handful by eye."""
+    """Tokens nearest to each centroid that are queried before the rest. The posts looked at a handful by eye."""
 
     def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
         """As `Detector.detect`."""
@@ -43,5 +43,5 @@ class KMeansCentroids(Detector):
             order += members[np.argsort(own[members], kind="stable")][: self.per_cluster].tolist()
         from_middle = np.linalg.norm(rows - rows.mean(axis=0), axis=1)
         order += np.argsort(from_middle, kind="stable").tolist()
-        ledger.ask_what_fits(view.ids[list(dict.fromkeys(order))[: ledger.tokens_left]].tolist())
+        ledger.query_what_fits(view.ids[list(dict.fromkeys(order))[: ledger.tokens_left]].tolist())
         return ledger.result(-from_middle.astype(np.float64))

@@ -1,4 +1,4 @@
-"""What a detector did step by step and what it paid: one purse for verdicts and passes, and the order they came in."""
+"""What a detector did step by step and what it cost: one budget for verdicts and passes, and the order they came in."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ class DetectionResult:
     """One detector's answer on one model."""
 
     judged: Int[np.ndarray, " judged"]
-    """Tokens whose verdict was bought, in the order it was."""
+    """Tokens that were queried, in that order."""
     verdicts: Bool[np.ndarray, " judged"]
     """True: fails."""
     spent_after: Int[np.ndarray, " judged"]
     """Queries spent once each of them was answered."""
     predicted: Int[np.ndarray, " predicted"]
-    """Ids reported as glitch tokens, verdict bought or not, ascending."""
+    """Ids reported as glitch tokens, queried or not, ascending."""
     scores: Float[np.ndarray, " token"]
-    """One for every token of the view, higher for glitch tokens; bought verdicts stand at the two ends."""
+    """One for every token of the view, higher for glitch tokens; queried tokens get the highest and lowest scores."""
     n_queries: int
     """Everything within the budget: prompts of verdicts, and passes taken for other reasons."""
     n_passes: int
-    """Passes among `n_queries` that bought no verdict of the oracle."""
+    """Passes among `n_queries` that gave no verdict of the oracle."""
     n_passes_beyond: int
     """Passes the method cannot do without and that no budget of this size covers."""
     tokens_processed: int
@@ -45,10 +45,10 @@ class DetectionResult:
 
 
 class Ledger:
-    """The purse of one detection, a `QueryOracle` itself.
+    """The budget of one detection and what is spent of it; a `QueryOracle` itself.
 
     One query is one token through one prompt: a verdict costs `view.queries_per_token`, a pass for entropy or
-    activations one. A verdict asked before is free. Raises `ValueError` for a negative budget.
+    activations one. A token queried before is free. Raises `ValueError` for a negative budget.
     """
 
     def __init__(self, view: ModelView, oracle: QueryOracle, budget: int) -> None:
@@ -63,7 +63,7 @@ class Ledger:
 
     @property
     def answers(self) -> Mapping[int, bool]:
-        """Verdicts bought so far, in order."""
+        """Verdicts so far, in the order of the queries."""
         return self._verdicts
 
     @property
@@ -83,15 +83,15 @@ class Ledger:
 
     @property
     def tokens_left(self) -> int:
-        """How many more verdicts can be bought."""
+        """How many more tokens can be queried."""
         return max(0, self.left // self._view.queries_per_token)
 
-    def ask(self, ids: Sequence[int]) -> list[bool]:
-        """Verdicts, as `QueryOracle.ask`; raises `BudgetSpent` after answering what the budget covers."""
+    def query(self, ids: Sequence[int]) -> list[bool]:
+        """Verdicts, as `QueryOracle.query`; raises `BudgetSpent` after answering what the budget covers."""
         new = [token for token in dict.fromkeys(int(i) for i in ids) if token not in self._verdicts]
         paid = new[: self.tokens_left]
         before = self.n_queries
-        for token, fails in zip(paid, self._oracle.ask(paid) if paid else (), strict=True):
+        for token, fails in zip(paid, self._oracle.query(paid) if paid else (), strict=True):
             before += self._view.queries_per_token
             self._verdicts[token] = bool(fails)
             self._spent_after.append(min(before, self.n_queries))
@@ -99,28 +99,28 @@ class Ledger:
             raise BudgetSpent(f"the budget of {self.budget} queries is spent ({len(self._verdicts)} tokens were asked)")
         return [self._verdicts[int(i)] for i in ids]
 
-    def ask_what_fits(self, ids: Sequence[int]) -> list[int]:
-        """Buy verdicts in this order until the budget is spent; the ids among `ids` that have one now."""
+    def query_what_fits(self, ids: Sequence[int]) -> list[int]:
+        """Query in this order until the budget is spent; the ids among `ids` that have one now."""
         try:
-            self.ask(ids)
+            self.query(ids)
         except BudgetSpent:
             return [int(i) for i in ids if int(i) in self._verdicts]
         return [int(i) for i in ids]
 
     def pay_passes(self, n: int, n_positions: int) -> None:
-        """Note passes that bought no verdict. Raises `BudgetSpent` where they are more than is left."""
+        """Charge passes that gave no verdict. Raises `BudgetSpent` where they are more than is left."""
         if n > self.left:
             raise BudgetSpent(f"the budget of {self.budget} queries does not cover {n} more passes")
         self._passes += n
         self._pass_tokens += n_positions
 
     def pay_beyond(self, n: int, n_positions: int) -> None:
-        """Note passes that no budget of this size covers."""
+        """Count passes that no budget of this size covers, outside the budget."""
         self._beyond += n
         self._pass_tokens += n_positions
 
     def judge(self, token: int, fails: bool) -> None:
-        """Note a verdict that a detector's own pass gave, already paid for."""
+        """Note a verdict that a detector's own pass gave, already charged."""
         if token not in self._verdicts:
             self._verdicts[token] = bool(fails)
             self._spent_after.append(self.n_queries)
@@ -151,7 +151,7 @@ class Ledger:
         )
 
     def _with_answers(self, scores: Float[np.ndarray, " token"]) -> Float[np.ndarray, " token"]:
-        """Scores with bought verdicts above and below all others."""
+        """Scores with those of queried tokens above (fails) or below (passes) all others."""
         found = np.array(scores, dtype=np.float64)
         top, bottom = (float(found.max()) + 1.0, float(found.min()) - 1.0) if len(found) else (1.0, 0.0)
         for token, fails in self._verdicts.items():

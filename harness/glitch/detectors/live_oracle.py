@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from harness.errors import RunFailed
-from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question
 from harness.glitch.detectors.oracle import MemoOracle
 
 
 class LiveOracle(MemoOracle):
-    """Asks the model: a token fails if it fails any of `questions` that has a right answer for it.
+    """Prompts the model: a token fails if it fails any of `questions` that has a right answer for it.
 
     A token that none of them has an answer for passes. `budget` counts queries, one for each token and question.
     """
@@ -20,7 +20,7 @@ class LiveOracle(MemoOracle):
         super().__init__(len(questions), budget)
         self._interviewer, self._questions = interviewer, tuple(questions)
 
-    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+    def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
         failed: set[int] = set()
         n_positions = 0
         for question in self._questions:

@@ -1,4 +1,4 @@
-"""Magikarp's ranking: ask from the lowest main indicator on.
+"""Magikarp's ranking: query in ascending order of the main indicator.
 
 Source: Land & Bartolo 2024, arXiv 2405.05417: the cosine distance to known unused tokens' mean unembedding row for tied
 models, the norm of the input row for untied ones. Where a tied model has no known unused ids the paper has no
@@ -28,7 +28,7 @@ class MagikarpRanking(Detector):
         """As `Detector.detect`; nothing here is random."""
         ledger = Ledger(view, oracle, budget)
         values = main_values(view)[view.ids]
-        ledger.ask_what_fits(view.ids[np.argsort(values, kind="stable")][: ledger.tokens_left].tolist())
+        ledger.query_what_fits(view.ids[np.argsort(values, kind="stable")][: ledger.tokens_left].tolist())
         return ledger.result(-values)
 
 

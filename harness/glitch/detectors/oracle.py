@@ -1,7 +1,7 @@
-"""Who answers whether a token is a glitch token, and what was paid for the answers.
+"""Oracles: whether a token is a glitch token, with the number of queries counted.
 
-A detector sees weights and tokenizer for free; every verdict on behaviour is bought here. One query is one token
-through one prompt. A token asked before is free: its verdict is remembered.
+A detector sees weights and tokenizer for free; every verdict on behaviour costs queries. One query is one
+token through one prompt. A token queried before is free: its verdict is remembered.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ class QueryOracle(Protocol):
 
     @property
     def answers(self) -> Mapping[int, bool]:
-        """Every verdict given so far, in the order the tokens were first asked."""
+        """Every verdict given so far, in the order the tokens were first queried."""
         ...
 
     @property
@@ -34,7 +34,7 @@ class QueryOracle(Protocol):
         """Token positions that went through the model for them."""
         ...
 
-    def ask(self, ids: Sequence[int]) -> list[bool]:
+    def query(self, ids: Sequence[int]) -> list[bool]:
         """Whether each token fails (True: a glitch token), in the order of `ids`.
 
         Raises `BudgetSpent` where the budget does not cover a new token; those before it are answered and remembered.
@@ -46,7 +46,7 @@ class MemoOracle(ABC):
     """The counting every oracle shares: a memory of verdicts, the queries they cost, a budget that may be set.
 
     `queries_per_token` is how many prompts one verdict takes, `budget` how many queries may be made (None: any number).
-    A subclass answers new tokens in `_query`. Raises `ValueError` for fewer than one prompt or a negative budget.
+    A subclass answers new tokens in `_answer`. Raises `ValueError` for fewer than one prompt or a negative budget.
     """
 
     def __init__(self, queries_per_token: int = 1, budget: int | None = None) -> None:
@@ -64,12 +64,12 @@ class MemoOracle(ABC):
 
     @property
     def answers(self) -> Mapping[int, bool]:
-        """Every verdict given so far, in the order the tokens were first asked."""
+        """Every verdict given so far, in the order the tokens were first queried."""
         return self._answers
 
     @property
     def n_queries(self) -> int:
-        """Distinct tokens asked so far times prompts per token."""
+        """Distinct tokens queried so far times prompts per token."""
         return len(self._answers) * self._per_token
 
     @property
@@ -77,15 +77,15 @@ class MemoOracle(ABC):
         """Token positions that went through the model for them."""
         return self._tokens
 
-    def ask(self, ids: Sequence[int]) -> list[bool]:
-        """Whether each token fails, in the order of `ids`; see `QueryOracle.ask`."""
+    def query(self, ids: Sequence[int]) -> list[bool]:
+        """Whether each token fails, in the order of `ids`; see `QueryOracle.query`."""
         new = [token for token in dict.fromkeys(int(i) for i in ids) if token not in self._answers]
         left = len(new)
         if self._budget is not None:
             left = max(0, (self._budget - self.n_queries) // self._per_token)
         paid = new[:left]
         if paid:
-            verdicts, tokens = self._query(paid)
+            verdicts, tokens = self._answer(paid)
             self._answers.update(zip(paid, verdicts, strict=True))
             self._tokens += tokens
         if len(paid) < len(new):
@@ -93,14 +93,14 @@ class MemoOracle(ABC):
         return [self._answers[int(i)] for i in ids]
 
     @abstractmethod
-    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
-        """Verdicts of distinct tokens never asked before, and the token positions processed for them."""
+    def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        """Verdicts of distinct tokens never queried before, and the token positions processed for them."""
 
 
 class TableOracle(MemoOracle):
-    """Answers from stored verdicts (a census, a planted truth) and charges as if the model had been asked.
+    """Answers from stored verdicts (a census, a planted truth) and charges as if the model had been prompted.
 
-    `verdicts` maps token id to "fails"; `tokens_per_query` is the length of a prompt with its answer. Asking a token
+    `verdicts` maps token id to "fails"; `tokens_per_query` is the length of a prompt with its answer. Querying a token
     that the table lacks raises `RunFailed`: a sampled census cannot answer for the others.
     """
 
@@ -115,7 +115,7 @@ class TableOracle(MemoOracle):
         self._verdicts = verdicts
         self._tokens_per_query = tokens_per_query
 
-    def _query(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+    def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
         missing = [token for token in ids if token not in self._verdicts]
         if missing:
             raise RunFailed(

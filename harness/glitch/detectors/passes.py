@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from harness.errors import RunFailed
-from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question
-from harness.glitch.detectors.view import Activations, Steepness, Uncertainty
+from harness.glitch.detectors.view import Activations, EntropyGradient, Uncertainty
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.decoding import Observe
 from harness.models.answers.pass_size import rows_per_pass
@@ -27,9 +27,9 @@ _INSIDE_LOG = 1e-6
 class ModelPasses:
     """`harness.glitch.detectors.view.Passes` on a model.
 
-    `is_repetition_asked` says whether a verdict of the oracle includes the repetition prompt, whose first pass then
-    gives its activations for nothing. `booted` opens the model with hooks when activations are first asked for.
-    `interviewer` is who verdicts are bought from; without one there are no margins.
+    `verdict_includes_repetition`: a verdict of the oracle includes the repetition prompt, so that activations are read
+    from that prompt's first pass at no further cost. `booted` opens the model with hooks when activations are first
+    read. `interviewer` gives the oracle's verdicts; without it there are no margins.
     """
 
     def __init__(
@@ -39,56 +39,56 @@ class ModelPasses:
         tokenizer: Tokenizer,
         mining: Question,
         repetition: Question,
-        is_repetition_asked: bool = True,
+        verdict_includes_repetition: bool = True,
         interviewer: Interviewer | None = None,
     ) -> None:
         self._model, self._boot, self._tokenizer = model, booted, tokenizer
         self._mining, self._repetition = mining, repetition
-        self._is_repetition_asked, self._interviewer = is_repetition_asked, interviewer
+        self._verdict_includes_repetition, self._interviewer = verdict_includes_repetition, interviewer
 
     @property
-    def can_ask_uncertainty(self) -> bool:
+    def can_measure_uncertainty(self) -> bool:
         """Whether GlitchMiner's prompt fits the model's window."""
         return self._fits(self._mining)
 
-    def can_ask_activations(self, layers: tuple[float, float]) -> bool:
+    def can_read_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits and there are attention patterns and MLPs to read."""
         return self._fits(self._repetition) and bool(self._points(layers))
 
     @property
     def shares_activations(self) -> bool:
         """Whether a verdict's own first pass is the one activations are read from."""
-        return self._is_repetition_asked
+        return self._verdict_includes_repetition
 
     @property
-    def can_ask_margins(self) -> bool:
+    def can_read_margins(self) -> bool:
         """Whether a verdict includes the answer to repetition, and there is someone to give it."""
-        return self._is_repetition_asked and self._interviewer is not None
+        return self._verdict_includes_repetition and self._interviewer is not None
 
     def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
         """Of each token's answer to repetition, exactly as its verdict was read from it. Raises `RunFailed` where
         `can_ask_margins` is False."""
-        if not self.can_ask_margins or self._interviewer is None:
+        if not self.can_read_margins or self._interviewer is None:
             raise RunFailed("no verdict includes an answer to repetition: there are no margins")
         observe, found = _observed_margins(torch.tensor(list(ids), dtype=torch.long), self._repetition.max_new_tokens)
         answers = self._interviewer.ask(self._repetition, ids, observe).answers
-        # Prompts of a batch go on together: what is observed behind an answer's end is not part of it.
-        return np.array([row[: len(answer.said)].max() for row, answer in zip(found, answers, strict=True)])
+        # Prompts of a batch are decoded together: what is observed after an answer's end is not part of it.
+        return np.array([row[: len(answer.answer_ids)].max() for row, answer in zip(found, answers, strict=True)])
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
         """One pass for each token, GlitchMiner's prompt."""
-        entropies, says, n_positions = [], [], 0
+        entropies, predicted, n_positions = [], [], 0
         for some in self._chunks(ids, len(self._mining.prompt(0, self._tokenizer))):
             tokens = self._prompts(self._mining, some)
             logits = self._model.last_logits(tokens)
             entropies.append(_entropy(logits).cpu())
-            says.append((logits.argmax(-1).cpu() == torch.tensor(some)).cpu())
+            predicted.append((logits.argmax(-1).cpu() == torch.tensor(some)).cpu())
             n_positions += tokens.numel()
         if not entropies:
             return Uncertainty(np.empty(0), np.empty(0, dtype=bool), 0)
-        return Uncertainty(torch.cat(entropies).double().numpy(), torch.cat(says).numpy(), n_positions)
+        return Uncertainty(torch.cat(entropies).double().numpy(), torch.cat(predicted).numpy(), n_positions)
 
-    def steepness(self, token_id: int) -> Steepness:
+    def entropy_gradient(self, token_id: int) -> EntropyGradient:
         """One forward and backward pass for one token; the gradient is by the prompt's first slot for it."""
         tokens = self._prompts(self._mining, [token_id])
         # An id no text leads to marks the slots.
@@ -97,7 +97,7 @@ class ModelPasses:
             rows = self._model.embed(tokens).requires_grad_(True)
             entropy = _entropy(self._model.last_logits_of_rows(rows))[0]
             (gradient,) = torch.autograd.grad(entropy, rows)
-        return Steepness(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
+        return EntropyGradient(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
 
     def activations(self, ids: Sequence[int], layers: tuple[float, float]) -> Activations:
         """One pass for each token: what these layers do at the prompt's last position."""

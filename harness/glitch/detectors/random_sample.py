@@ -1,4 +1,4 @@
-"""The floor: ask about tokens drawn at random."""
+"""The baseline: query tokens drawn at random."""
 
 from dataclasses import dataclass
 
@@ -20,5 +20,5 @@ class RandomSample(Detector):
         """As `Detector.detect`."""
         ledger = Ledger(view, oracle, budget)
         rng = np.random.default_rng([seed, 1])
-        ledger.ask_what_fits(rng.permutation(view.ids)[: ledger.tokens_left].tolist())
+        ledger.query_what_fits(rng.permutation(view.ids)[: ledger.tokens_left].tolist())
         return ledger.result(rng.random(view.n))

@@ -1,7 +1,7 @@
 """Rule-based random sampling: a random half of the vocabulary without the frequent words is reported.
 
-Source: the baseline of Zhang et al. 2024 (GlitchProber, arXiv 2408.04905, section 5). The paper asks the model nothing;
-here the budget, which every detector gets, buys verdicts on reported tokens, and those that pass are taken back.
+Source: the baseline of Zhang et al. 2024 (GlitchProber, arXiv 2408.04905, section 5). It queries nothing there;
+here the budget, which every detector gets, is spent on verdicts on reported tokens, and those that pass are taken back.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class RuleRandom(Detector):
         words = frozenset(frequent_words()[: self.n_words])
         drawn = rng.permutation(view.ids)[: int(np.ceil(self.share * view.n))]
         reported = [int(i) for i in drawn if view.texts[i].strip().lower() not in words]
-        ledger.ask_what_fits(reported[: ledger.tokens_left])
+        ledger.query_what_fits(reported[: ledger.tokens_left])
         kept = [i for i in reported if ledger.answers.get(i, True)]
         scores = np.zeros(view.n)
         scores[view.place[reported]] = 1.0

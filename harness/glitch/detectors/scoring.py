@@ -1,4 +1,4 @@
-"""How good a detection is against a ground truth: precision, recall, F1, the ROC curve, recall over price."""
+"""How good a detection is against a ground truth: precision, recall, F1, the ROC curve, recall over queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def roc_curve(
 def recall_curve(
     spent_after: Int[np.ndarray, " judged"], is_hit: Bool[np.ndarray, " judged"], n_glitch: int, grid: Sequence[int]
 ) -> Float[np.ndarray, " point"]:
-    """Share of all glitch tokens whose verdict was bought by the time each number of queries of `grid` was spent."""
+    """Share of all glitch tokens that had been queried when each number of queries of `grid` was spent."""
     if not n_glitch:
         return np.full(len(grid), np.nan)
     found = np.concatenate([[0], np.cumsum(is_hit)])
@@ -67,7 +67,7 @@ def recall_curve(
 
 
 def ideal_curve(n_glitch: int, price: int, grid: Sequence[int]) -> Float[np.ndarray, " point"]:
-    """Recall of a detector that buys verdicts on glitch tokens only."""
+    """Recall of a detector that queries glitch tokens only."""
     if not n_glitch:
         return np.full(len(grid), np.nan)
     return np.minimum(np.asarray(grid) // price, n_glitch) / n_glitch
@@ -76,6 +76,6 @@ def ideal_curve(n_glitch: int, price: int, grid: Sequence[int]) -> Float[np.ndar
 def recall_auc(
     curve: Float[np.ndarray, " point"], ideal: Float[np.ndarray, " point"], grid: Sequence[int]
 ) -> float | None:
-    """Area under a recall curve as a share of the ideal one's: 1 for a detector that asks glitch tokens only."""
+    """Area under a recall curve as a share of the ideal one's: 1 for a detector that queries glitch tokens only."""
     best = float(np.trapezoid(ideal, grid)) if len(grid) > 1 else 0.0
     return float(np.trapezoid(curve, grid)) / best if best > 0 else None

@@ -1,4 +1,4 @@
-"""What a detector may know of a model: its rows, its tokenizer, and passes it pays for. Nothing of training."""
+"""What a detector may know of a model: its rows, its tokenizer, and passes, which cost queries. Nothing of training."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from harness.models.vocab_facts import VocabFacts
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """What one pass over a prompt that asks for each token said: the next-token distribution at its end."""
+    """The next-token distribution at the end of a prompt for each token, summed up."""
 
     entropy: Float[np.ndarray, " token"]
     """Nats."""
-    says_token: Bool[np.ndarray, " token"]
-    """Whether the token asked for is the likeliest."""
+    predicts_token: Bool[np.ndarray, " token"]
+    """Whether the prompt's own token is the likeliest."""
     n_positions: int
     """Token positions that went through the model."""
 
 
 @dataclass(frozen=True)
-class Steepness:
+class EntropyGradient:
     """How the entropy of one token's prompt changes with its row of the input embedding; one forward and backward."""
 
     entropy: float
@@ -47,11 +47,11 @@ class Passes(Protocol):
     """Passes of tokens through the model, each of which a detector has to account for."""
 
     @property
-    def can_ask_uncertainty(self) -> bool:
+    def can_measure_uncertainty(self) -> bool:
         """Whether GlitchMiner's prompt fits the model's window."""
         ...
 
-    def can_ask_activations(self, layers: tuple[float, float]) -> bool:
+    def can_read_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits the model's window and the model has the layers to read."""
         ...
 
@@ -61,20 +61,20 @@ class Passes(Protocol):
         ...
 
     @property
-    def can_ask_margins(self) -> bool:
-        """Whether a verdict includes the answer to repetition, from which margins are read at no further price."""
+    def can_read_margins(self) -> bool:
+        """Whether a verdict includes the answer to repetition, from which margins are read at no further cost."""
         ...
 
     def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
-        """Of tokens whose verdict was bought: by how many logits the token led all others at the moment of its answer
-        to repetition where it came closest to being said. Below zero: it never was the likeliest."""
+        """Of queried tokens: the token's logit minus the largest other one, at the position of its answer to repetition
+        where that is largest. Below zero: it never was the likeliest."""
         ...
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
         """One pass for each token, GlitchMiner's prompt."""
         ...
 
-    def steepness(self, token_id: int) -> Steepness:
+    def entropy_gradient(self, token_id: int) -> EntropyGradient:
         """One forward and backward pass for one token, GlitchMiner's prompt."""
         ...
 
@@ -130,7 +130,7 @@ def make_view(
     passes: Passes | None = None,
     queries_per_token: int = 1,
 ) -> ModelView:
-    """A view that carries nothing of `facts` but what the tokenizer says: the training counts stay behind.
+    """A view that carries nothing of `facts` but what the tokenizer says: the training counts are left out.
 
     Raises `RunFailed` for rows that are not finite or all the same.
     """

@@ -84,7 +84,7 @@ def _copies(
 def _search(points: Float[np.ndarray, "n d"], k: int) -> tuple[Int[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
     """Ids and squared distances of the k nearest of every row."""
     n, d = points.shape
-    # The median, as strays would pull the mean away from a place that thousands of rows share.
+    # The median, not the mean, which outliers would pull away from a point that thousands of rows share.
     centred = points - np.median(points, axis=0)
     seen = wanted = min(n, k + 1 + _SPARE)
     rough, candidates = _candidates(centred, centred, wanted)
@@ -139,7 +139,7 @@ def _measured(
         part = slice(start, start + at_once)
         squared[part] = _squared_distances(points[rows[part]], points, rows[part], candidates[part])
         last, following = np.partition(squared[part], (k - 1, k), axis=1)[:, k - 1 : k + 1].T
-        # Without a following one all are taken.
+        # Where there is no further candidate (infinite distance) all are taken.
         close = start + np.flatnonzero((following - last <= _CLOSE_CALL * following) & (following < np.inf))
         squared[close] = _squared_distances(
             points[rows[close]].astype(np.float64), points, rows[close], candidates[close]

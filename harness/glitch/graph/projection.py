@@ -37,7 +37,7 @@ def _umap(start: Float[np.ndarray, "n 2"], neighbours: Neighbours, seed: int) ->
     k = min(_LAYOUT_NEIGHBOURS, neighbours.k)
     near = Neighbours(neighbours.ids[:, :k], neighbours.distances[:, :k], neighbours.metric)
     graph = fuzzy_graph(near)
-    # The layout takes lengths, of which it makes weights again: the length that an edge's weight stands for.
+    # The layout takes edge lengths and turns them into weights: -log inverts that.
     lengths = -np.log(np.maximum(graph.weights, _SMALLEST_WEIGHT))
     scale = 10 / max(float(np.abs(start).max()), 1e-12)
     igraph.set_random_number_generator(random.Random(seed))

@@ -43,7 +43,7 @@ def write_tensor(path: Path, tensor: Tensor, about: dict[str, str]) -> int:
     entry = {"dtype": dtype, "shape": shape, "data_offsets": [0, content.nbytes]}
     header = json.dumps({"__metadata__": metadata, _NAME: entry}).encode()
     header += b" " * (-len(header) % 8)
-    # Its checksum tells a damaged file, so that waiting for the disk is not worth its time.
+    # No fsync: the checksum detects a file that was damaged by a crash, and it can be computed again.
     with open_whole(path, durable=False) as file:
         file.write(len(header).to_bytes(8, "little"))
         file.write(header)

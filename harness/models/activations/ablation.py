@@ -29,7 +29,7 @@ class MeanOutput:
 def without_head(
     head: int, mean: Float[Tensor, "pos head d_head"]
 ) -> Callable[[Float[Tensor, "batch pos head d_head"]], Float[Tensor, "batch pos head d_head"]]:
-    """An edit that puts the mean in place of one head's output, so that the head says the same of every row.
+    """An edit that puts the mean in place of one head's output, so that the head's output is the same for every row.
 
     The mean keeps the layers after it in the range they know, which zeros would not (mean ablation, as in Wang et al.,
     arXiv 2211.00593).

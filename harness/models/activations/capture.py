@@ -1,4 +1,4 @@
-"""Runs a model once and keeps of its activations what was asked for, or takes them from the store."""
+"""Runs a model once and keeps the requested activations, or takes them from the store."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ def capture(
     def reader(name: str) -> Callable[[Tensor], None]:
         def read(activation: Tensor) -> None:
             seen[name] += 1
-            # Laid out as the store would give it back, so that both roads add up in the same order.
+            # Contiguous, as it comes from the store, so that a reducer sums in the same order either way.
             activation = activation.contiguous()
             if store is not None and not store.has(model.fingerprint, tokens, name):
                 store.save(model.fingerprint, tokens, name, activation)
@@ -109,7 +109,7 @@ def _from_store(
     wanted: Mapping[str, Sequence[ActivationRequest]],
     logits: LogitsReducer | None,
 ) -> Captured | None:
-    """Everything asked for, from the store; None as soon as one piece is absent or damaged."""
+    """Everything requested, from the store; None as soon as one piece is absent or damaged."""
     names = [*wanted, *([LOGITS] if logits is not None else [])]
     if not names or not all(store.has(fingerprint, tokens, name) for name in names):
         return None

@@ -1,1 +1,1 @@
-"""What a model says: many prompts of one shape, decoded together."""
+"""What a model generates: many prompts of one shape, decoded together."""

@@ -106,7 +106,7 @@ class CausalModel(LanguageModel):
         return out[:, -1]
 
     def last_logits_of_rows(self, rows: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch d_vocab"]:
-        """The same for rows of the embedding in place of ids, with gradients where they are asked for."""
+        """The same for rows of the embedding in place of ids, with gradients where they are enabled."""
         out: Tensor = self.backend(inputs_embeds=rows, use_cache=False, **self._keep_last).logits
         return out[:, -1]
 

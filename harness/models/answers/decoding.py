@@ -19,26 +19,26 @@ _WORTH_DROPPING = 0.2
 
 @runtime_checkable
 class Stop(Protocol):
-    """Says which answers have ended."""
+    """Decides which answers have ended."""
 
     def reset(self, rows: Int[Tensor, " batch"]) -> None:
         """These prompts (by number) begin to be answered, perhaps for the second time."""
         ...
 
     def update(self, rows: Int[Tensor, " batch"], tokens: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
-        """Whether the answers to these prompts end with the tokens just said."""
+        """Whether the answers to these prompts end with the tokens just generated."""
         ...
 
 
 Choose = Callable[[Tensor, Tensor, int], Tensor]
-"""(rows [batch], logits [batch d_vocab], step) -> the token each row says next [batch]."""
+"""(rows [batch], logits [batch d_vocab], step) -> each row's next token [batch]."""
 Observe = Callable[[Tensor, Tensor, int], None]
-"""(rows [batch], logits [batch d_vocab], step): sees what a token is chosen from."""
+"""(rows [batch], logits [batch d_vocab], step): gets the logits a token is chosen from."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What was said to each prompt, and at what price."""
+    """The tokens generated for each prompt, and at what cost."""
 
     tokens: tuple[tuple[int, ...], ...]
     """Ids per prompt, in the order of the prompts; the one that ended the answer is included."""
@@ -62,12 +62,12 @@ def decode(
     observe: Observe | None = None,
     batch_size: int | None = None,
 ) -> Answers:
-    """Answer every prompt with at most `max_new_tokens` tokens, each prompt until `stop` says so.
+    """Answer every prompt with at most `max_new_tokens` tokens, each prompt until `stop` ends its answer.
 
     A prompt that occurs several times (to be sampled from) is read once for all of them. Greedy unless `choose` picks
     otherwise. Raises `RunFailed` where a prompt with its answer does not fit the model.
     """
-    said: list[list[int]] = [[] for _ in prompts]
+    generated: list[list[int]] = [[] for _ in prompts]
     n_positions = 0
     if not prompts:
         return Answers((), 0)
@@ -77,11 +77,11 @@ def decode(
     for numbers in groups_by_length(prompts):
         rest = torch.tensor([list(prompts[number][shared:]) for number in numbers], device=model.device)
         rows = torch.tensor(numbers, device=model.device)
-        loop = _Loop(model, prefix, rows, max_new_tokens, stop, choose, observe, said)
+        loop = _Loop(model, prefix, rows, max_new_tokens, stop, choose, observe, generated)
         n_different = len({tuple(prompts[number]) for number in numbers})
         size = rows_per_pass(model, rest.shape[1], shared + max_new_tokens, batch_size, len(numbers) / n_different)
         n_positions += sum(halve_on_oom(loop.run, rest, size))
-    return Answers(tuple(tuple(tokens) for tokens in said), n_positions)
+    return Answers(tuple(tuple(tokens) for tokens in generated), n_positions)
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
@@ -101,7 +101,7 @@ def groups_by_length(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 class _Loop:
-    """Decodes one batch after another of one group; `said` collects the answers by number of the prompt."""
+    """Decodes one batch after another of one group; `generated` collects the answers by number of the prompt."""
 
     def __init__(
         self,
@@ -112,18 +112,18 @@ class _Loop:
         stop: Stop | None,
         choose: Choose,
         observe: Observe | None,
-        said: list[list[int]],
+        generated: list[list[int]],
     ) -> None:
         self._model, self._prefix, self._numbers = model, prefix, numbers
         self._max_new_tokens, self._stop = max_new_tokens, stop
-        self._choose, self._observe, self._said = choose, observe, said
+        self._choose, self._observe, self._generated = choose, observe, generated
         self._done = 0
 
     def run(self, rest: Int[Tensor, "batch pos"]) -> int:
         """Answer the next rows of the group; returns the positions read. Run again from the same rows if it fails."""
         rows = self._numbers[self._done : self._done + len(rest)]
         for number in rows.tolist():
-            self._said[number].clear()
+            self._generated[number].clear()
         if self._stop is not None:
             self._stop.reset(rows)
         different, places = rest.unique(dim=0, return_inverse=True)
@@ -154,11 +154,11 @@ class _Loop:
     def _record(
         self, rows: Int[Tensor, " batch"], tokens: Int[Tensor, " batch"], active: Bool[Tensor, " batch"]
     ) -> Bool[Tensor, " batch"]:
-        """Note what the rows that have not ended say; returns which of all rows have ended now."""
+        """Keep the tokens of the rows that have not ended; returns which of all rows have ended now."""
         ended = torch.zeros_like(active) if self._stop is None else self._stop.update(rows, tokens)
         for number, token, is_active in zip(rows.tolist(), tokens.tolist(), active.tolist(), strict=True):
             if is_active:
-                self._said[number].append(token)
+                self._generated[number].append(token)
         return ended
 
 

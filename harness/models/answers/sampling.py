@@ -25,7 +25,7 @@ class Cutoff:
 class Sampled:
     """Draws each row's next token; a `Choose`.
 
-    Every row has its own stream of random numbers, seeded by `seeds[row]`: what it says does not depend on which rows
+    Every row has its own stream of random numbers, seeded by `seeds[row]`: its answer does not depend on which rows
     it shares a batch with.
     """
 
@@ -62,9 +62,9 @@ def cut_off(
 
 
 class NoRepeatedNgrams:
-    """Forbids a token that would complete an n-gram said before, then lets `inner` choose; a `Choose`.
+    """Forbids a token that would complete an n-gram that occurred before, then lets `inner` choose; a `Choose`.
 
-    `contexts[row]` are ids that count as said before the answer begins: empty to look at the answer alone, the prompt
+    `contexts[row]` are ids that count as occurring before the answer: empty to look at the answer alone, the prompt
     to reproduce `no_repeat_ngram_size` of transformers' `generate`, which counts it.
     """
 
@@ -95,8 +95,8 @@ class NoRepeatedNgrams:
         if len(history) < self._n - 1:
             return set()
         last = tuple(history[len(history) - self._n + 1 :])
-        said = history[max(0, self._start[number] - self._n + 1) :]
-        return self._following[number].get(last, set()) | _followers(said, self._n).get(last, set())
+        recent = history[max(0, self._start[number] - self._n + 1) :]
+        return self._following[number].get(last, set()) | _followers(recent, self._n).get(last, set())
 
 
 def _followers(ids: Sequence[int], n: int) -> dict[tuple[int, ...], set[int]]:

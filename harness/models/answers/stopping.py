@@ -1,4 +1,4 @@
-"""When an answer has ended: at the end of its line, at a special token, or as soon as the token under study is said."""
+"""When an answer has ended: at the end of its line, at a special token, or as soon as the tested token is generated."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from harness.models.answers.decoding import Stop
 
 @dataclass(frozen=True)
 class LineTable:
-    """What each id does to the line it is said in."""
+    """What each id does to the line it is generated in."""
 
     visible: Bool[Tensor, " d_vocab"]
     """Has a character that is not white space."""
@@ -20,7 +20,7 @@ class LineTable:
     ends_own_line: Bool[Tensor, " d_vocab"]
     """Has a line end after something visible of its own."""
     ends_text: Bool[Tensor, " d_vocab"]
-    """Special ids that end a text, whatever was said."""
+    """Special ids that end a text, whatever came before."""
 
     @classmethod
     def build(cls, texts: Sequence[str], end_ids: Iterable[int], device: str) -> "LineTable":
@@ -52,7 +52,7 @@ class EndOfLine(Stop):
         self._one_line[list(many_lines)] = False
 
     def reset(self, rows: Int[Tensor, " batch"]) -> None:
-        """Nothing visible was said yet."""
+        """Nothing visible has been generated yet."""
         self._begun[rows] = False
 
     def update(self, rows: Int[Tensor, " batch"], tokens: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
@@ -63,8 +63,8 @@ class EndOfLine(Stop):
         return table.ends_text[tokens] | (line_ends & self._one_line[rows])
 
 
-class UntilSaid(Stop):
-    """Ends as soon as the target id is said (-1: never), else where `inner` ends."""
+class UntilTarget(Stop):
+    """Ends as soon as the target id is generated (-1: never), else where `inner` ends."""
 
     def __init__(self, targets: Int[Tensor, " prompt"], inner: Stop) -> None:
         self._targets, self._inner = targets, inner
@@ -74,5 +74,5 @@ class UntilSaid(Stop):
         self._inner.reset(rows)
 
     def update(self, rows: Int[Tensor, " batch"], tokens: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
-        """Whether the target was said or the line ended."""
+        """Whether the target was generated or the line ended."""
         return self._inner.update(rows, tokens) | (tokens == self._targets[rows])

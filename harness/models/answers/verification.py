@@ -16,8 +16,8 @@ class TargetProbabilities:
     """Probability of each token at each greedy position after its prompt."""
 
     probability: Float[np.ndarray, "token step"]
-    said: tuple[tuple[int, ...], ...]
-    """What was said greedily instead or as well."""
+    answer_ids: tuple[tuple[int, ...], ...]
+    """The greedy answers, with or without the token."""
     n_positions: int
     """Token positions that went through the model."""
 

@@ -15,7 +15,7 @@ class EitherEnd(Way):
     """The answer from start to goal or from goal to start, a sign before it says which; drawn anew for every row.
 
     In use the model writes both and keeps the likelier one, as masked diffusion begins where it is surest (that such
-    models decode path-star graphs from the goal: arXiv 2602.19980). Nobody tells it which end is the easy one.
+    models decode path-star graphs from the goal: arXiv 2602.19980). Nothing in training marks the easier end.
     """
 
     name, label, place = "either_end", "either end", 80

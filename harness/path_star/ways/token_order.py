@@ -43,7 +43,7 @@ def closeness(batch: Batch, vocab_size: int) -> Float[torch.Tensor, "batch pos d
     """Closeness of every token at every position."""
     window = batch.tokens.shape[1]
     found = torch.full((*batch.tokens.shape, vocab_size), float("-inf"), device=batch.tokens.device)
-    # From far (the answer's last token, seen from the prompt's last) to near: a token's nearest place is written last.
+    # From the farthest to the nearest place ahead: of a token that occurs twice, the nearest is written last and kept.
     for ahead in range(int((batch.length - batch.prompt_length).max()), 0, -1):
         comes = batch.answers_ahead(ahead)[..., None]
         index = batch.tokens_ahead(ahead)[..., None]

@@ -37,7 +37,7 @@ class Trunk:
 
 @dataclass(frozen=True)
 class ModelSizes:
-    """What modules beside the model must fit."""
+    """What added modules must fit."""
 
     d_model: int
     n_heads: int
@@ -76,7 +76,7 @@ class Way(ABC):
     has_settings: ClassVar[bool] = False
     """Whether `exp.objective_settings` changes it."""
     gives_whole_answers: ClassVar[bool] = True
-    """Whether it is trained to give the whole answer, and so stands in pictures beside the others."""
+    """Whether it is trained to give the whole answer, and so is drawn together with the others."""
     forced_tells_all: ClassVar[bool] = False
     """Whether a greedy answer is right exactly when all predictions with the truth before them are."""
     plans_as: ClassVar[type[Way] | None] = None
@@ -87,7 +87,7 @@ class Way(ABC):
 
     @classmethod
     def n_added(cls, path_length: int) -> int:  # noqa: ARG003
-        """Tokens that a row has beside prompt and answer. Where there are any, a node has to be one token."""
+        """Tokens that a row has besides prompt and answer. Where there are any, a node has to be one token."""
         return 0
 
     @classmethod
@@ -117,7 +117,7 @@ class Way(ABC):
         return {}
 
     def added_loss(self, modules: torch.nn.ModuleDict, trunk: Trunk, batch: Batch) -> Float[torch.Tensor, ""] | None:
-        """A loss beside the cross-entropy of the labels, None where there is none; `modules` are its own."""
+        """A loss added to the cross-entropy of the labels, None where there is none; `modules` are its own."""
         del modules, trunk, batch
         return None
 

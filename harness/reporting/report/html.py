@@ -52,7 +52,7 @@ class PageTable:
 
     @property
     def is_long(self) -> bool:
-        """Whether a page folds it away until it is asked for."""
+        """Whether a page shows it folded at first."""
         return len(self.rows) > _LONG_TABLE
 
 
@@ -69,7 +69,7 @@ class PageFigure:
 
 
 def render_report(run: StoredRun, display: Display, summary: str) -> str:
-    """The page of one run, self-contained: no address outside it is ever asked for.
+    """The page of one run, self-contained: nothing outside it is ever loaded.
 
     Every string that came from a vocabulary, a config or an error is made visible and escaped; the page's own policy
     forbids any script but its own, so that even a mistake here could run nothing.
@@ -93,7 +93,7 @@ def render_report(run: StoredRun, display: Display, summary: str) -> str:
         facts=_facts(run),
         config=_config_text(run),
     )
-    # Whatever slipped through as half a character becomes an escape, never an unwritable page.
+    # A lone surrogate left in the text becomes an escape, since it could not be written as UTF-8.
     return page.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 

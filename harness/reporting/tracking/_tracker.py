@@ -13,7 +13,7 @@ from harness.runs.results.stored_run import StoredRun
 log = logging.getLogger(__name__)
 
 TIME_LIMIT = 300.0
-"""Seconds after which a tracker that does not answer is left behind."""
+"""Seconds to wait for a tracker that does not answer."""
 
 
 @runtime_checkable
@@ -46,7 +46,7 @@ class BoundedTracker:
         def work() -> None:
             try:
                 self._tracker.log_run(run, display)
-            # Everything, SystemExit too: a tracker's end must not be the run's.
+            # Everything, SystemExit too: a failing tracker must not end the run.
             except BaseException as error:
                 problem.append(f"{type(error).__name__}: {error}")
                 log.debug("%s failed", self._name, exc_info=True)
@@ -63,7 +63,7 @@ class BoundedTracker:
 
 
 def make_tracker(config: TrackerConfig, results_dir: Path, sweep_id: str | None) -> Tracker:
-    """The tracker that a config asks for; whatever it writes goes below `results_dir`."""
+    """The tracker that a config names; whatever it writes goes below `results_dir`."""
     if config.kind is TrackerKind.NONE:
         return NullTracker()
 

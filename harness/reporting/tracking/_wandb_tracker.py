@@ -86,10 +86,10 @@ def _library() -> Any:
 
 def choose_mode() -> Mode:
     """Online when a key is configured, offline otherwise; WANDB_MODE may only say less than that. Never a prompt."""
-    asked = os.environ.get("WANDB_MODE", "").lower()
-    if asked == "disabled":
+    mode = os.environ.get("WANDB_MODE", "").lower()
+    if mode == "disabled":
         return Mode.DISABLED
-    if asked in ("offline", "dryrun") or not has_key():
+    if mode in ("offline", "dryrun") or not has_key():
         return Mode.OFFLINE
     return Mode.ONLINE
 
@@ -101,7 +101,7 @@ def has_key() -> bool:
     if settings.api_key or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     server = urlparse(settings.base_url).netloc
-    # The cloud has moved and takes the entries of its old name.
+    # The cloud's host was renamed; netrc entries of the old name still count.
     hosts = (server, "api.wandb.ai") if server.endswith(_CLOUD) else (server,)
     named = os.environ.get("NETRC")
     for path in (named,) if named else ("~/.netrc", "~/_netrc"):

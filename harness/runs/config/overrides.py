@@ -57,7 +57,7 @@ def _key_of(text: str) -> tuple[str, bool]:
 
 
 def is_sweep(text: str) -> bool:
-    """Whether one override asks for several values (`seed=0,1,2`)."""
+    """Whether one override requests several values (`seed=0,1,2`)."""
 
     return bool(OverridesParser.create().parse_override(text).is_sweep_override())
 

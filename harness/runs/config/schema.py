@@ -57,7 +57,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class RunConfig(Generic[ExpConfig]):
-    """Everything one run was asked to do."""
+    """Everything that was requested of one run."""
 
     exp_name: str
     exp: ExpConfig

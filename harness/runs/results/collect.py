@@ -33,7 +33,7 @@ def readable(folder: Path, whole: bool = True) -> StoredRun | str:
 
     try:
         run = StoredRun(folder)
-        # Reading is lazy: touch what is needed while a damaged file can still be told from a mistake of ours.
+        # Reading is lazy: read here what is needed, so that errors of a damaged file are caught and no others.
         _ = (run.schema_version, run.manifest, run.metrics, run.config)
         if whole:
             _ = (run.details, run.arrays)

@@ -1,4 +1,4 @@
-"""Two runs side by side: what they were asked differently, and what came out differently."""
+"""Two runs side by side: which requested values differ, and which measured ones."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from harness.runs.results.collect import readable, run_folders
 from harness.runs.results.grouping import differing, flat
 from harness.runs.results.stored_run import StoredRun
 
-_NOT_ASKED = ("results_dir", "tracker", "cache", "sweep_id", "force")
+_NOT_COMPARED = ("results_dir", "tracker", "cache", "sweep_id", "force")
 _INTERVAL_ENDS = ("/ci_low", "/ci_high")
 
 
@@ -32,7 +32,7 @@ class Comparison:
 
     a: StoredRun
     b: StoredRun
-    asked: tuple[Difference, ...]
+    requested: tuple[Difference, ...]
     measured: tuple[Difference, ...]
     n_equal_metrics: int
 
@@ -62,13 +62,13 @@ def find_run(name: str, results_dir: Path) -> StoredRun:
 
 def compare(a: StoredRun, b: StoredRun) -> Comparison:
     """Everything in which two runs differ; the ends of intervals travel with their mean."""
-    asked = tuple(Difference(*item) for item in differing(_asked(a), _asked(b)))
+    requested = tuple(Difference(*item) for item in differing(_requested(a), _requested(b)))
     metrics_a, metrics_b = _means(a.metrics), _means(b.metrics)
     measured = tuple(Difference(*item) for item in differing(metrics_a, metrics_b))
-    return Comparison(a, b, asked, measured, len({*metrics_a, *metrics_b}) - len(measured))
+    return Comparison(a, b, requested, measured, len({*metrics_a, *metrics_b}) - len(measured))
 
 
-def _asked(run: StoredRun) -> dict[str, Any]:
+def _requested(run: StoredRun) -> dict[str, Any]:
     """Config, model and versions, flat."""
     manifest = run.manifest
     facts = {
@@ -78,7 +78,7 @@ def _asked(run: StoredRun) -> dict[str, Any]:
         "code": (manifest.get("git") or {}).get("commit"),
         "python": manifest.get("python"),
     }
-    config = {key: value for key, value in flat(run.config).items() if key.split(".", 1)[0] not in _NOT_ASKED}
+    config = {key: value for key, value in flat(run.config).items() if key.split(".", 1)[0] not in _NOT_COMPARED}
     model = flat({key: value for key, value in (manifest.get("model") or {}).items() if key != "name"}, "model")
     return {**facts, **config, **model, **flat(manifest.get("packages") or {}, "packages")}
 
@@ -87,9 +87,9 @@ def _means(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in metrics.items() if not key.endswith(_INTERVAL_ENDS)}
 
 
-def asked_rows(comparison: Comparison) -> list[list[str]]:
+def requested_rows(comparison: Comparison) -> list[list[str]]:
     """Key and both values as text."""
-    return [[visible(item.key), _text(item.a), _text(item.b)] for item in comparison.asked]
+    return [[visible(item.key), _text(item.a), _text(item.b)] for item in comparison.requested]
 
 
 def measured_rows(comparison: Comparison) -> list[list[str]]:
@@ -118,6 +118,6 @@ def _text(value: Any) -> str:
 def as_json(comparison: Comparison) -> str:
     """The comparison as JSON, in ASCII."""
     names = [f"{run.experiment}/{run.run_id}" for run in (comparison.a, comparison.b)]
-    parts = {"asked": comparison.asked, "measured": comparison.measured}
+    parts = {"asked": comparison.requested, "measured": comparison.measured}
     values = {part: {item.key: [item.a, item.b] for item in items} for part, items in parts.items()}
     return json.dumps({"runs": names, **values, "equal_metrics": comparison.n_equal_metrics}, indent=2)

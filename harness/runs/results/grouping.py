@@ -1,4 +1,4 @@
-"""What runs were asked to do, and in what they differ: the grouping behind sweeps and comparisons."""
+"""The settings that runs were requested with, and runs grouped by them, for sweeps and comparisons."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 from harness.runs.results.stored_run import StoredRun
 
-# Keys that never change an answer, or are told apart in another way (the model by its weights).
-_NOT_ASKED = ("results_dir", "tracker", "cache", "sweep_id", "force", "reference", "model.name", "model.revision",
+# Keys that never change a result, or are compared in another way (the model by its weights).
+_NOT_COMPARED = ("results_dir", "tracker", "cache", "sweep_id", "force", "reference", "model.name", "model.revision",
               "model.device", "model.device_map", "model.trust_remote_code")  # fmt: skip
 
 
@@ -22,17 +22,17 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def asked(run: StoredRun) -> dict[str, Any]:
-    """Every config key that can change the answer, dotted."""
+def requested(run: StoredRun) -> dict[str, Any]:
+    """Every config key that can change the result, dotted."""
     return {
         key: value
         for key, value in flat(run.config).items()
-        if not any(key == name or key.startswith(f"{name}.") for name in _NOT_ASKED)
+        if not any(key == name or key.startswith(f"{name}.") for name in _NOT_COMPARED)
     }
 
 
 def model_key(run: StoredRun) -> str:
-    """Which weights a run used, wherever they lay."""
+    """Which weights a run used, regardless of their path."""
     model = run.manifest.get("model") or {}
     return str(model.get("weights_sha256") or f"{model.get('name', '')}@{model.get('revision', '')}")
 
@@ -53,7 +53,7 @@ class Setting:
     model: str
     pools: str
     other: str
-    """What else tells this setting from the others, e.g. `exp.seq_len=50`; mostly empty."""
+    """What else distinguishes this setting from the others, e.g. `exp.seq_len=50`; mostly empty."""
     runs: tuple[StoredRun, ...]
 
     @property
@@ -67,18 +67,18 @@ class Setting:
         return [int(run.config.get("seed", 0)) for run in self.runs]
 
 
-def settings(runs: Sequence[StoredRun]) -> list[Setting]:
-    """Runs grouped by all they were asked but the seed, in a stable order."""
+def group_by_setting(runs: Sequence[StoredRun]) -> list[Setting]:
+    """Runs grouped by every requested value but the seed, in a stable order."""
     groups: dict[str, list[StoredRun]] = {}
     for run in runs:
-        key = {name: value for name, value in asked(run).items() if name != "seed"}
+        key = {name: value for name, value in requested(run).items() if name != "seed"}
         groups.setdefault(json.dumps([model_key(run), key], sort_keys=True, default=str), []).append(run)
     varying = _varying([members[0] for members in groups.values()])
     labels = _model_labels([members[0] for members in groups.values()])
     found = []
     for members in groups.values():
         members = sorted(members, key=lambda run: (int(run.config.get("seed", 0)), run.run_id))
-        values = asked(members[0])
+        values = requested(members[0])
         other = " ".join(f"{key}={_short(values[key])}" for key in varying if values.get(key) is not None)
         found.append(Setting(labels[model_key(members[0])], pools_text(members[0]), other, tuple(members)))
     return sorted(found, key=lambda setting: (setting.model, setting.other, setting.pools))
@@ -87,7 +87,7 @@ def settings(runs: Sequence[StoredRun]) -> list[Setting]:
 def _varying(runs: Sequence[StoredRun]) -> list[str]:
     """Keys, besides pools and seed, that do not have one value in all these runs."""
     seen: dict[str, set[str]] = {}
-    configs = [asked(run) for run in runs]
+    configs = [requested(run) for run in runs]
     for key in sorted(set().union(*configs)) if configs else ():
         seen[key] = {json.dumps(config.get(key), default=str) for config in configs}
     return [key for key, values in seen.items() if len(values) > 1 and not key.startswith("pools") and key != "seed"]

@@ -173,7 +173,7 @@ def load_run(folder: Path | str) -> StoredRun:
 
 
 def find_runs(results_dir: Path | str, experiment: str | None = None, status: str | None = None) -> Iterator[StoredRun]:
-    """Runs below `results_dir` in a stable order, of one experiment and status where asked."""
+    """Runs below `results_dir` in a stable order, of one experiment and status where given."""
     pattern = f"{experiment or '*'}/*/manifest.json"
     for path in sorted(Path(results_dir).glob(pattern)):
         run = StoredRun(path.parent)

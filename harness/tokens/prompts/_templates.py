@@ -16,7 +16,7 @@ class TaskFamily(Enum):
 
 
 class Task(Enum):
-    """One question asked of a token."""
+    """The prompt of one task, with slots for the token."""
 
     REPETITION = "repetition"
     SPELLING = "spelling"
@@ -76,7 +76,7 @@ class PromptTemplate:
 
 @dataclass(frozen=True)
 class _Shots:
-    """Magikarp's way to write a prompt: a preamble and n solved examples of the very token that is asked for."""
+    """Magikarp's way to write a prompt: a preamble and n solved examples of the same token that is prompted for."""
 
     preamble: str
     question: str
@@ -110,8 +110,7 @@ _MAGIKARP = "Land & Bartolo 2024, arXiv 2405.05417; cohere-ai/magikarp, fishing.
 _GLITCHMINER = "Wu et al. 2024, arXiv 2410.15052; wooozihui/GlitchMiner @77cf15b"
 _GLITCHCLEANER = "Fan et al., GlitchCleaner (AAAI-26), Table 1"
 
-# GlitchMiner only speaks through a chat template. Without one, user text and prefill stand on two lines (our
-# rendering).
+# GlitchMiner only uses a chat template. Without one, we put user text and prefill on two lines.
 _MINER_USER = 'Please repeat the string: "«{token}»"'
 _MINER_PREFILL = ' Sure, the string is: "«'
 

@@ -1,4 +1,4 @@
-"""A question as a chat model is asked it: rendered through the tokenizer's own chat template, the slot left in."""
+"""A question as a chat model gets it: rendered through the tokenizer's own chat template, the slot left in."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ClusterTest:
-    """What the sample of one community said."""
+    """The result of testing the sample of one community."""
 
     size: int
     plan: SamplePlan
     known: int
     """Tokens of the sample whose verdict was known before."""
-    asked: int
-    """Tokens of the sample that were asked for this test."""
+    queried: int
+    """Tokens of the sample that were queried for this test."""
     hits: int
     """Glitch tokens among both."""
     is_kept: bool
@@ -81,7 +81,7 @@ class Hunt:
     found: tuple[int, ...]
     """Glitch tokens, in the order they were found."""
     n_rest: int
-    """Tokens left at the end that had not been asked before."""
+    """Tokens left at the end that had not been queried before."""
     rest_hits: int
     """Glitch tokens among those."""
     is_complete: bool
@@ -131,7 +131,7 @@ def hunt(
             if stays.all() or not stays.any():
                 break
         n_before_rest = len(oracle.answers)
-        oracle.ask(all_ids[left].tolist())
+        oracle.query(all_ids[left].tolist())
     except BudgetSpent as spent:
         log.info("the hunt ends early: %s", spent)
         is_complete = False
@@ -154,8 +154,8 @@ def build_graph(
     k = settings.k if is_first else min(settings.k, n - 1)
     if not is_first and (n < 3 or not (rows != rows[0]).any()):
         ids = np.tile(np.arange(n), (n, 1))[:, :0]
-        nobody = Neighbours(ids, np.empty((n, 0), dtype=np.float32), settings.metric)
-        return HuntGraph(rows, nobody, Communities(np.zeros(n, dtype=np.int64), 0.0, 0.0), 0)
+        no_neighbours = Neighbours(ids, np.empty((n, 0), dtype=np.float32), settings.metric)
+        return HuntGraph(rows, no_neighbours, Communities(np.zeros(n, dtype=np.int64), 0.0, 0.0), 0)
     reduced = principal_components(rows, settings.n_components) if settings.n_components else rows
     neighbours = nearest_neighbours(reduced, k, settings.metric)
     graph = fuzzy_graph(neighbours)
@@ -165,18 +165,18 @@ def build_graph(
 
 @dataclass
 class _OpenTest:
-    """A test in progress: the verdicts of its sample so far, and the tokens still to be asked."""
+    """A test in progress: the verdicts of its sample so far, and the tokens still to be queried."""
 
     plan: SamplePlan
     size: int
     open_ids: list[int]
     known: int
-    asked: int = 0
+    queried: int = 0
     hits: int = 0
 
     @property
-    def n_to_ask(self) -> int:
-        """How many more tokens are asked for certain, whatever they answer; 0 once the verdict is."""
+    def n_to_query(self) -> int:
+        """How many more tokens must be queried whatever their verdicts; 0 once the test is decided."""
         if not self.plan.stops_early:
             return 0 if self.hits else len(self.open_ids)
         missing = self.plan.hits_needed - self.hits
@@ -186,7 +186,7 @@ class _OpenTest:
     def closed(self) -> ClusterTest:
         """The test as it ended."""
         kept = self.hits >= self.plan.hits_needed
-        return ClusterTest(self.size, self.plan, self.known, self.asked, self.hits, kept)
+        return ClusterTest(self.size, self.plan, self.known, self.queried, self.hits, kept)
 
 
 def _test_communities(
@@ -197,18 +197,18 @@ def _test_communities(
     settings: GlitchHunterSettings,
     seed: int,
 ) -> Iteration:
-    """Test every community; all of them ask together, round by round, so that a model answers in large batches."""
+    """Test every community; their queries are put together round by round, so that a model answers in large batches."""
     members = graph.communities.members()
     rng = np.random.default_rng([seed, number])
     n_queries = oracle.n_queries
     n_hits = sum(oracle.answers.values())
     tests = [_open_test(ids[nodes], oracle, settings, rng) for nodes in members]
-    while waiting := [(test, test.n_to_ask) for test in tests if test.n_to_ask]:
+    while waiting := [(test, test.n_to_query) for test in tests if test.n_to_query]:
         batch = [test.open_ids[:n] for test, n in waiting]
-        verdicts = iter(oracle.ask([token for some in batch for token in some]))
+        verdicts = iter(oracle.query([token for some in batch for token in some]))
         for (test, n), some in zip(waiting, batch, strict=True):
             test.hits += sum(next(verdicts) for _ in some)
-            test.asked += n
+            test.queried += n
             del test.open_ids[:n]
     closed = tuple(test.closed() for test in tests)
     kept = [nodes for nodes, test in zip(members, closed, strict=True) if test.is_kept]

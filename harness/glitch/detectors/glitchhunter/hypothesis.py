@@ -18,7 +18,7 @@ class SamplePlan:
     n: int
     hits_needed: int
     stops_early: bool
-    """Whether drawing ends once the verdict is certain; that changes no verdict, only its price."""
+    """Whether drawing ends once the verdict is certain; that changes no verdict, only the number of queries."""
 
 
 def plan_sample(size: int, settings: GlitchHunterSettings) -> SamplePlan:
@@ -28,7 +28,7 @@ def plan_sample(size: int, settings: GlitchHunterSettings) -> SamplePlan:
         return SamplePlan(min(share, size), 1, stops_early=False)
     n, needed = design_test(settings.base_rate, settings.cluster_rate, settings.alpha, settings.power)
     if size <= n:
-        # The whole cluster is asked: its rate is known and nothing is left to infer.
+        # The whole cluster is queried: its rate is known and nothing is left to infer.
         return SamplePlan(size, int(settings.base_rate * size) + 1, stops_early=True)
     return SamplePlan(n, needed, stops_early=True)
 

@@ -174,7 +174,7 @@ class TestStored:
 
 class TestLiveOracle:
     def test_it_says_what_the_census_says_and_counts(self, folder):
-        from harness.glitch.census.asking import Interviewer
+        from harness.glitch.census.interviewer import Interviewer
         from harness.glitch.census.questions import census_questions
         from harness.glitch.census.vocabulary import CensusVocabulary
         from harness.glitch.detectors.live_oracle import LiveOracle
@@ -190,11 +190,11 @@ class TestLiveOracle:
         interviewer = Interviewer(model, tokenizer, CensusVocabulary.read(tokenizer, facts), facts.special_ids)
         questions = list(census_questions(tokenizer, facts).values())
         oracle = LiveOracle(interviewer, questions, budget=12)
-        assert oracle.ask([CAP, 65, CAP]) == [True, False, True]
+        assert oracle.query([CAP, 65, CAP]) == [True, False, True]
         assert oracle.n_queries == 6
         assert oracle.tokens_processed > 0
         with pytest.raises(BudgetSpent):
-            oracle.ask([ON, 66, 67])
+            oracle.query([ON, 66, 67])
         assert dict(oracle.answers) == {CAP: True, 65: False, ON: True, 66: False}
 
 

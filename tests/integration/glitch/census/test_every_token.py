@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.matching import judge
 from harness.glitch.census.questions import census_questions
 from harness.glitch.census.vocabulary import CensusVocabulary
@@ -44,8 +44,11 @@ def test_same_verdicts_as_one_by_one(task, every):
         )[0, prompt.shape[1] :].tolist()
         said = first_line(said, tokenizer, vocabulary.text(token) or "", facts.special_ids)
         slow = judge(task, token, vocabulary.text(token), tuple(said), tokenizer.decode(said))
-        if slow.passed != found[token].judgement.passed or list(found[token].said) != said[: len(found[token].said)]:
-            different.append((token, found[token].said, said))
+        if (
+            slow.passed != found[token].judgement.passed
+            or list(found[token].answer_ids) != said[: len(found[token].answer_ids)]
+        ):
+            different.append((token, found[token].answer_ids, said))
     assert not different
 
 

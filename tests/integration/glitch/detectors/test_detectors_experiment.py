@@ -193,13 +193,13 @@ class Lookup(Detector):
 
     name = "lookup"
     is_ours = True
-    scores_unasked = True
+    scores_unqueried = True
     first: int = 0
 
     def detect(self, view, oracle, budget, seed):
         """As `Detector.detect`."""
         ledger = Ledger(view, oracle, budget)
-        ledger.ask_what_fits(view.ids[view.ids >= self.first].tolist())
+        ledger.query_what_fits(view.ids[view.ids >= self.first].tolist())
         return ledger.result(-view.ids.astype(float))
 
 

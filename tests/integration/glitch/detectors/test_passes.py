@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.errors import RunFailed
-from harness.glitch.census.asking import Interviewer
+from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import make_question
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.detectors.glitchminer import GlitchMiner
@@ -80,13 +80,13 @@ def test_entropy_and_verdict_are_those_of_each_prompt_alone(tiny):
         tokens = prompt(tiny, tiny.mining, token)
         rows = tiny.model.embedding()[tokens]
         assert found.entropy[place] == pytest.approx(entropy_at(tiny, rows), abs=1e-5)
-        assert found.says_token[place] == (int(tiny.model.logits(tokens)[0, -1].argmax()) == token)
+        assert found.predicts_token[place] == (int(tiny.model.logits(tokens)[0, -1].argmax()) == token)
     assert found.n_positions == len(IDS) * tokens.shape[1]
     assert len(set(found.entropy.tolist())) == len(IDS)
 
 
 def test_the_gradient_is_the_slope_of_the_entropy(tiny):
-    found = tiny.passes.steepness(65)
+    found = tiny.passes.entropy_gradient(65)
     tokens = prompt(tiny, tiny.mining, 65)
     slot = tiny.mining.prompt(-1, tiny.tokenizer).index(-1)
     assert tokens[0, slot] == 65
@@ -125,7 +125,7 @@ def test_margins_are_the_best_lead_within_the_answer_the_verdict_is_read_from(ti
     for place, token in enumerate(IDS):
         tokens = prompt(tiny, tiny.repetition, token)
         leads = []
-        for said in tiny.interviewer.ask(tiny.repetition, [token]).answers[0].said:
+        for said in tiny.interviewer.ask(tiny.repetition, [token]).answers[0].answer_ids:
             logits = tiny.model.logits(tokens)[0, -1].clone()
             assert int(logits.argmax()) == said
             own = float(logits[token])
@@ -145,7 +145,7 @@ def test_there_are_no_margins_where_no_verdict_includes_repetition(tiny):
         ),
     )  # fmt: skip
     for passes in lacking:
-        assert not passes.can_ask_margins
+        assert not passes.can_read_margins
         with pytest.raises(RunFailed, match="no margins"):
             passes.margins(IDS)
 
@@ -157,7 +157,7 @@ def test_both_detectors_run_on_a_real_model(tiny):
     view = ModelView(
         ids=np.arange(n), embedding=rows, unembedding=rows, is_tied=True, texts=("x",) * len(rows), passes=tiny.passes
     )
-    said = ~tiny.passes.uncertainty(list(range(n))).says_token
+    said = ~tiny.passes.uncertainty(list(range(n))).predicts_token
     mined = GlitchMiner().detect(view, TableOracle({}), 50, 0)
     assert mined.verdicts.tolist() == said[mined.judged].tolist()
     assert (mined.n_queries, mined.n_passes) == (50, 50)
@@ -176,7 +176,7 @@ def test_both_detectors_run_on_a_real_model(tiny):
 def test_prompts_that_do_not_fit_are_known_beforehand(tiny):
     narrow = CausalModel(tiny.model.backend, n_ctx=8)
     passes = ModelPasses(narrow, lambda: tiny.hooked, tiny.tokenizer, tiny.mining, tiny.repetition)
-    assert not passes.can_ask_uncertainty
-    assert not passes.can_ask_activations(WHOLE)
-    assert tiny.passes.can_ask_uncertainty
-    assert tiny.passes.can_ask_activations(WHOLE)
+    assert not passes.can_measure_uncertainty
+    assert not passes.can_read_activations(WHOLE)
+    assert tiny.passes.can_measure_uncertainty
+    assert tiny.passes.can_read_activations(WHOLE)

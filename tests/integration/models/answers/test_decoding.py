@@ -131,7 +131,7 @@ class TestTargetProbabilities:
                 logits = model.logits(torch.tensor([tokens]))[0, -1].double()
                 assert found.probability[row, step] == pytest.approx(logits.softmax(-1)[token].item(), rel=1e-3)
                 tokens.append(int(logits.argmax()))
-            assert found.said[row] == tuple(tokens[-3:])
+            assert found.answer_ids[row] == tuple(tokens[-3:])
         assert np.array_equal(found.highest, found.probability.max(axis=1))
 
 

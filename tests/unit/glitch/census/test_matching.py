@@ -6,8 +6,8 @@ from harness.tokens.prompts import Task
 pytestmark = pytest.mark.unit
 
 
-def repetition(text, answer, said=(), token_id=7):
-    return judge(Task.REPETITION, token_id, text, said, answer)
+def repetition(text, answer, answer_ids=(), token_id=7):
+    return judge(Task.REPETITION, token_id, text, answer_ids, answer)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_published_rule_stands_beside():
 
 @pytest.mark.parametrize("text", ["cap", None, "  "])
 def test_repetition_by_id(text):
-    found = repetition(text, "…", said=(1, 7, 2))
+    found = repetition(text, "…", answer_ids=(1, 7, 2))
     assert (found.matched_by, found.is_substring) == (MatchedBy.ID, True)
 
 
@@ -51,7 +51,7 @@ def test_repetition_by_id(text):
     [("'", " 'cap'", False), ("'", "'''", True), (" '", "' ' '", True), ("'.", "''.'", True), (".", "cap.", False)],
 )
 def test_quotation_marks_must_be_said_inside_the_frame(text, answer, passes):
-    assert repetition(text, answer, said=(7,)).passed is passes
+    assert repetition(text, answer, answer_ids=(7,)).passed is passes
 
 
 @pytest.mark.parametrize(

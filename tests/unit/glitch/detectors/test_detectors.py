@@ -60,7 +60,7 @@ def test_no_budget_is_ever_exceeded_and_every_query_is_counted(name, budget, pri
     passes = view.passes.calls
     if name == "glitchminer":
         assert oracle.n_queries == 0, "its verdicts are its own"
-        assert found.n_passes == passes["uncertainty"] + passes["steepness"]
+        assert found.n_passes == passes["uncertainty"] + passes["entropy_gradient"]
         assert len(found.judged) == passes["uncertainty"]
         assert found.tokens_processed == 11 * found.n_passes
     else:

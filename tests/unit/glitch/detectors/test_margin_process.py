@@ -24,16 +24,16 @@ def planted(n=400, seed=0):
     return values, 1.5 * np.sin(1.5 * values[:, 1])
 
 
-def learnt(values, margins, n_asked, groups, seed=0):
-    asked = np.random.default_rng(seed).permutation(len(values))[:n_asked]
+def learnt(values, margins, n_queried, groups, seed=0):
+    queried = np.random.default_rng(seed).permutation(len(values))[:n_queried]
     process = MarginProcess(groups, seed)
-    return process.learn(values, asked, margins[asked], np.zeros(n_asked)), process, asked
+    return process.learn(values, queried, margins[queried], np.zeros(n_queried)), process, queried
 
 
 def test_probabilities_are_those_of_the_textbook_formula():
     values, margins = planted(60)
     groups = [np.arange(2), np.arange(2, 6)]
-    found, process, asked = learnt(values, margins, 25, groups)
+    found, process, queried = learnt(values, margins, 25, groups)
     amplitude, *lengths, slope, noise = np.exp(process._scales)
 
     def kernel(some, others):
@@ -43,9 +43,9 @@ def test_probabilities_are_those_of_the_textbook_formula():
         )
         return amplitude * np.exp(-far / 4) + slope * some @ others.T / 6
 
-    known = margins[asked]
-    inverse = np.linalg.inv(kernel(values[asked], values[asked]) + noise * np.eye(25))
-    across = kernel(values, values[asked])
+    known = margins[queried]
+    inverse = np.linalg.inv(kernel(values[queried], values[queried]) + noise * np.eye(25))
+    across = kernel(values, values[queried])
     mean = known.mean() + known.std() * across @ inverse @ (known - known.mean()) / known.std()
     variance = np.diag(kernel(values, values)) - np.einsum("ij,jk,ik->i", across, inverse, across) + noise
     assert found == pytest.approx(norm.cdf(-mean / (known.std() * np.sqrt(variance))), abs=1e-6)
@@ -63,10 +63,10 @@ def test_the_gradient_of_the_evidence_is_its_slope():
 def test_it_finds_which_group_of_features_tells():
     values, margins = planted(600)
     apart = [np.array([1]), np.array([0, 2, 3, 4, 5])]
-    found, process, asked = learnt(values, margins, 120, apart)
+    found, process, queried = learnt(values, margins, 120, apart)
     _, telling, other, _, _ = process._scales
     assert other > telling + 1, "the length of features that say nothing must grow"
-    rest = np.setdiff1d(np.arange(600), asked)
+    rest = np.setdiff1d(np.arange(600), queried)
     alike, _, _ = learnt(values, margins, 120, [np.arange(6)])
     right, blunt = (((p > 0.5) == (margins < 0))[rest].mean() for p in (found, alike))
     assert right > 0.95

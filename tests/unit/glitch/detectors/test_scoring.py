@@ -64,11 +64,11 @@ def test_a_ledger_answers_what_it_can_pay_for():
     ledger = Ledger(view, oracle_of(truth, 2), 7)
     ledger.pay_passes(1, 50)
     with pytest.raises(BudgetSpent, match="3 tokens were asked"):
-        ledger.ask([5, 5, 6, 7, 8])
+        ledger.query([5, 5, 6, 7, 8])
     assert list(ledger.answers) == [5, 6, 7]
     assert (ledger.n_queries, ledger.left, ledger.tokens_left) == (7, 0, 0)
-    assert ledger.ask([6, 5]) == [bool(truth[6]), bool(truth[5])]
-    assert ledger.ask_what_fits([9, 6]) == [6]
+    assert ledger.query([6, 5]) == [bool(truth[6]), bool(truth[5])]
+    assert ledger.query_what_fits([9, 6]) == [6]
     with pytest.raises(BudgetSpent):
         ledger.pay_passes(1, 1)
     ledger.pay_beyond(3, 30)

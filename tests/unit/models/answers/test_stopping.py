@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from harness.models.answers.stopping import EndOfLine, LineTable, UntilSaid
+from harness.models.answers.stopping import EndOfLine, LineTable, UntilTarget
 
 pytestmark = pytest.mark.unit
 
@@ -45,7 +45,7 @@ def test_a_token_of_several_lines_ends_at_special_ids_only(table):
 
 
 def test_the_token_itself_ends_the_answer(table):
-    stop = UntilSaid(torch.tensor([A, -1]), EndOfLine(table, 2))
+    stop = UntilTarget(torch.tensor([A, -1]), EndOfLine(table, 2))
     assert length(stop, SPACE, A, NEWLINE) == 2
     assert length(stop, SPACE, A, NEWLINE, row=1) == 3
 

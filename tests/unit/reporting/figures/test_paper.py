@@ -14,7 +14,7 @@ from harness.figures import main
 from harness.measure.intervals import student_t
 from harness.reporting.figures.paper import draw_paper
 from harness.runs.results.collect import collect
-from harness.runs.results.grouping import settings
+from harness.runs.results.grouping import group_by_setting
 from tests.unit.runs.results.stored_runs import Made, write_run
 
 SMALL = Made(seq_len=3, heads=False)
@@ -46,7 +46,7 @@ def test_a_sweep_becomes_models_by_pools_with_seeds_as_intervals(tmp_path: Path)
     rows = list(csv.DictReader((out / "tables" / "metrics.csv").open(encoding="utf-8")))
     assert len(rows) == 2 * 2 * 2
     assert {row["seeds"] for row in rows} == {"3"}
-    groups = settings([write_run(tmp_path, one) for one in made])
+    groups = group_by_setting([write_run(tmp_path, one) for one in made])
     assert [(group.model, group.seeds) for group in groups] == [("pocket", [0, 1, 2])] * 2 + [
         ("stories", [0, 1, 2])
     ] * 2
@@ -57,7 +57,7 @@ def test_a_sweep_becomes_models_by_pools_with_seeds_as_intervals(tmp_path: Path)
 
 def test_one_seed_keeps_its_own_interval(tmp_path: Path) -> None:
     run = write_run(tmp_path, SMALL)
-    (group,) = settings([run])
+    (group,) = group_by_setting([run])
     value = across_seeds(group, "unused", "copy_gain")
     assert value is not None and (value.low, value.n_seeds) == (run.metrics["unused/copy_gain/ci_low"], 1)
     curve = curve_across_seeds(group, "unused")
@@ -66,7 +66,7 @@ def test_one_seed_keeps_its_own_interval(tmp_path: Path) -> None:
 
 def test_two_seeds_are_too_few_for_a_band(tmp_path: Path) -> None:
     runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(3)]
-    (two,), (three,) = settings(runs[:2]), settings(runs)
+    (two,), (three,) = group_by_setting(runs[:2]), group_by_setting(runs)
     band = curve_across_seeds(two, "unused")
     assert band is not None and np.isnan(band[1]).all()
     band = curve_across_seeds(three, "common")
@@ -76,28 +76,28 @@ def test_two_seeds_are_too_few_for_a_band(tmp_path: Path) -> None:
 def test_an_accuracy_stays_between_0_and_1(tmp_path: Path) -> None:
     runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(2)]
     runs[0].metrics["common/copy_accuracy"] = 1.0
-    (group,) = settings(runs)
+    (group,) = group_by_setting(runs)
     value = across_seeds(group, "common", "copy_accuracy")
     assert value is not None and (value.low, value.high) == (pytest.approx(0.52, abs=0.01), 1.0)
 
 
 def test_an_accuracy_of_zero_for_all_seeds_is_not_certainly_zero(tmp_path: Path) -> None:
     runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(3)]
-    (group,) = settings(runs)
+    (group,) = group_by_setting(runs)
     value = across_seeds(group, "unused", "copy_accuracy")
     assert value is not None and value.mean == 0 and value.high is not None and 0 < value.high < 0.1
 
 
 def test_other_lengths_are_not_averaged_together_and_are_named(tmp_path: Path) -> None:
     runs = [write_run(tmp_path, replace(SMALL, seq_len=n)) for n in (3, 4)]
-    assert [group.other for group in settings(runs)] == ["exp.seq_len=3", "exp.seq_len=4"]
+    assert [group.other for group in group_by_setting(runs)] == ["exp.seq_len=3", "exp.seq_len=4"]
     draw_paper(tmp_path)
 
 
 def test_models_of_one_name_and_other_weights_are_told_apart(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / str(i), replace(SMALL, seed=i)) for i in range(2)]
     runs[1].manifest["model"]["weights_sha256"] = "f" * 64
-    assert len({group.model for group in settings(runs)}) == 2
+    assert len({group.model for group in group_by_setting(runs)}) == 2
 
 
 @pytest.mark.parametrize("older", [{"schema_version": 0}, {"experiment_version": 0}])
@@ -174,7 +174,7 @@ def test_figures_that_do_not_fit_are_left_out() -> None:
 def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None:
     pools = {"never": "exposures:0:1", "few": "exposures:1:17", "many": "exposures:1000:", "ids": "5:9"}
     runs = [write_run(tmp_path, replace(SMALL, pools=pools, seed=seed)) for seed in range(3)]
-    found = doses(settings(runs), "copy_gain")["pocket"]
+    found = doses(group_by_setting(runs), "copy_gain")["pocket"]
     assert sorted((dose.low, dose.high) for dose in found if dose.high is not None) == [(0, 0), (1, 16)]
     assert [dose.middle for dose in found] == [0.0, 4.0, 1000.0]
     assert paper.draw_dose_response(runs) is not None

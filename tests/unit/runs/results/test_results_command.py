@@ -75,7 +75,7 @@ def test_two_runs_are_compared_in_what_was_asked_and_measured(
     a = write_run(tmp_path, SMALL)
     b = write_run(tmp_path, replace(SMALL, seed=1, gain=2.0))
     found = compare.compare(a, b)
-    assert [(item.key, item.a, item.b) for item in found.asked] == [("seed", 0, 1)]
+    assert [(item.key, item.a, item.b) for item in found.requested] == [("seed", 0, 1)]
     gain = next(row for row in compare.measured_rows(found) if row[0] == "common/copy_gain")
     assert "[" in gain[1] and "[" in gain[2]
     assert float(gain[3].replace("−", "-")) == pytest.approx(

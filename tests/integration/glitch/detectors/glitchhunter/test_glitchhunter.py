@@ -166,7 +166,7 @@ def test_an_embedding_that_is_not_numbers_fails_in_words(folder, tmp_path, monke
 def test_interrupted_and_continued_it_ends_with_the_same_bytes(folder, tmp_path, monkeypatch):
     script(monkeypatch, WRONG)
     whole = go_hunting(folder, tmp_path / "whole")
-    original, calls = LiveOracle._query, []
+    original, calls = LiveOracle._answer, []
 
     def stops_at_the_third(self, ids):
         calls.append(len(ids))
@@ -174,7 +174,7 @@ def test_interrupted_and_continued_it_ends_with_the_same_bytes(folder, tmp_path,
             raise KeyboardInterrupt
         return original(self, ids)
 
-    monkeypatch.setattr(LiveOracle, "_query", stops_at_the_third)
+    monkeypatch.setattr(LiveOracle, "_answer", stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         go_hunting(folder, tmp_path / "cut")
     continued = go_hunting(folder, tmp_path / "cut")
@@ -187,11 +187,11 @@ def test_kept_verdicts_are_read_and_others_asked_anew(tmp_path):
     table = {1: True, 2: False, 3: True}
     shards = ShardStore(RunFolder(tmp_path))
     first = KeptOracle(TableOracle(table, tokens_per_query=5), shards)
-    assert first.ask([1, 2]) == [True, False]
+    assert first.query([1, 2]) == [True, False]
     inner = TableOracle(table, tokens_per_query=5)
     again = KeptOracle(inner, shards)
-    assert again.ask([1, 2]) == [True, False]
+    assert again.query([1, 2]) == [True, False]
     assert (inner.n_queries, again.n_queries, again.tokens_processed) == (0, 2, 10)
     other = KeptOracle(inner, shards)
-    assert other.ask([3, 2]) == [True, False]
+    assert other.query([3, 2]) == [True, False]
     assert inner.n_queries == 2

@@ -69,11 +69,11 @@ def test_every_iteration_hunts_among_what_the_one_before_kept():
 def test_curtailing_saves_queries_and_no_verdict():
     found, _ = run(planted(n_bad=1))
     for test in found.iterations[0].tests:
-        assert test.asked + test.known <= test.plan.n
+        assert test.queried + test.known <= test.plan.n
         assert test.is_kept == (test.hits >= test.plan.hits_needed)
-        certain = test.hits + (test.plan.n - test.asked - test.known) < test.plan.hits_needed
+        certain = test.hits + (test.plan.n - test.queried - test.known) < test.plan.hits_needed
         assert test.is_kept or certain
-    assert any(test.asked < test.plan.n for test in found.iterations[0].tests)
+    assert any(test.queried < test.plan.n for test in found.iterations[0].tests)
 
 
 def test_without_glitch_tokens_the_hunt_ends_with_nothing():

@@ -1,4 +1,4 @@
-"""The runs an audit is made of: what each is asked for."""
+"""Configs of the runs that exp=audit is made of."""
 
 from typing import Any
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from experiments.token_card.config import TokenCardConfig
-from harness.glitch.census.asking import Interviewer, TokenAnswer
 from harness.glitch.census.calibration import WellKnown, summarise, well_known
+from harness.glitch.census.interviewer import Interviewer, TokenAnswer
 from harness.glitch.census.questions import Question, census_questions, leading_ids, make_question
 from harness.glitch.census.records import make_record
 from harness.glitch.census.verdict import Calibration
@@ -53,7 +53,7 @@ def verify(run: Run[TokenCardConfig], model: CausalModel, token_id: int) -> list
                 **row,
                 "probabilities": [float(value) for value in answer.probability[0]],
                 "max_prob": highest,
-                "said": run.tokenizer.decode([i for i in answer.said[0] if i in run.tokenizer.known_ids]),
+                "said": run.tokenizer.decode([i for i in answer.answer_ids[0] if i in run.tokenizer.known_ids]),
                 "verified": highest < VERIFIED_BELOW,
                 **_known_share(run, model, question, token_id),
             }
@@ -97,7 +97,7 @@ def take_part_in_census(
                 answers[task] = answer
         run.note(calibrations[task].sentence())
     informative = [task for task, found in calibrations.items() if found.is_informative]
-    # A special token ends an answer: the census does not ask for it, and no verdict is given on it.
+    # A special token ends an answer: the census does not test it and gives no verdict.
     if token_id in run.facts.special_ids:
         informative = []
         run.note("This is a special token: the census asks for none, so there is no verdict.")
@@ -121,7 +121,7 @@ def take_part_in_census(
     return rows, record.glitch
 
 
-def look_behind(
+def next_token_logits(
     run: Run[TokenCardConfig], model: CausalModel, token_id: int
 ) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """The token's logit, log-probability and rank after well-known tokens; and what the model expects after it."""
