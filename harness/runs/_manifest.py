@@ -14,7 +14,7 @@ from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import Experiment
 from harness.runs.folder import SCHEMA_VERSION, RunFolder
 from harness.runs.identity import plain
-from harness.runs.registry import PROJECT
+from harness.runs.registry import PROJECT, code_sha256
 from harness.version import __version__
 
 _PACKAGES = (
@@ -54,6 +54,8 @@ class Manifest:
     sweep_id: str | None
     notes: tuple[str, ...]
     resumed: int
+    code_sha256: str | None = None
+    """Of the experiment's own Python files; None in runs of older versions."""
     tokenizer: dict[str, Any] | None = None
     """The tokenizer named in the config; None where it is the model's own."""
 
@@ -95,6 +97,7 @@ def first_manifest(
         sweep_id=config.sweep_id,
         notes=(),
         resumed=resumed,
+        code_sha256=code_sha256(experiment.name),
     )
 
 

@@ -134,7 +134,9 @@ def open_run(prepared: Prepared) -> Iterator[OpenRun]:
     subject = find_subject(prepared)
     experiment.check(CheckContext(config, subject))
     folder = RunFolder(prepared.folder)
-    if config.force:
+    is_begun = (prepared.folder / "manifest.json").is_file()
+    is_outdated = is_begun and not config.force and prepared.has_other_code
+    if config.force or is_outdated:
         folder.clear()
     resumed = _times_resumed(prepared.folder)
     folder.create()
@@ -145,6 +147,8 @@ def open_run(prepared: Prepared) -> Iterator[OpenRun]:
     write_manifest(folder, manifest)
     folder.write_text("config.yaml", config_yaml(config))
     run = Run(config, folder, subject)
+    if is_outdated:
+        run.note("The experiment's code has changed since this run was begun: it was computed from the start.")
     run.timings["prepare"] = time.perf_counter() - started
     opened = OpenRun(prepared, folder, manifest, run)
     try:

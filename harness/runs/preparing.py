@@ -42,6 +42,12 @@ class Prepared:
         """Whether the run in the folder was drawn with other published figures beside it."""
         return bool(StoredRun(self.folder).config.get("reference") != plain(self.config.reference))
 
+    @property
+    def has_other_code(self) -> bool:
+        """Whether the run in the folder was made by other code of the experiment than there is now."""
+        made_by = StoredRun(self.folder).manifest.get("code_sha256")
+        return made_by is not None and made_by != registry.code_sha256(self.experiment.name)
+
 
 @fields_below("exp.")
 def prepare(config: RunConfig[Any]) -> Prepared:

@@ -7,6 +7,7 @@ composing a config loads neither torch nor matplotlib.
 """
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -110,21 +111,35 @@ def part(name: str, kind: str) -> ModuleType:
 
     A part that a folder has no file for is looked for in its config.py.
     """
-    if not name.isidentifier():
-        raise unknown(name)
-    for folder in search_folders():
-        home = folder / "experiments"
-        single, several = home / f"{name}.py", home / name
-        if single.is_file():
-            path = single
-        elif (several / "config.py").is_file():
-            path = several / (f"{kind}.py" if (several / f"{kind}.py").is_file() else "config.py")
-        else:
-            continue
-        parts = path.relative_to(home).with_suffix("").parts
-        if folder == PROJECT:
+    home, path = _find(name)
+    if path.is_dir():
+        path = path / (f"{kind}.py" if (path / f"{kind}.py").is_file() else "config.py")
+    parts = path.relative_to(home).with_suffix("").parts
+    try:
+        if home == PROJECT / "experiments":
             return importlib.import_module(".".join(("experiments", *parts)))
         return _import_file("_".join(parts), path)
+    except SyntaxError as error:
+        raise Rejected(f"exp={name}: {error.filename}, line {error.lineno}: {error.msg}") from error
+
+
+def code_sha256(name: str) -> str:
+    """Hash of an experiment's own Python files: tells whether a run was made by the code that is there now."""
+    home, path = _find(name)
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        digest.update(f"{file.relative_to(home)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _find(name: str) -> tuple[Path, Path]:
+    """The folder of experiments that has this one, and its only file or its folder. Raises `Rejected`."""
+    for folder in search_folders() if name.isidentifier() else ():
+        home = folder / "experiments"
+        if (home / f"{name}.py").is_file():
+            return home, home / f"{name}.py"
+        if (home / name / "config.py").is_file():
+            return home, home / name
     raise unknown(name)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -92,15 +93,22 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
 
 def test_two_processes_with_the_same_id_compute_it_once(tmp_path):
     log = tmp_path / "log"
-    # Long enough for the second process to have imported what computes.
-    words = ["exp=toy", "exp.n=3", "exp.sleep=4", f"exp.log={log}"]
+    words = ["exp=toy", "exp.n=3", "exp.sleep=0.5", f"exp.log={log}"]
     first = subprocess.Popen(command(*words, results=tmp_path), cwd=tmp_path)
     while not list(tmp_path.glob("toy/*/shards/*")):
         time.sleep(0.05)
-    second = harness(*words, results=tmp_path)
+    # Stopped while it holds the lock, so that the second meets it however slow this machine is.
+    first.send_signal(signal.SIGSTOP)
+    second = subprocess.Popen(command(*words, results=tmp_path), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    give_up = threading.Timer(60, first.send_signal, [signal.SIGCONT])
+    give_up.start()
+    line = second.stderr.readline()
+    give_up.cancel()
+    first.send_signal(signal.SIGCONT)
+    second.communicate(timeout=60)
+    assert "another process" in line
     assert first.wait(timeout=60) == 0
     assert second.returncode == 0
-    assert "another process" in second.stderr
     assert len(log.read_text().splitlines()) == 3
 
 

@@ -122,6 +122,11 @@ def _one_line(error: Exception) -> Rejected:
 
 def _unknown_option(group: str, got: str) -> Rejected:
     if group == "exp":
+        try:
+            # A file that is there and declares nothing says what is wrong with it.
+            registry.load(got)
+        except Rejected as error:
+            return error
         return registry.unknown(got)
     options = registry.options(group)
     near = nearest(got, options)
