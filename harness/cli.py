@@ -33,7 +33,8 @@ choices
   sweep=      {sweeps}
 
 common keys
-  seed=0  force=true  results_dir=results  tokenizer.name=  cache.store=true  cache.max_gb=  cache.folder=
+  force=true  compute again although the run is there and complete
+  seed=0  results_dir=results  tokenizer.name=  cache.store=true  cache.max_gb=  cache.folder=
   exp.KEY=VALUE for a parameter of the experiment (exp=NAME --cfg job lists them with their values)
 
 options

@@ -83,7 +83,9 @@ class OpenRun:
         measure, declared = registry.load_measure(name), registry.load_arrays(name)
         seed_everything(self.run.seed)
         with self.run.timer("compute"):
-            outcome: Outcome = measure(self.run)
+            outcome: Any = measure(self.run)
+        if not isinstance(outcome, Outcome):
+            raise RunFailed(f"measure of exp={name} gave back a {type(outcome).__name__}, allowed: an Outcome")
         if declared is not None:
             check_arrays(declared, outcome.arrays)
         self.folder.write_arrays("arrays.safetensors", outcome.arrays)

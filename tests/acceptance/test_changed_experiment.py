@@ -52,6 +52,13 @@ def test_a_complete_run_of_other_code_is_found_with_a_warning(tmp_path: Path) ->
     assert metrics(tmp_path)["toy/mean"] == 4.0
 
 
+def test_what_is_no_outcome_is_refused_by_name(tmp_path: Path) -> None:
+    write(tmp_path, TOY.replace("return Outcome(", "return dict(mean=1.0) if run else Outcome("))
+    done = harness(tmp_path, "exp=toy")
+    assert done.returncode == 1
+    assert "measure of exp=toy gave back a dict, allowed: an Outcome" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
