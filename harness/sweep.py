@@ -18,7 +18,14 @@ from harness.files import write_whole
 from harness.pipeline import execute_prepared
 from harness.reporting import console
 from harness.runs.config import overrides as typed_overrides
-from harness.runs.config.compose import CONF, compose_hydra, compose_run, search_path_override, to_run_config
+from harness.runs.config.compose import (
+    CONF,
+    compose_hydra,
+    compose_run,
+    keep_texts,
+    search_path_override,
+    to_run_config,
+)
 from harness.runs.preparing import prepare
 
 
@@ -48,7 +55,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     # Hydra gets the file's parameters as if they were typed: it knows neither keys that only a dataclass states, nor
     # that a typed value replaces the file's.
     texts = [*spelled_out(normalised), "hydra.sweeper.params=null"]
-    _launch([*texts, f"++sweep_id={sweep_id}", f"hydra.sweep.dir={_quoted(folder)}"])
+    _launch([*keep_texts(texts), f"++sweep_id={_quoted(sweep_id)}", f"hydra.sweep.dir={_quoted(folder)}"])
     return _summary(folder, jobs)
 
 
@@ -84,8 +91,9 @@ def sweep_identity(jobs: Sequence[Sequence[str]]) -> str:
     return hashlib.sha256(spelling.encode()).hexdigest()[:8]
 
 
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "\\'") + "'"
+def _quoted(value: object) -> str:
+    """As a string for Hydra, whatever it looks like: `97692205` and `4e074085` would become numbers."""
+    return "'" + str(value).replace("'", "\\'") + "'"
 
 
 def _launch(overrides: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from harness.errors import Rejected, nearest
 from harness.runs import registry
 from harness.runs.config import overrides as typed_overrides
 from harness.runs.config.schema import Reference, RunConfig
-from harness.runs.config.typed import to_dataclass
+from harness.runs.config.typed import accepts, hint_of, to_dataclass
 
 CONF = registry.PROJECT / "conf"
 
@@ -42,7 +42,9 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
     """The composed but untyped config. Raises `Rejected` for every mistake Hydra finds, as one line."""
 
     declare_experiments()
-    normalised = [*search_path_override(), *typed_overrides.normalise(overrides)]
+    normalised = [*search_path_override(), *keep_texts(typed_overrides.normalise(overrides))]
+    for group, got in typed_overrides.odd_choices(overrides):
+        raise _unknown_option(group, got)
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
             return compose("config", overrides=normalised, return_hydra_config=return_hydra_config)
@@ -50,6 +52,20 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
         raise _one_line(error) from None
     except YAMLError as error:
         raise Rejected(f"a file below conf/ is not readable YAML: {' '.join(str(error).split())}") from None
+
+
+def keep_texts(overrides: Sequence[str]) -> list[str]:
+    """Overrides of keys that hold text, quoted where Hydra would read something else; the experiment's keys, too."""
+    chosen = next((text.split("=", 1)[1] for text in overrides if text.startswith("exp=")), "")
+    experiment = registry.load(chosen).config if chosen in registry.names() else None
+
+    def is_text(key: str, kind: type) -> bool:
+        below_exp = key.startswith("exp.")
+        cls = experiment if below_exp else RunConfig
+        hint = hint_of(cls, key.removeprefix("exp.") if below_exp else key) if cls is not None else None
+        return accepts(hint, str) and not accepts(hint, kind)
+
+    return typed_overrides.keep_texts(overrides, is_text)
 
 
 def compose_run(overrides: Sequence[str]) -> RunConfig:

@@ -1,10 +1,10 @@
 """What a person types after `python -m harness`, checked and made ready for Hydra."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType
+from hydra.core.override_parser.types import OverrideType, QuotedString
 from hydra.errors import HydraException
 
 from harness.errors import Rejected, nearest
@@ -54,6 +54,35 @@ def _key_of(text: str) -> tuple[str, bool]:
             f"{text!r} cannot be parsed: {reason}; quote a value with special characters, e.g. 'key=\"a=b\"'"
         ) from None
     return override.key_or_group, override.type in (OverrideType.ADD, OverrideType.FORCE_ADD)
+
+
+def odd_choices(overrides: Sequence[str]) -> list[tuple[str, str]]:
+    """Groups that were given something that is no name (`model=null`, `pools=5`), and what was typed."""
+    parsed = ((OverridesParser.create().parse_override(text), text) for text in overrides)
+    return [
+        (override.key_or_group, text.split("=", 1)[1])
+        for override, text in parsed
+        if override.key_or_group in GROUPS
+        and not (override.is_sweep_override() or override.is_delete())
+        and not isinstance(override.value(), str | QuotedString | list)
+    ]
+
+
+def keep_texts(overrides: Sequence[str], is_text: Callable[[str, type], bool]) -> list[str]:
+    """Overrides with values quoted that Hydra would take for a number or a truth value, and that are meant as text.
+
+    `is_text(key, kind)` tells whether the key holds text and nothing of that kind: `model.revision=5e10` is a commit,
+    `exp.token=true` a word.
+    """
+    kept = []
+    for text in overrides:
+        override = OverridesParser.create().parse_override(text)
+        value = None if override.is_sweep_override() or override.is_delete() else override.value()
+        if isinstance(value, bool | int | float) and is_text(override.key_or_group, type(value)):
+            key, raw = text.split("=", 1)
+            text = f"{key}='{raw}'"
+        kept.append(text)
+    return kept
 
 
 def is_sweep(text: str) -> bool:

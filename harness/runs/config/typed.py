@@ -22,6 +22,9 @@ def to_dataclass(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T
     filled = _filled(cls, values)
     hints = typing.get_type_hints(cls)
     for name, value in filled.items():
+        if isinstance(value, bool) and not accepts(hints[name], bool) and accepts(hints[name], int, float):
+            # pydantic takes true for 1.
+            raise Rejected.key(prefix + name, value, "a number")
         nested = _dataclass_in(hints[name])
         if nested is not None and isinstance(value, Mapping):
             filled[name] = to_dataclass(nested, value, f"{prefix}{name}.")
@@ -30,6 +33,21 @@ def to_dataclass(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T
             return TypeAdapter(cls).validate_python(filled)
     except ValidationError as error:
         raise _one_line(error, prefix) from None
+
+
+def accepts(hint: Any, *kinds: type) -> bool:
+    """Whether a field of the type `hint` may hold a value of one of these kinds."""
+    if isinstance(hint, type):
+        return hint in kinds
+    return any(accepts(part, *kinds) for part in typing.get_args(hint))
+
+
+def hint_of(cls: type, key: str) -> Any:
+    """The type of the field at a dotted key of a dataclass; None where there is no such field."""
+    name, _, rest = key.partition(".")
+    hint = typing.get_type_hints(cls).get(name)
+    nested = _dataclass_in(hint) if rest else None
+    return hint if not rest else None if nested is None else hint_of(nested, rest)
 
 
 def _refuse_unknown_keys(cls: type, values: Mapping[str, Any], prefix: str) -> None:

@@ -1,0 +1,61 @@
+"""A value keeps its type: text that looks like a number stays text, a truth value is no number, a choice is a name."""
+
+import string
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import Rejected
+from harness.runs.config.compose import compose_run
+from harness.sweep import _quoted
+
+pytestmark = pytest.mark.unit
+
+
+@given(st.text("0123456789abcdef", min_size=8, max_size=8) | st.sampled_from(["97692205", "4e074085", "00000000"]))
+def test_a_sweep_id_reaches_hydra_as_the_text_it_is(sweep_id: str) -> None:
+    override = OverridesParser.create().parse_override(f"++sweep_id={_quoted(sweep_id)}")
+    assert str(override.value()) == sweep_id
+    assert not isinstance(override.value(), int | float)
+
+
+@pytest.mark.parametrize("sweep_id", ["97692205", "4e074085"])
+def test_such_a_sweep_id_composes(sweep_id: str) -> None:
+    assert compose_run(["exp=repeat_tokens", f"++sweep_id={_quoted(sweep_id)}"]).sweep_id == sweep_id
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text("0123456789e", min_size=1, max_size=7) | st.sampled_from(["5e10", "true", "False", "1_000", "inf"]))
+def test_a_revision_is_the_text_that_was_typed(revision: str) -> None:
+    config = compose_run(["exp=repeat_tokens", f"model.revision={revision}"])
+    assert config.model.revision == revision
+
+
+def test_a_token_named_true_is_a_word_and_a_number_is_an_id() -> None:
+    assert compose_run(["exp=token_card", "exp.token=true"]).exp.token == "true"
+    assert compose_run(["exp=token_card", "exp.token=False"]).exp.token == "False"
+    assert compose_run(["exp=token_card", "exp.token=1.5"]).exp.token == "1.5"
+    assert compose_run(["exp=token_card", "exp.token=262"]).exp.token == 262
+    assert compose_run(["exp=token_card", "exp.token='262'"]).exp.token == "262"
+    assert compose_run(["exp=token_card", "exp.token=null"]).exp.token is None
+
+
+@pytest.mark.parametrize("text", ["seed=true", "exp.seq_len=true", "exp.batch_size=false", "cache.max_gb=true"])
+def test_a_truth_value_is_no_number(text: str) -> None:
+    key, value = text.split("=")
+    with pytest.raises(Rejected, match=rf"^{key}: got {value.title()}, allowed: a number$"):
+        compose_run(["exp=repeat_tokens", text])
+
+
+@pytest.mark.parametrize("value", ["null", "5", "true", "1.5"])
+@pytest.mark.parametrize("group", ["model", "pools", "tracker"])
+def test_a_choice_that_is_no_name_is_one_line(group: str, value: str) -> None:
+    with pytest.raises(Rejected, match=rf"^{group}: got '{value}', allowed: [a-z]"):
+        compose_run(["exp=repeat_tokens", f"{group}={value}"])
+
+
+def test_names_are_what_they_were() -> None:
+    for name in string.ascii_lowercase[:3]:
+        assert compose_run(["exp=repeat_tokens", f"model.name={name}"]).model.name == name
