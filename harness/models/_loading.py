@@ -1,7 +1,8 @@
 """Loading weights through transformers: kept quiet, and every way to fail told in one line."""
 
 import gc
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -11,15 +12,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from harness.errors import HarnessError, Rejected, RunFailed
+from harness.models._no_installs import no_installs
 from harness.models._quiet import LoadReport, quiet_loading
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity, ModelSource
+
+# Endings of transformers' classes whose outputs are no predictions of a next token.
+_OTHER_TASK = re.compile(
+    r"For(MaskedLM|PreTraining|NextSentencePrediction|SequenceClassification|TokenClassification|QuestionAnswering|"
+    r"MultipleChoice)$"
+)
 
 
 @contextmanager
 def loading(identity: ModelIdentity, config: ModelConfig) -> Iterator[None]:
     """Load weights inside. Raises `Rejected` for what another config would avoid, `RunFailed` where memory runs out."""
-    with quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
+    with no_installs(), quiet_loading(show_downloads=identity.source is ModelSource.HUB) as report:
         try:
             yield
         except HarnessError:
@@ -30,6 +38,18 @@ def loading(identity: ModelIdentity, config: ModelConfig) -> Iterator[None]:
             raise _load_error(identity, config, report, error) from error
         if report.missing:
             raise _incomplete(identity, "lack", report.missing)
+
+
+def require_causal(identity: ModelIdentity, architectures: Sequence[str]) -> None:
+    """Raise `Rejected` for weights of another task, which would load and predict masked words or labels.
+
+    `architectures` are those of config.json; where it states none, nothing is known.
+    """
+    if architectures and all(_OTHER_TASK.search(name) for name in architectures):
+        raise Rejected(
+            f"model.name: got {identity.name!r}: {architectures[0]} does not predict the next token, "
+            "allowed: a causal language model"
+        )
 
 
 def input_rows(backend: Any) -> Float[Tensor, "d_vocab d_model"]:

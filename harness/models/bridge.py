@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from harness.errors import Rejected, RunFailed, nearest
 from harness.models._device import resolve_device
 from harness.models._in_memory import fingerprint, lender
-from harness.models._loading import free_memory, input_rows, lens_version, loading, output_rows
+from harness.models._loading import free_memory, input_rows, lens_version, loading, output_rows, require_causal
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity
@@ -106,6 +106,7 @@ def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
     """
     device = None if config.device_map is not None else resolve_device(config)
     file = load_config_file(identity, config.trust_remote_code)
+    require_causal(identity, file.architectures)
     with loading(identity, config):
         bridge = _boot_bridge(identity, config, device)
         _reject_other_tasks(bridge, identity)

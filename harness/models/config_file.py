@@ -29,6 +29,8 @@ class ConfigFile:
     bos_id: int | None
     special_ids: frozenset[int]
     """Of bos, eos and pad, those stated."""
+    architectures: tuple[str, ...] = ()
+    """transformers' classes that the weights were saved from."""
 
 
 def load_config_file(identity: ModelIdentity, trust_remote_code: bool = False) -> ConfigFile:
@@ -50,7 +52,9 @@ def load_config_file(identity: ModelIdentity, trust_remote_code: bool = False) -
         raise Rejected(f"model.name: got {identity.name!r}: its config states no vocabulary size")
     bos_id = _first_int(levels, ("bos_token_id",))
     special = frozenset(i for level in levels for key in _SPECIAL_KEYS for i in _ids(level.get(key)) if i < d_vocab)
-    return ConfigFile(d_vocab, n_ctx, bos_id if bos_id in special else None, special)
+    saved_from = content.get("architectures")
+    architectures = tuple(map(str, saved_from)) if isinstance(saved_from, list) else ()
+    return ConfigFile(d_vocab, n_ctx, bos_id if bos_id in special else None, special, architectures)
 
 
 def _content(identity: ModelIdentity) -> Mapping[str, Any]:

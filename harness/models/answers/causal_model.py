@@ -15,7 +15,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from harness.errors import RunFailed
 from harness.models._device import resolve_device
 from harness.models._in_memory import lend
-from harness.models._loading import free_memory, input_rows, loading, output_rows
+from harness.models._loading import free_memory, input_rows, loading, output_rows, require_causal
 from harness.models.answers._continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.config import ModelConfig
@@ -46,6 +46,7 @@ class CausalModel(LanguageModel):
         """The model a config names, its raw weights. Raises `Rejected` for weights that cannot be loaded."""
         require_plain_weights(config)
         file = load_config_file(identity, config.trust_remote_code)
+        require_causal(identity, file.architectures)
         with loading(identity, config):
             backend = _load_backend(identity, config)
         lend(identity, config, backend)
