@@ -13,8 +13,8 @@ from harness.models._device import resolve_device
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity
 
-# transformers' models that run unchanged, by fingerprint, for as long as something else keeps them in memory.
-_PLAIN: WeakValueDictionary[str, Any] = WeakValueDictionary()
+# transformers' models that run unchanged, by fingerprint and device, while something else keeps them in memory.
+_PLAIN: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 
 
 class FusedGELU(GELUTanh):
@@ -51,14 +51,24 @@ def lend(identity: ModelIdentity, config: ModelConfig, backend: Any) -> None:
     """Let later boots of the same model borrow the weights of `backend`, and fuse its activations."""
     _replace_activations(backend, NewGELUActivation, FusedGELU)
     # Models spread over devices carry hooks of the library that placed them; some bind their attention when made.
-    if config.device_map is None and backend._can_set_attn_implementation():
-        _PLAIN[fingerprint(identity, config)] = backend
+    if config.device_map is None and backend._can_set_attn_implementation() and _is_of_one_dtype(backend):
+        _PLAIN[_key(identity, config)] = backend
 
 
 def lender(identity: ModelIdentity, config: ModelConfig) -> Lender | None:
     """Who has the weights of this model in memory; None where they have to be read from disk."""
-    backend = _PLAIN.get(fingerprint(identity, config))
+    backend = None if config.device_map is not None else _PLAIN.get(_key(identity, config))
     return None if backend is None else Lender(backend)
+
+
+def _key(identity: ModelIdentity, config: ModelConfig) -> tuple[str, str]:
+    # A fingerprint knows kinds of device only; moving the borrower to another one would move the lender's weights.
+    return fingerprint(identity, config), resolve_device(config)
+
+
+def _is_of_one_dtype(backend: Any) -> bool:
+    """Some architectures keep a few layers in fp32, which TransformerLens would cast, and the lender's with them."""
+    return len({parameter.dtype for parameter in backend.parameters() if parameter.is_floating_point()}) == 1
 
 
 def _replace_activations(backend: Any, old: type, new: type) -> None:

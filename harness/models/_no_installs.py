@@ -8,26 +8,46 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from threading import Lock
 
 _INSTALLERS = frozenset({"pip", "pip3", "uv", "conda", "mamba", "poetry", "easy_install"})
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh"})
-_is_refusing: ContextVar[bool] = ContextVar("is_refusing", default=False)
-# An audit hook cannot be taken off again, so it is added once and asks whether it is meant.
-_hooks: list[object] = []
+
+
+class _Guard:
+    """The audit hook, which cannot be taken off again, and how many blocks want it now: in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._is_added, self._n_open = False, 0
+
+    def open(self) -> None:
+        with self._lock:
+            self._n_open += 1
+            if not self._is_added:
+                sys.addaudithook(self._refuse)
+                self._is_added = True
+
+    def close(self) -> None:
+        with self._lock:
+            self._n_open -= 1
+
+    def _refuse(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self._n_open:
+            _refuse_installers(event, arguments)
+
+
+_GUARD = _Guard()
 
 
 @contextmanager
 def no_installs() -> Iterator[None]:
     """Refuse every child process that would install packages, with PermissionError."""
-    if not _hooks:
-        _hooks.append(_refuse_installers)
-        sys.addaudithook(_refuse_installers)
-    token = _is_refusing.set(True)
+    _GUARD.open()
     try:
         yield
     finally:
-        _is_refusing.reset(token)
+        _GUARD.close()
 
 
 def is_installer(words: Sequence[str]) -> bool:
@@ -40,7 +60,7 @@ def is_installer(words: Sequence[str]) -> bool:
 
 
 def _refuse_installers(event: str, arguments: tuple[object, ...]) -> None:
-    if not _is_refusing.get() or event not in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
+    if event not in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
         return
     command = arguments[0] if event == "os.system" else arguments[1]
     if isinstance(command, str | bytes):

@@ -57,12 +57,12 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
 def keep_texts(overrides: Sequence[str]) -> list[str]:
     """Overrides of keys that hold text, quoted where Hydra would read something else; the experiment's keys, too."""
     chosen = next((text.split("=", 1)[1] for text in overrides if text.startswith("exp=")), "")
-    experiment = registry.load(chosen).config if chosen in registry.names() else None
 
     def is_text(key: str, kind: type) -> bool:
         below_exp = key.startswith("exp.")
-        cls = experiment if below_exp else RunConfig
-        hint = hint_of(cls, key.removeprefix("exp.") if below_exp else key) if cls is not None else None
+        if below_exp and chosen not in registry.names():
+            return False
+        hint = hint_of(registry.load(chosen).config, key.removeprefix("exp.")) if below_exp else hint_of(RunConfig, key)
         return accepts(hint, str) and not accepts(hint, kind)
 
     return typed_overrides.keep_texts(overrides, is_text)

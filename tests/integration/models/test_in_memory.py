@@ -10,7 +10,8 @@ import transformers
 from torch import Tensor
 from torch.nn import Embedding
 
-from harness.models._in_memory import FusedGELU, lender
+from harness.models import _in_memory
+from harness.models._in_memory import FusedGELU, fingerprint, lender
 from harness.models.answers.causal_model import CausalModel
 from harness.models.bridge import boot
 from harness.models.config import DType, ModelConfig
@@ -85,6 +86,26 @@ def test_another_dtype_or_a_closed_model_lends_nothing(checkpoints: Mapping[str,
     answering.close()
     gc.collect()
     assert lender(identity, config) is None
+
+
+def test_another_device_or_layers_of_another_dtype_lend_nothing(
+    checkpoints: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ModelConfig(name=str(checkpoints["gpt2"]), device="cpu", dtype=DType.BFLOAT16)
+    identity = resolve_identity(config)
+    answering = CausalModel.load(identity, config)
+    assert lender(identity, config) is not None
+    with monkeypatch.context() as patched:
+        # Of the same kind: the fingerprint is equal.
+        patched.setattr(_in_memory, "resolve_device", lambda _: "cpu:1")
+        assert _in_memory.fingerprint(identity, config) == fingerprint(identity, config)
+        assert lender(identity, config) is None
+    backend = answering.backend
+    _in_memory._PLAIN.clear()
+    backend.transformer.ln_f.float()
+    _in_memory.lend(identity, config, backend)
+    assert lender(identity, config) is None
+    answering.close()
 
 
 def test_only_the_lent_copy_gets_transformers_own_activation_back(checkpoints: Mapping[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,5 +80,8 @@ def test_other_children_start_and_installers_are_let_be_outside() -> None:
             subprocess.run([sys.executable, "-m", "pip", "--version"], check=False)
         with pytest.raises(PermissionError):
             subprocess.run("pip --version", shell=True, check=False)
+        # Weights are read in threads of the library's own.
+        with ThreadPoolExecutor() as pool, pytest.raises(PermissionError):
+            pool.submit(subprocess.run, ["uv", "pip", "install", "x"]).result()
     done = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, text=True, check=False)
     assert done.returncode == 0 or "No module named pip" in done.stderr
