@@ -161,8 +161,6 @@ def _run_one(overrides: Sequence[str]) -> int:
 
     prepared = prepare(compose_run(overrides))
     found = find_complete(prepared)
-    if found is not None and prepared.has_other_code:
-        console.warn("found complete, made by other code of this experiment; force=true computes it again")
     if found is not None and not prepared.has_other_reference:
         return show_run(found)
     # Only here: what computes and draws takes seconds to import.

@@ -81,5 +81,10 @@ def find_complete(prepared: Prepared) -> StoredRun | None:
     run = StoredRun(prepared.folder)
     if run.status != Status.COMPLETE.value or run.manifest.get("config_hash") != prepared.digest:
         return None
-    log.info("%s is complete; not computed again (force=true does)", prepared.folder)
+    if prepared.has_other_code:
+        log.warning(
+            "%s was found complete, made by other code of this experiment; force=true computes it again", run.run_id
+        )
+    else:
+        log.info("%s is complete; not computed again (force=true does)", prepared.folder)
     return run

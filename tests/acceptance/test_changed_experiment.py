@@ -50,6 +50,11 @@ def test_a_complete_run_of_other_code_is_found_with_a_warning(tmp_path: Path) ->
     assert "force=true" in found.stdout + found.stderr
     assert harness(tmp_path, "exp=toy", "force=true").returncode == 0
     assert metrics(tmp_path)["toy/mean"] == 4.0
+    write(tmp_path, TOY.replace("batch.work**2 + noise", "5.0"))
+    # A sweep finds runs, too.
+    swept = harness(tmp_path, "-m", "exp=toy", "seed=0,1")
+    assert swept.returncode == 0, swept.stderr
+    assert (swept.stdout + swept.stderr).count("made by other code of this experiment") == 1
 
 
 def test_what_is_no_outcome_is_refused_by_name(tmp_path: Path) -> None:
