@@ -12,11 +12,16 @@ _NO_VARIANCE = 1e-12
 
 def check_rows(rows: Float[np.ndarray, "n d"], what: str = "embedding") -> None:
     """Raise `RunFailed`, naming a row, where rows hold NaN or infinities, or where all rows are the same."""
+    check_finite(rows, what)
+    if len(rows) > 1 and not (rows != rows[0]).any():
+        raise RunFailed(f"all {len(rows)} rows of the {what} are the same: nothing tells its tokens apart")
+
+
+def check_finite(rows: Float[np.ndarray, "n d"], what: str = "embedding") -> None:
+    """Raise `RunFailed`, naming a row, where rows hold NaN or infinities."""
     broken = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(broken):
         raise RunFailed(f"{len(broken)} rows of the {what} are not finite numbers, the first of them row {broken[0]}")
-    if len(rows) > 1 and not (rows != rows[0]).any():
-        raise RunFailed(f"all {len(rows)} rows of the {what} are the same: nothing tells its tokens apart")
 
 
 def principal_axes(rows: Float[np.ndarray, "n d"], n_axes: int) -> Float[np.ndarray, "d axis"]:
