@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
@@ -46,6 +48,12 @@ def pool_label(run: StoredRun, pool: str) -> str:
     return f"{pool} ({words})" if words else pool
 
 
+def tokens_of(run: StoredRun) -> pd.DataFrame:
+    """One row per token of every pool that was drawn, as recorded; empty in runs of older versions."""
+    records = run.records
+    return records[records["token"].notna()] if "token" in records else records.iloc[:0]
+
+
 def pool_words(run: StoredRun, pool: str) -> str:
     """What a pool is made of, in a few words: a slice as it was requested, a rule by what it selected."""
     facts = run.details["pools"][pool]
@@ -60,6 +68,30 @@ def pool_words(run: StoredRun, pool: str) -> str:
 def spec_text(spec: Any) -> str:
     """A pool's spec as one string."""
     return "[" + ",".join(str(item) for item in spec) + "]" if isinstance(spec, list | tuple) else str(spec)
+
+
+def is_controlled(run: StoredRun) -> bool:
+    """Whether every second half was also seen after another first half; runs of older versions were not."""
+    return run.details.get("draws", "replacement") != "replacement"
+
+
+def pictured(run: StoredRun) -> list[Quantity]:
+    """The quantities that a picture of copying shows: without a control the copy gain stands for the copy effect."""
+    return without_control(shown_in(Shown.PICTURE)) if not is_controlled(run) else list(shown_in(Shown.PICTURE))
+
+
+def without_control(drawn: Sequence[Quantity]) -> list[Quantity]:
+    """The same quantities with the copy gain in the place of the copy effect."""
+    gain = next(quantity for quantity in QUANTITIES if quantity.name == "copy_gain")
+    return [gain if quantity.name == "copy_effect" else quantity for quantity in drawn]
+
+
+def warning(run: StoredRun) -> str | None:
+    """What makes a difference between the pools of this run no fair comparison; None where nothing does."""
+    if run.details.get("is_matched", True):
+        return None
+    counts = ", ".join(f"{run.details['pools'][pool]['n_in_half']} of {pool}" for pool in pools_shown(run))
+    return f"the pools are not matched: a half holds {counts}"
 
 
 def seq_len(run: StoredRun) -> int:

@@ -12,7 +12,7 @@ from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
-_HALVES, _GAIN = "1st / 2nd half (nats)", "copy gain (nats)"
+_HALVES = "1st / 2nd half (nats)"
 
 
 def headline(run: StoredRun) -> Sequence[HeadlineRow]:
@@ -23,12 +23,13 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
 
     rows = []
     for pool in pools_shown(run):
-        found = {name: data.measured(run, pool, name) for name in (*data.HALVES, "copy_gain", "copy_accuracy")}
-        gain, accuracy = found["copy_gain"], found["copy_accuracy"]
+        answer = data.pictured(run)[0]
+        found = {name: data.measured(run, pool, name) for name in (*data.HALVES, answer.name, "copy_accuracy")}
+        effect, accuracy = found[answer.name], found["copy_accuracy"]
         # A terminal of 80 columns holds the intervals of the answer, not those of its parts.
         values = {
+            answer.label: with_interval(*effect.interval, 2),
             _HALVES: halves([found[half].mean for half in data.HALVES]),
-            _GAIN: with_interval(*gain.interval, 2),
             "copy accuracy": with_interval(*accuracy.interval, 2),
         }
         head = run.metrics.get(f"{pool}/induction_head")
@@ -37,7 +38,7 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
         rows.append(HeadlineRow(pool, values))
         published = [found[half].published for half in data.HALVES]
         if any(value is not None for value in published):
-            beside = {_HALVES: halves(published), _GAIN: number(gain.published, 2)}
+            beside = {answer.label: number(effect.published, 2), _HALVES: halves(published)}
             rows.append(HeadlineRow(f"{pool}, {data.published_name(run)}", beside))
     return rows
 

@@ -61,7 +61,7 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]
 
 
 def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
-    """Copy accuracy and copy gain against exposures; None with fewer than three doses of any model."""
+    """Copy accuracy and copy effect against exposures; None with fewer than three doses of any model."""
     groups = group_by_setting(runs)
     drawn = sorted(shown_in(Shown.PICTURE), key=lambda quantity: not quantity.is_share)
     series = {quantity.name: doses(groups, quantity.name) for quantity in drawn}

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.repeat_tokens import data
-from experiments.repeat_tokens.quantities import Shown, shown_in
 from harness.reporting.display import AttentionPanel, Figure
 from harness.reporting.figures.charts import (
     Curve,
@@ -21,11 +20,14 @@ from harness.reporting.figures.charts import (
     head_map_grid,
     mark_halves,
 )
-from harness.reporting.figures.layout import legend_below
-from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
+from harness.reporting.figures.layout import legend_below, name_rows
+from harness.reporting.figures.style import QUIET, TWO_COLUMNS, WARNING, colour_of, line_style_of, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
+from harness.tokens.text import visible
+
+_NAMED = 4
 
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
@@ -33,7 +35,8 @@ MOST_HEADS = 4
 
 def draw_logprob(run: StoredRun) -> MatplotlibFigure:
     """Log-prob against position, a curve for each pool."""
-    figure = new_figure(height=2.2 + 0.14 * (len(pools_shown(run)) + bool(data.published(run))))
+    n_lines = len(pools_shown(run)) + bool(data.published(run)) + data.is_controlled(run)
+    figure = new_figure(height=2.2 + 0.14 * n_lines)
     axes = figure.subplots()
     draw_logprob_axes(axes, run)
     legend_below(figure, axes)
@@ -55,15 +58,20 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
             colour_of(pool, names), line_style_of(pool, names),
         )  # fmt: skip
         draw_curve(axes, curve)
+        control = run.arrays.get(f"{pool}/position/logprob_control_mean")
+        if control is not None:
+            axes.plot(length + np.arange(length), control, ":", color=colour_of(pool, names), linewidth=1.0)
         for half, name in enumerate(data.HALVES):
             value = data.measured(run, pool, name).published
             if value is None:
                 continue
             ends = [half * length - 0.5, (half + 1) * length - 0.5]
-            axes.plot(ends, [value, value], ":", color=colour_of(pool, names), linewidth=1.0)
+            axes.plot(ends, [value, value], "--", color=colour_of(pool, names), linewidth=1.0)
             shown_published = True
+    if data.is_controlled(run):
+        axes.plot([], [], ":", color=QUIET, linewidth=1.0, label="second half after another first half (control)")
     if shown_published:
-        axes.plot([], [], ":", color=QUIET, linewidth=1.0, label=f"{data.published_name(run)}, mean of each half")
+        axes.plot([], [], "--", color=QUIET, linewidth=1.0, label=f"{data.published_name(run)}, mean of each half")
     axes.set_xlabel("position in the sequence (tokens)")
     axes.set_ylabel("log-prob of the token (nats)")
 
@@ -97,12 +105,14 @@ def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:
 
 
 def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
-    """Copy gain and copy accuracy of every pool with intervals, beside published values."""
+    """Copy effect (copy gain without a control) and copy accuracy of every pool, beside published values."""
     names = pools_shown(run)
     if not names:
         return None
     figure = new_figure(TWO_COLUMNS, 0.62 + 0.5 * len(names))
-    drawn = shown_in(Shown.PICTURE)
+    drawn = data.pictured(run)
+    if warning := data.warning(run):
+        figure.suptitle(f"Caution: {warning}", fontsize=7, x=0.01, ha="left", color=WARNING)
     panels = figure.subplots(1, len(drawn), sharey=True)
     for axes, quantity in zip(panels, drawn, strict=True):
         rows = []
@@ -118,10 +128,34 @@ def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
             axes.set_xlim(-0.05, 1.05)
         else:
             axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
-    if any(data.measured(run, pool, "copy_gain").published is not None for pool in names):
+    if any(data.measured(run, pool, drawn[0].name).published is not None for pool in names):
         name = data.published_name(run)
         panels[0].plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label=name)
         legend_below(figure, panels[0])
+    return figure
+
+
+def draw_tokens(run: StoredRun) -> MatplotlibFigure | None:
+    """The copy effect of every token: a dot each, a row for each pool, and the lowest named."""
+    found = data.tokens_of(run)
+    if found.empty or found["copy_effect"].isna().all():
+        return None
+    names = [name for name in pools_shown(run) if (found["pool"] == name).any()]
+    figure = new_figure(TWO_COLUMNS, 0.75 + 0.55 * len(names))
+    axes = figure.subplots()
+    for row, pool in enumerate(names):
+        tokens = found[found["pool"] == pool].sort_values("copy_effect")
+        effects = tokens["copy_effect"].to_numpy(dtype=np.float64)
+        # Spread by rank, in a fixed pattern: dots at the same place would hide how many there are.
+        heights = row + 0.5 * ((np.arange(len(effects)) * 0.618034) % 1 - 0.5)
+        axes.plot(effects, heights, ".", color=colour_of(pool, names), markersize=3, alpha=0.55, markeredgewidth=0)
+        axes.plot([np.median(effects)] * 2, [row - 0.32, row + 0.32], color=colour_of(pool, names), linewidth=1.4)
+        lowest = ", ".join(figure_text(visible(str(token)), 18) for token in tokens["shown"].head(_NAMED))
+        axes.annotate(f"lowest: {lowest}", (0.01, row - 0.36), xycoords=("axes fraction", "data"), fontsize=5.5,
+                      color=QUIET, va="bottom")  # fmt: skip
+    axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
+    name_rows(axes, [f"{pool}, {int((found['pool'] == pool).sum())} tokens" for pool in names])
+    axes.set_xlabel("copy effect of each token (nats)")
     return figure
 
 
@@ -243,14 +277,23 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
 FIGURES = (
     Figure(
         "logprob_by_position",
-        "Log-prob of each token against its position, mean over sequences with a 95 % band; the shaded second half "
-        "repeats the first. Dotted: published means, where the config names them.",
+        "Log-prob of each token against its position, mean over sequences with a 95 % band for these very tokens; the "
+        "shaded second half repeats the first. Dotted: the same second half after another first half. Dashed: "
+        "published means, where the config names them.",
         draw_logprob,
     ),
     Figure(
         "copy_summary",
-        "Copy gain and copy accuracy of each pool with 95 % intervals over sequences; diamonds are published values.",
+        "Copy effect (log-prob of the second half after its own first half minus after another; copy gain where there "
+        "is no control) and copy accuracy of each pool, with 95 % intervals clustered by token and by sequence; "
+        "diamonds are published values.",
         draw_copy_summary,
+    ),
+    Figure(
+        "copy_effect_by_token",
+        "The copy effect of every token, mean over its appearances where something announces it (all but the second "
+        "half's first position): one dot a token, one row a pool; the line is the pool's median.",
+        draw_tokens,
     ),
     Figure(
         "rank_and_entropy",

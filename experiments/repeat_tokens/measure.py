@@ -1,12 +1,16 @@
 """How exp=repeat_tokens is measured: every pool, then everything else from what was stored."""
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 from experiments.repeat_tokens import metrics
+from experiments.repeat_tokens.coinciding import find_coinciding
 from experiments.repeat_tokens.config import RepeatTokensConfig
+from experiments.repeat_tokens.draws import DrawPlan, notes, plan_draws
 from experiments.repeat_tokens.metrics import distinct_sequences
-from experiments.repeat_tokens.sequences import SHARD, example_patterns, measure_pools
+from experiments.repeat_tokens.per_token import token_rows
+from experiments.repeat_tokens.sequences import SHARD, PoolData, example_patterns, measure_pools
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 
@@ -15,25 +19,29 @@ _IDS_IN_DETAILS = 256
 
 def measure(run: Run[RepeatTokensConfig]) -> Outcome:
     """Measure every pool, then compute everything else from what was stored."""
-
-    pools = measure_pools(run)
-    _say_what_limits_the_answer(run, pools)
+    coinciding = find_coinciding(run)
+    plan = plan_draws(run, coinciding.seen)
+    pools = measure_pools(run, plan, coinciding)
+    _say_what_limits_the_answer(run, plan, pools)
+    for data in pools:
+        run.records.append(
+            token_rows(data, dict(coinciding.said), run.facts.special_ids, lambda token: _shown(run, [token])[0])
+        )
     top = metrics.shared_top_heads(pools, run.exp.top_heads)
     arrays: dict[str, Any] = {}
     for data in pools:
         arrays |= metrics.pool_arrays(data)
     if top:
         arrays |= {f"{pool}/example/pattern": found for pool, found in example_patterns(run, pools, top).items()}
-    details = _details(run, pools) | {
+    details = _details(run, plan, pools) | {
         "heads": metrics.head_details(pools, top, run.exp.top_heads),
         "intervals": metrics.intervals(),
     }
     return Outcome(metrics.all_metrics(pools, run.seed), arrays, details)
 
 
-def _say_what_limits_the_answer(run: Run[RepeatTokensConfig], pools: Any) -> None:
+def _say_what_limits_the_answer(run: Run[RepeatTokensConfig], plan: DrawPlan, pools: Sequence[PoolData]) -> None:
     """Notes that a reader of the numbers needs."""
-
     if not pools[0].drawn.has_bos:
         run.note(
             "no BOS: this model has none, so nothing predicts the first token; first halves are means over the rest"
@@ -43,16 +51,15 @@ def _say_what_limits_the_answer(run: Run[RepeatTokensConfig], pools: Any) -> Non
     for data in pools:
         for note in run.pools[data.name].notes:
             run.note(note)
-        n_ids, n = len(run.pools[data.name].ids), len(data.logprob)
-        if data.drawn.with_replacement:
-            run.note(f"pools.{data.name}: {n_ids} ids are fewer than exp.seq_len, so they are drawn with replacement")
-        distinct = distinct_sequences(data)
+    for note in notes(run, plan):
+        run.note(note)
+    for data in pools:
+        n, distinct = len(data.logprob), distinct_sequences(data)
         if distinct < n:
             run.note(f"pools.{data.name}: only {distinct} of {n} sequences differ, so its intervals are too short")
 
 
-def _details(run: Run[RepeatTokensConfig], pools: Any) -> dict[str, Any]:
-
+def _details(run: Run[RepeatTokensConfig], plan: DrawPlan, pools: Sequence[PoolData]) -> dict[str, Any]:
     facts, exp = run.facts, run.exp
     return {
         "seq_len": exp.seq_len,
@@ -60,16 +67,23 @@ def _details(run: Run[RepeatTokensConfig], pools: Any) -> dict[str, Any]:
         "batch_size": exp.batch_size or SHARD,
         "has_bos": pools[0].drawn.has_bos,
         "bos_id": facts.bos_id,
-        "pools": {data.name: _pool_details(run, data) for data in pools},
+        "draws": plan.draws.value,
+        "is_matched": plan.is_matched,
+        "companions": None if plan.companions is None else plan.companions.source,
+        "pools": {data.name: _pool_details(run, plan, data) for data in pools},
         "examples": {
-            data.name: {"item": f"{data.name}/0", "tokens_shown": _shown(run, data.drawn.tokens[0].tolist())}
+            data.name: {
+                "item": f"{data.name}/0",
+                "tokens_shown": _shown(run, data.drawn.tokens[0].tolist()),
+                "own": data.drawn.own[0].tolist(),
+            }
             for data in pools
         },
         "comparisons": [{"a": a.name, "b": b.name} for a, b in combinations(pools, 2)],
     }
 
 
-def _pool_details(run: Run[RepeatTokensConfig], data: Any) -> dict[str, Any]:
+def _pool_details(run: Run[RepeatTokensConfig], plan: DrawPlan, data: PoolData) -> dict[str, Any]:
     pool = run.pools[data.name]
     ids = list(pool.ids[:_IDS_IN_DETAILS])
     return {
@@ -77,16 +91,17 @@ def _pool_details(run: Run[RepeatTokensConfig], data: Any) -> dict[str, Any]:
         "label": pool.label,
         "is_proxy": pool.is_proxy,
         "n_ids": len(pool.ids),
+        "n_told_apart": len(plan.units[data.name]),
+        "n_in_half": plan.n_own[data.name],
+        "n_special": len(set(pool.ids) & set(run.facts.special_ids)),
         "ids": ids,
         "shown": _shown(run, ids),
-        "with_replacement": data.drawn.with_replacement,
         "notes": list(pool.notes),
     }
 
 
 def _shown(run: Run[RepeatTokensConfig], ids: list[int]) -> list[str]:
     """Tokens as a person may read them; their ids where there is no tokenizer."""
-
     if not run.has_tokenizer:
         return [str(token) for token in ids]
     return [shown(run.tokenizer.token_text(token)) for token in ids]

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.repeat_tokens import quantities
 from experiments.repeat_tokens.quantities import Quantity
 from experiments.repeat_tokens.sequences import PoolData
-from harness.measure.compare import difference_by_token, permutation_p_value
+from harness.measure.compare import permutation_p_value
 from harness.measure.heads import Head, HeadScore, top_heads, uniform_attention
 from harness.measure.intervals import Interval, student_t, student_t_columns
 
@@ -26,9 +26,9 @@ def intervals() -> dict[str, str]:
             for score in HeadScore
         },
         **{f"compare/{quantity.name}_diff": quantity.difference_is_over for quantity in _compared()},
-        "compare/copy_gain_by_token_diff": "bootstrap that resamples the tokens of both pools: a claim about tokens"
-        " like these; too short where a pool has few",
-        "compare/p_value": "the permutation test of copy_gain_diff",
+        "compare/p_value": "the test of copy_effect_diff (of copy_gain_diff where there is no control)",
+        "compare/p_value_these_tokens": "permutation of pool labels over pairs of sequences: a claim about these very"
+        " tokens in other orders, not about tokens like them",
     }
 
 
@@ -38,9 +38,16 @@ def _compared() -> list[Quantity]:
 
 def pool_metrics(data: PoolData) -> Metrics:
     """`<pool>/<name>` with interval ends for one pool."""
-    metrics: Metrics = {f"{data.name}/n_sequences": len(data.logprob)}
+    own = data.token_units[data.own]
+    metrics: Metrics = {
+        f"{data.name}/n_sequences": len(data.logprob),
+        f"{data.name}/n_tokens": len(np.unique(data.drawn.halves[data.own])),
+        f"{data.name}/n_tokens_told_apart": len(np.unique(own)),
+    }
     for quantity in quantities.QUANTITIES:
-        metrics |= quantity.interval(data).metrics(f"{data.name}/{quantity.name}")
+        interval = quantity.interval(data)
+        if interval is not None:
+            metrics |= interval.metrics(f"{data.name}/{quantity.name}")
     for score in HeadScore if data.attention is not None else ():
         (best,) = ranked_heads(data, score, 1)
         metrics |= _head_interval(data, score, best).metrics(f"{data.name}/{score.value}_score_max")
@@ -53,20 +60,18 @@ def pair_metrics(a: PoolData, b: PoolData, seed: int) -> Metrics:
     prefix = f"compare/{a.name}_vs_{b.name}"
     metrics: Metrics = {}
     for quantity in _compared():
+        found = quantity.difference(a, b)
+        if found is None:
+            continue
         key = f"{prefix}/{quantity.name}_diff"
-        metrics |= quantity.difference(a, b).metrics(key)
-        metrics[f"{key}/p_value"] = permutation_p_value(quantity.of(a), quantity.of(b), seed)
-    metrics[f"{prefix}/p_value"] = metrics[f"{prefix}/copy_gain_diff/p_value"]
-    by_token = difference_by_token(*_gains_by_token(a), *_gains_by_token(b), seed)
-    return metrics | by_token.metrics(f"{prefix}/copy_gain_by_token_diff")
-
-
-def _gains_by_token(data: PoolData) -> tuple[np.ndarray, np.ndarray]:
-    """Gain of every token's second occurrence over its first, and the token; where the first was predicted at all."""
-    seq_len = data.drawn.seq_len
-    gains = data.logprob[:, seq_len:].astype(np.float64) - data.logprob[:, :seq_len]
-    known = ~np.isnan(gains)
-    return gains[known], data.halves[known]
+        metrics |= found[0].metrics(key)
+        metrics[f"{key}/p_value"] = found[1]
+        pairs_a, pairs_b = (data.by_pair(quantity.of(data)) for data in (a, b))
+        metrics[f"{key}/p_value_these_tokens"] = permutation_p_value(pairs_a, pairs_b, seed)
+    main = "copy_effect" if f"{prefix}/copy_effect_diff" in metrics else "copy_gain"
+    for name in ("p_value", "p_value_these_tokens"):
+        metrics[f"{prefix}/{name}"] = metrics[f"{prefix}/{main}_diff/{name}"]
+    return metrics
 
 
 def all_metrics(pools: Sequence[PoolData], seed: int) -> Metrics:
@@ -106,19 +111,33 @@ def _head_interval(data: PoolData, score: HeadScore, head: Head) -> Interval:
 
 def pool_arrays(data: PoolData) -> dict[str, np.ndarray]:
     """The curves over positions and the head scores of one pool, as `arrays.py` declares them."""
-    mean, low, high = student_t_columns(data.logprob)
+    both = np.concatenate([data.own, data.own], axis=1)
+    mean, low, high = student_t_columns(np.where(both, data.logprob, np.nan))
     arrays = {
         "position/logprob_mean": mean,
         "position/logprob_low": low,
         "position/logprob_high": high,
-        "position/accuracy_mean": data.correct.mean(axis=0, dtype=np.float64),
-        "position/rank_median": np.median(data.rank, axis=0),
-        "position/entropy_mean": data.entropy.mean(axis=0, dtype=np.float64),
+        "position/accuracy_mean": _column_means(data.correct, both),
+        "position/rank_median": _column_medians(data.rank, both),
+        "position/entropy_mean": _column_means(data.entropy, both),
     }
+    if data.drawn.control is not None:
+        arrays["position/logprob_control_mean"] = _column_means(data.control, data.own)
+        arrays["position/logprob_shuffled_mean"] = _column_means(data.shuffled, data.own)
     if data.attention is not None:
         arrays["heads/attention_by_offset"] = data.attention.mean(axis=0, dtype=np.float64)
     named = {f"{data.name}/{name}": array.astype(np.float32) for name, array in arrays.items()}
     return named | {f"{data.name}/example/tokens": data.drawn.tokens[0]}
+
+
+def _column_means(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Means of the counted values of every column, NaN where there are none."""
+    return student_t_columns(np.where(counted, values, np.nan))[0]
+
+
+def _column_medians(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    columns = zip(values.T, counted.T, strict=True)
+    return np.array([np.median(column[here]) if here.any() else np.nan for column, here in columns])
 
 
 def head_details(pools: Sequence[PoolData], top: Sequence[Head], n: int) -> dict[str, Any]:
@@ -151,4 +170,4 @@ def _head_entry(head: Head) -> dict[str, Any]:
 
 def distinct_sequences(data: PoolData) -> int:
     """How many of the pool's sequences differ: a pool of few ids runs out of them."""
-    return len(np.unique(data.halves, axis=0))
+    return len(np.unique(data.drawn.halves, axis=0))

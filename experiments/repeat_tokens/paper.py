@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
-from experiments.repeat_tokens.quantities import Shown, shown_in
+from experiments.repeat_tokens.quantities import Quantity, Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
@@ -17,6 +17,7 @@ from harness.reporting.figures.style import (
     ONE_COLUMN,
     QUIET,
     TWO_COLUMNS,
+    WARNING,
     colour_of,
     line_style_of,
     marker_of,
@@ -96,13 +97,16 @@ def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> None:
 
 
 def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
-    """Copy gain and copy accuracy of every model and choice of pools, seeds as intervals."""
+    """Copy effect (copy gain where no run has a control) and copy accuracy of every model and choice of pools."""
     groups = group_by_setting(runs)
     if not groups:
         return None
 
     names = pools_of_all(runs)
-    drawn = shown_in(Shown.PICTURE)
+    drawn: Sequence[Quantity] = shown_in(Shown.PICTURE)
+    if not any(data.is_controlled(run) for run in runs):
+        drawn = data.without_control(drawn)
+    main = drawn[0].name
     rows: dict[str, list[IntervalRow]] = {quantity.name: [] for quantity in drawn}
     for group in groups:
         for pool in names:
@@ -125,9 +129,9 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
                         value.published if value else None,
                     )
                 )
-    if not rows["copy_gain"]:
+    if not rows[main]:
         return None
-    n_rows = len(rows["copy_gain"])
+    n_rows = len(rows[main])
     figure = new_figure(TWO_COLUMNS, 0.65 + 0.27 * n_rows)
     both = figure.subplots(1, len(drawn), sharey=True)
     for axes, quantity in zip(both, drawn, strict=True):
@@ -136,7 +140,10 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
             axes.set_xlim(-0.05, 1.05)
         else:
             axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
-    if any(row.reference is not None for row in rows["copy_gain"]):
+    unmatched = sorted({run.model for run in runs if data.warning(run)})
+    if unmatched:
+        figure.suptitle(f"Caution: pools are not matched in {', '.join(unmatched)}", fontsize=7, color=WARNING)
+    if any(row.reference is not None for row in rows[main]):
         named = {data.published_name(run) for group in groups for run in group.runs if data.published(run)}
         label = named.pop() if len(named) == 1 else "published"
         both[0].plot([], [], "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5, label=label)
@@ -171,8 +178,8 @@ def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
 
 
 _BANDS = (
-    "Bands and intervals are 95 %: Student t over seeds where there are several, the run's own over its sequences "
-    "where there is one; Wilson over all sequences for an accuracy that is the same for every seed."
+    "Intervals are 95 %, clustered by token and by sequence, their ends averaged over seeds, which draw other orders "
+    "of the same tokens. Bands are 95 % over seeds where there are several, over sequences where there is one."
 )
 
 PAPER_FIGURES = (
@@ -184,16 +191,17 @@ PAPER_FIGURES = (
     ),
     PaperFigure(
         "copy_forest",
-        f"Copy gain and copy accuracy by model and pool. {_BANDS} Diamonds are published values.",
+        "Copy effect (log-prob of the second half after its own first half minus after another; copy gain where no run "
+        f"has a control) and copy accuracy by model and pool. {_BANDS} Diamonds are published values.",
         draw_forest,
     ),
     PaperFigure(
         "dose_response",
-        "Copy accuracy and copy gain against how often training showed the tokens of a pool, from pools given as "
+        "Copy accuracy and copy effect against how often training showed the tokens of a pool, from pools given as "
         f"exposures:LOW:HIGH; a horizontal line spans the range. {_BANDS}",
         draw_dose_response,
     ),
 )
 PAPER_TABLES = (
-    PaperTable("metrics", f"Log-probs, copy gain and copy accuracy by model and pool. {_BANDS}", metrics_table),
+    PaperTable("metrics", f"Copy effect, accuracy, log-probs and copy gain by model and pool. {_BANDS}", metrics_table),
 )

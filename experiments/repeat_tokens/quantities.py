@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
-from harness.measure.compare import difference, proportion_difference
-from harness.measure.intervals import Interval, student_t, wilson_clustered
+from harness.measure.compare import proportion_difference
+from harness.measure.crossed import Crossed, crossed_difference, crossed_interval
+from harness.measure.intervals import Interval, Method
+
+Items = Float[np.ndarray, "sequence index"]
+"""A value for every token of a half; NaN where nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -23,26 +27,57 @@ class Predictions:
     rank: Float[np.ndarray, "sequence position"]
     entropy: Float[np.ndarray, "sequence position"]
     correct: Float[np.ndarray, "sequence position"]
+    control: Items
+    """Log-prob of the second half after another half; NaN where there is no control."""
+    shuffled: Items
+    """Log-prob of the second half after its own tokens in another order; NaN where that was not measured."""
+    coinciding: Items
+    """Log-prob, in the second half, of all tokens together that the model can't tell from the right one."""
+    own: Bool[np.ndarray, "sequence index"]
+    """Which tokens of a half are the pool's: only they count."""
 
     @property
     def seq_len(self) -> int:
         """Length of a half."""
-        return self.logprob.shape[1] // 2
+        return self.own.shape[1]
 
-    @property
-    def first(self) -> slice:
-        """The first half, without a first position that nothing predicts."""
-        return slice(1 if np.isnan(self.logprob[0, 0]) else 0, self.seq_len)
+    def first(self, values: Float[np.ndarray, "sequence position"]) -> Items:
+        """The pool's tokens where they stand first."""
+        return self.own_only(values[:, : self.seq_len])
 
-    @property
-    def second(self) -> slice:
-        """The second half."""
-        return slice(self.seq_len, None)
+    def second(self, values: Float[np.ndarray, "sequence position"]) -> Items:
+        """The pool's tokens where they stand again."""
+        return self.own_only(values[:, self.seq_len :])
 
-    @property
-    def cued(self) -> slice:
+    def cued(self, values: Float[np.ndarray, "sequence position"]) -> Items:
         """The second half without its first position, which nothing announces."""
-        return slice(self.seq_len + 1, None)
+        found = self.second(values).copy()
+        found[:, 0] = np.nan
+        return found
+
+    def own_only(self, values: Items) -> Items:
+        """NaN for companions."""
+        return np.where(self.own, values, np.nan).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Observed(Predictions):
+    """Predictions with what they are observations of."""
+
+    token_units: Int[np.ndarray, "sequence index"]
+    """The lowest id that the model can't tell from the token."""
+    pair: Int[np.ndarray, " sequence"]
+    """Sequences with the same number share their tokens."""
+
+    def crossed(self, items: Items) -> Crossed:
+        """Items with their tokens and sequences."""
+        pairs = np.broadcast_to(self.pair[:, None], items.shape)
+        return Crossed(items.ravel(), self.token_units.ravel(), pairs.ravel())
+
+    def by_pair(self, items: Items) -> Float[np.ndarray, " pair"]:
+        """Mean of every pair of sequences that has a value."""
+        means = [items[self.pair == pair] for pair in np.unique(self.pair)]
+        return np.array([np.nanmean(rows) for rows in means if not np.isnan(rows).all()], dtype=np.float64)
 
 
 class Shown(IntEnum):
@@ -60,102 +95,144 @@ class Shown(IntEnum):
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number per sequence, and what becomes of it."""
+    """One number for every token of a half, and what becomes of it."""
 
     name: str
-    of: Callable[[Predictions], Float[np.ndarray, " sequence"]]
+    of: Callable[[Predictions], Items]
     label: str = ""
     """What a reader calls it, with its unit."""
     shown: Shown = Shown.NOWHERE
     axis: str = ""
     """Its axis in a picture; empty: `label`."""
-    trials: Callable[[Predictions], slice] | None = None
-    """The positions that a share of right predictions is over; None: it is no share."""
+    is_share: bool = False
+    """Whether its values are 0 or 1, right or wrong."""
+    is_median: bool = False
+    """Whether it is summed up by the median, which has no interval here (ranks)."""
     is_compared: bool = False
     """Whether pools are compared by it."""
 
-    @property
-    def is_share(self) -> bool:
-        """Whether it lies between 0 and 1, a share of right predictions."""
-        return self.trials is not None
+    def interval(self, found: Observed) -> Interval | None:
+        """Its mean over the pool's tokens; None where it was not measured."""
+        items = self.of(found)
+        if not self.is_median:
+            return crossed_interval(found.crossed(items), self.is_share)
+        known = items[~np.isnan(items)]
+        return Interval(float(np.median(known)), None, None, len(known), Method.NONE) if len(known) else None
 
-    def interval(self, found: Predictions) -> Interval:
-        """Its mean over sequences: Student t; Wilson for a share."""
-        if self.trials is None:
-            return student_t(self.of(found))
-        return wilson_clustered(self.of(found), len(range(*self.trials(found).indices(found.correct.shape[1]))))
-
-    def difference(self, a: Predictions, b: Predictions) -> Interval:
-        """`a` minus `b`: Welch t; Newcombe for a share."""
-        if self.is_share:
-            return proportion_difference(self.interval(a), self.interval(b))
-        return difference(self.of(a), self.of(b))
+    def difference(self, a: Observed, b: Observed) -> tuple[Interval, float | None] | None:
+        """`a` minus `b` with its p-value; a share's interval is Newcombe's. None where either was not measured."""
+        found = crossed_difference(a.crossed(self.of(a)), b.crossed(self.of(b)))
+        if found is None or not self.is_share:
+            return found
+        first, second = self.interval(a), self.interval(b)
+        assert first is not None and second is not None
+        return proportion_difference(first, second), found[1]
 
     @property
     def interval_is_over(self) -> str:
         """What its interval is over."""
-        if not self.is_share:
-            return "Student t over sequences: these tokens in other random orders"
-        return (
-            "Wilson over sequences, each worth as many independent trials as the spread between sequences shows (one"
-            " each where all score 0 or all 1)"
-        )
+        if self.is_median:
+            return "none: a median over the pool's tokens in all sequences"
+        method = "Wilson with the effective number of trials" if self.is_share else "Student t"
+        return f"{method}, clustered by token and by sequence: tokens of this kind in other random orders"
 
     @property
     def difference_is_over(self) -> str:
         """What the interval and the test of a difference are over."""
-        method = "Newcombe from the pools' Wilson intervals" if self.is_share else "Welch t"
-        return f"{method}, and permutation of pool labels, over sequences: a claim about these very tokens"
+        method = "Newcombe from the pools' Wilson intervals, and t test" if self.is_share else "Welch t"
+        return f"{method}, clustered by token and by sequence: a claim about these kinds of tokens"
 
 
-def _mean(values: Float[np.ndarray, "sequence position"], part: slice) -> Float[np.ndarray, " sequence"]:
-    return values[:, part].mean(axis=1, dtype=np.float64)
+def _second(name: str) -> Callable[[Predictions], Items]:
+    return lambda p: p.second(getattr(p, name))
 
 
-def _median(values: Float[np.ndarray, "sequence position"], part: slice) -> Float[np.ndarray, " sequence"]:
-    return np.median(values[:, part], axis=1).astype(np.float64)
+def _first(name: str) -> Callable[[Predictions], Items]:
+    return lambda p: p.first(getattr(p, name))
 
 
 QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("logprob_first_half", lambda p: _mean(p.logprob, p.first), "log-prob, first half (nats)", Shown.PAPER),
-    Quantity("logprob_second_half", lambda p: _mean(p.logprob, p.second), "log-prob, second half (nats)", Shown.PAPER),
-    Quantity("logprob_second_half_cued", lambda p: _mean(p.logprob, p.cued)),
     Quantity(
-        "copy_gain",
-        lambda p: _mean(p.logprob, p.second) - _mean(p.logprob, p.first),
-        "copy gain (nats)",
+        "copy_effect",
+        lambda p: p.second(p.logprob) - p.own_only(p.control),
+        "copy effect (nats)",
         Shown.PICTURE,
-        "copy gain: second half − first half (nats)",
         is_compared=True,
     ),
     Quantity(
-        "copy_gain_cued",
-        lambda p: _mean(p.logprob, p.cued) - _mean(p.logprob, p.first),
-        "copy gain, cued positions (nats)",
+        "copy_effect_cued",
+        lambda p: p.cued(p.logprob) - p.own_only(p.control),
+        "copy effect, cued positions (nats)",
         Shown.TABLE,
+        is_compared=True,
+    ),
+    Quantity(
+        "order_effect",
+        lambda p: p.second(p.logprob) - p.own_only(p.shuffled),
+        "of it by order (nats)",
+        Shown.PAPER,
+        is_compared=True,
+    ),
+    Quantity(
+        "presence_effect",
+        lambda p: p.own_only(p.shuffled) - p.own_only(p.control),
+        "of it by presence (nats)",
+        Shown.PAPER,
         is_compared=True,
     ),
     Quantity(
         "copy_accuracy",
-        lambda p: _mean(p.correct, p.second),
+        _second("correct"),
         "copy accuracy",
         Shown.PICTURE,
-        "copy accuracy: top-1 on the second half",
-        trials=lambda p: p.second,
+        "copy accuracy (top-1 in the second half)",
+        is_share=True,
         is_compared=True,
     ),
     Quantity(
         "copy_accuracy_cued",
-        lambda p: _mean(p.correct, p.cued),
+        lambda p: p.cued(p.correct),
         "copy accuracy, cued positions",
         Shown.TABLE,
-        trials=lambda p: p.cued,
+        is_share=True,
         is_compared=True,
     ),
-    Quantity("rank_first_half", lambda p: _median(p.rank, p.first)),
-    Quantity("rank_second_half", lambda p: _median(p.rank, p.second)),
-    Quantity("entropy_first_half", lambda p: _mean(p.entropy, p.first)),
-    Quantity("entropy_second_half", lambda p: _mean(p.entropy, p.second)),
+    Quantity("logprob_first_half", _first("logprob"), "log-prob, first half (nats)", Shown.PAPER),
+    Quantity("logprob_second_half", _second("logprob"), "log-prob, second half (nats)", Shown.PAPER),
+    Quantity(
+        "logprob_control", lambda p: p.own_only(p.control), "log-prob, second half after another (nats)", Shown.PAPER
+    ),
+    Quantity(
+        "logprob_shuffled",
+        lambda p: p.own_only(p.shuffled),
+        "log-prob, second half after it shuffled (nats)",
+        Shown.TABLE,
+    ),
+    Quantity(
+        "logprob_coinciding",
+        lambda p: p.own_only(p.coinciding),
+        "log-prob, second half, with tokens that coincide (nats)",
+        Shown.TABLE,
+    ),
+    Quantity("logprob_second_half_cued", lambda p: p.cued(p.logprob)),
+    Quantity(
+        "copy_gain",
+        lambda p: p.second(p.logprob) - p.first(p.logprob),
+        "copy gain (nats)",
+        Shown.PAPER,
+        is_compared=True,
+    ),
+    Quantity(
+        "copy_gain_cued",
+        lambda p: p.cued(p.logprob) - p.first(p.logprob),
+        "copy gain, cued positions (nats)",
+        Shown.TABLE,
+        is_compared=True,
+    ),
+    Quantity("rank_first_half", _first("rank"), is_median=True),
+    Quantity("rank_second_half", _second("rank"), is_median=True),
+    Quantity("entropy_first_half", _first("entropy")),
+    Quantity("entropy_second_half", _second("entropy")),
 )
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.repeat_tokens import data, quantities
-from harness.measure.intervals import student_t, student_t_columns, wilson_clustered
+from experiments.repeat_tokens import data
+from harness.measure.intervals import student_t_columns
 from harness.reporting.pools import pools_shown
 from harness.runs.results.grouping import Setting
 from harness.runs.results.stored_run import StoredRun
@@ -17,7 +17,10 @@ FEWEST_SEEDS = 3
 
 @dataclass(frozen=True)
 class AcrossSeeds:
-    """A mean over seeds with its Student t interval; one seed keeps its own interval over sequences."""
+    """A mean over seeds with the mean ends of the runs' own intervals.
+
+    Seeds draw other orders of the same tokens, so an interval over tokens and sequences does not shrink with them.
+    """
 
     mean: float
     low: float | None
@@ -34,23 +37,13 @@ def pools_of_all(runs: Sequence[StoredRun]) -> list[str]:
 def across_seeds(setting: Setting, pool: str, name: str) -> AcrossSeeds | None:
     """One metric of one pool over the seeds of a setting; None where no run holds it."""
     found = [data.measured(run, pool, name) for run in setting.runs]
-    values = [value.mean for value in found if isinstance(value.mean, int | float)]
-    if not values:
+    measured = [value for value in found if value.mean is not None]
+    if not measured:
         return None
-    if len(values) == 1:
-        only = next(value for value in found if value.mean is not None)
-        return AcrossSeeds(values[0], only.low, only.high, 1, only.published)
-    over_seeds = np.array(values, dtype=np.float64)
-    interval = student_t(over_seeds)
-    is_share = any(quantity.is_share for quantity in quantities.QUANTITIES if quantity.name == name)
-    if is_share and np.ptp(over_seeds) == 0:
-        # Seeds that all score 0 (or all 1) do not differ, but that is no proof of exactly 0: Wilson over all sequences.
-        n_sequences = sum(int(run.metrics.get(f"{pool}/n_sequences") or 1) for run in setting.runs)
-        interval = wilson_clustered(np.full(n_sequences, over_seeds[0]), data.seq_len(setting.runs[0]))
-    low, high = interval.low, interval.high
-    if is_share and low is not None and high is not None:
-        low, high = max(low, 0.0), min(high, 1.0)
-    return AcrossSeeds(interval.mean, low, high, len(values), found[0].published)
+    means, lows, highs = zip(*(value.interval for value in measured), strict=True)
+    has_ends = None not in lows and None not in highs
+    low, high = (float(np.mean(ends)) if has_ends else None for ends in (lows, highs))
+    return AcrossSeeds(float(np.mean(means)), low, high, len(measured), found[0].published)
 
 
 def curve_across_seeds(setting: Setting, pool: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:

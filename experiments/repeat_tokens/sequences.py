@@ -10,8 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from experiments.repeat_tokens import quantities
+from experiments.repeat_tokens.coinciding import Coinciding
 from experiments.repeat_tokens.config import RepeatTokensConfig
-from experiments.repeat_tokens.quantities import Predictions
+from experiments.repeat_tokens.draws import DrawPlan, draw
+from experiments.repeat_tokens.quantities import Items, Observed, Predictions
 from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
 from harness.models.activations.capture import capture
@@ -20,28 +22,25 @@ from harness.models.activations.request import ActivationRequest
 from harness.models.batch_size import choose_batch_size, halve_on_oom
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
-from harness.tokens.repeats import RepeatedTokens, draw_repeated
+from harness.tokens.repeats import RepeatedTokens
 
 SHARD = 16
 """Sequences kept or lost together when a run is killed; passes are never larger, whatever memory would allow, so that
 the same run on another day adds up its numbers in the same order."""
 
+_PREDICTED = ("logprob", "rank", "entropy", "correct", "control", "shuffled", "coinciding")
+
 
 @dataclass(frozen=True)
-class PoolData(Predictions):
+class PoolData(Observed):
     """Everything measured on one pool."""
 
     name: str
     drawn: RepeatedTokens
     attention: Float[np.ndarray, "sequence layer head offset"] | None
-    """None where the model has no attention patterns."""
+    """From the pool's own tokens in the second half; None where the model has no attention patterns."""
     layers: tuple[int, ...]
     """Numbers of the layers that have attention."""
-
-    @property
-    def halves(self) -> Int[np.ndarray, "sequence index"]:
-        """Token ids of one half."""
-        return self.drawn.tokens[:, self.drawn.first_query :]
 
 
 @dataclass(frozen=True)
@@ -53,74 +52,128 @@ class _Work:
     start: int
     stop: int
 
-    @property
-    def tokens(self) -> Int[np.ndarray, "batch pos"]:
-        return self.drawn.tokens[self.start : self.stop]
 
-
-def measure_pools(run: Run[RepeatTokensConfig]) -> list[PoolData]:
+def measure_pools(run: Run[RepeatTokensConfig], plan: DrawPlan, coinciding: Coinciding) -> list[PoolData]:
     """Draw and measure every pool; what an earlier attempt of this run has measured is read from its shards."""
     exp = run.exp
-    bos_id = run.facts.bos_id
     batches, drawn = [], {}
     size = exp.batch_size or SHARD
-    for name, pool in run.pools.items():
-        drawn[name] = draw_repeated(pool, exp.seq_len, exp.n_sequences, run.seed, bos_id)
+    for name in run.pools:
+        drawn[name] = draw(run, plan, name)
         for start in range(0, exp.n_sequences, size):
             work = _Work(name, drawn[name], start, min(start + size, exp.n_sequences))
             batches.append(Batch(f"{name}-{start:06d}", work, work.stop - start))
-    arrays = compute_batches(run, batches, lambda batch: _measure(run, batch.work), _rows, "sequences")
-    return [
-        _joined(
-            name, drawn[name], [found for batch, found in zip(batches, arrays, strict=True) if batch.work.pool == name]
-        )
-        for name in run.pools
-    ]
+    arrays = compute_batches(run, batches, lambda batch: _measure(run, batch.work, coinciding.said), _rows, "sequences")
+    found = []
+    for name in run.pools:
+        shards = [found for batch, found in zip(batches, arrays, strict=True) if batch.work.pool == name]
+        found.append(_joined(name, drawn[name], plan.unit_of(name), shards))
+    return found
 
 
-def _joined(name: str, drawn: RepeatedTokens, shards: Sequence[Mapping[str, np.ndarray]]) -> PoolData:
+def _joined(
+    name: str, drawn: RepeatedTokens, unit_of: Mapping[int, int], shards: Sequence[Mapping[str, np.ndarray]]
+) -> PoolData:
     values = {key: np.concatenate([shard[key] for shard in shards]) for key in shards[0] if key != "layers"}
     layers = tuple(int(layer) for layer in shards[0]["layers"])
     attention = values.pop("attention") if layers else None
-    return PoolData(**values, name=name, drawn=drawn, attention=attention, layers=layers)
+    units = np.array([[unit_of.get(token, token) for token in half] for half in drawn.halves.tolist()], dtype=np.int64)
+    return PoolData(
+        **values,
+        own=drawn.own,
+        token_units=units,
+        pair=drawn.pair,
+        name=name,
+        drawn=drawn,
+        attention=attention,
+        layers=layers,
+    )
 
 
-def _measure(run: Run[RepeatTokensConfig], work: _Work) -> dict[str, np.ndarray]:
+def _measure(run: Run[RepeatTokensConfig], work: _Work, said: Mapping[int, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Arrays of some sequences, float32: the fields of `PoolData`."""
-    tokens = torch.from_numpy(work.tokens)
-    n_pos = tokens.shape[1]
-    size = min(choose_batch_size(run.model, n_pos, run.exp.batch_size), len(tokens))
-    parts = halve_on_oom(lambda rows: _forward(run, rows, work.drawn), tokens, size)
+    drawn = work.drawn
+    n_rows, n_pos = work.stop - work.start, drawn.tokens.shape[1]
+    rows = np.arange(work.start, work.stop)
+    size = min(choose_batch_size(run.model, n_pos, run.exp.batch_size), n_rows)
+    parts = halve_on_oom(lambda some: _forward(run, rows[some], drawn, said), n_rows, n_pos, size)
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0] if key != "layers"} | {
         "layers": parts[0]["layers"]
     }
 
 
 def _forward(
-    run: Run[RepeatTokensConfig], tokens: Int[Tensor, "batch pos"], drawn: RepeatedTokens
+    run: Run[RepeatTokensConfig],
+    rows: Int[np.ndarray, " batch"],
+    drawn: RepeatedTokens,
+    said: Mapping[int, tuple[int, ...]],
 ) -> dict[str, np.ndarray]:
-    """One pass: statistics of every prediction and every head's attention by offset."""
+    """A pass for the repeated sequences, one for each control: all that is kept of them."""
     hooks = pattern_hooks(run.model)
+    tokens = torch.from_numpy(drawn.tokens[rows])
+    own = torch.from_numpy(drawn.own[rows])
 
     def by_offset(pattern: Tensor, _: str) -> Tensor:
-        return attention_by_offset(pattern, drawn.seq_len, drawn.first_query)
+        return attention_by_offset(pattern, drawn.seq_len, drawn.first_query, own)
 
     def statistics(logits: Tensor) -> dict[str, Tensor]:
         found = target_statistics(logits, tokens)
-        return {"logprob": found.logprob, "rank": found.rank, "entropy": found.entropy, "correct": found.correct}
+        second = found.logprob[:, drawn.first_query - 1 :]
+        return {
+            "logprob": found.logprob,
+            "rank": found.rank,
+            "entropy": found.entropy,
+            "correct": found.correct,
+            "coinciding": _of_sets(logits[:, drawn.first_query - 1 :], tokens[:, drawn.first_query :], second, said),
+        }
 
     requests = [ActivationRequest(name, by_offset) for name in hooks.values()]
     captured = capture(run.model, tokens, requests, statistics, run.store)
-    arrays = {name: _by_position(tensor.numpy(), drawn) for name, tensor in captured.logits.items()}
+    kept = {name: tensor.numpy().astype(np.float32) for name, tensor in captured.logits.items()}
+    coinciding = kept.pop("coinciding")
+    arrays = {name: _by_position(values, drawn) for name, values in kept.items()}
+    arrays["coinciding"] = coinciding
+    for name, others in (("control", drawn.control), ("shuffled", drawn.shuffled)):
+        arrays[name] = _second_half(run, None if others is None else others[rows], drawn, len(rows))
     arrays["layers"] = np.array(list(hooks), dtype=np.int64)
     if hooks:
         arrays["attention"] = _stacked([captured.reduced[name].numpy() for name in hooks.values()])
     return arrays
 
 
+def _second_half(
+    run: Run[RepeatTokensConfig], tokens: Int[np.ndarray, "batch pos"] | None, drawn: RepeatedTokens, n_rows: int
+) -> Items:
+    """Log-probs of the second half after another first one; NaN where there is none."""
+    if tokens is None:
+        return np.full((n_rows, drawn.seq_len), np.nan, dtype=np.float32)
+    ids = torch.from_numpy(tokens)
+    before = drawn.first_query - 1
+
+    def statistics(logits: Tensor) -> dict[str, Tensor]:
+        return {"logprob": target_statistics(logits[:, before:], ids[:, before:]).logprob}
+
+    return capture(run.model, ids, (), statistics, run.store).logits["logprob"].numpy().astype(np.float32)
+
+
+def _of_sets(
+    logits: Float[Tensor, "batch pos d_vocab"],
+    targets: Int[Tensor, "batch index"],
+    logprob: Float[Tensor, "batch index"],
+    said: Mapping[int, tuple[int, ...]],
+) -> Float[Tensor, "batch index"]:
+    """Log-prob of all tokens together that coincide with the right one: its own plus what the others add."""
+    found = logprob.clone()
+    for row, half in enumerate(targets.tolist()):
+        for index, target in enumerate(half):
+            if len(said.get(target, ())) > 1:
+                scores = logits[row, index].float()
+                found[row, index] += torch.logsumexp(scores[list(said[target])] - scores[target], dim=0)
+    return found
+
+
 def _by_position(values: np.ndarray, drawn: RepeatedTokens) -> Float[np.ndarray, "batch position"]:
     """Predictions lined up with the tokens after BOS: without BOS nothing predicts the first."""
-    values = values.astype(np.float32)
     if drawn.has_bos:
         return values
     return np.concatenate([np.full((len(values), 1), np.nan, dtype=np.float32), values], axis=1)
@@ -139,18 +192,26 @@ def _stacked(layers: Sequence[np.ndarray]) -> Float[np.ndarray, "batch layer hea
 
 
 def _rows(batch: Batch[_Work], arrays: Mapping[str, np.ndarray]) -> Iterable[dict[str, Any]]:
-    """One record per sequence: which it is, its half's ids, and every quantity."""
+    """One record per sequence: which it is, its half's ids, which of them are the pool's, and every quantity."""
     work = batch.work
-    predictions = Predictions(**{name: arrays[name] for name in ("logprob", "rank", "entropy", "correct")})
+    places = range(work.start, work.stop)
+    predictions = Predictions(**{name: arrays[name] for name in _PREDICTED}, own=work.drawn.own[places])
     columns = {quantity.name: quantity.of(predictions) for quantity in quantities.QUANTITIES}
-    for row, index in enumerate(range(work.start, work.stop)):
+    for row, index in enumerate(places):
         yield {
             "item": f"{work.pool}/{index}",
             "pool": work.pool,
             "index": index,
-            "tokens": work.drawn.tokens[index, work.drawn.first_query :].tolist(),
-            **{name: float(values[row]) for name, values in columns.items()},
+            "pair": int(work.drawn.pair[index]),
+            "tokens": work.drawn.halves[index].tolist(),
+            "own": np.flatnonzero(work.drawn.own[index]).tolist(),
+            **{name: _mean(values[row]) for name, values in columns.items()},
         }
+
+
+def _mean(values: Float[np.ndarray, " index"]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
 
 
 def example_patterns(
@@ -171,6 +232,3 @@ def example_patterns(
     batches = [Batch(f"example-{data.name}", data) for data in pools]
     found = compute_batches(run, batches, patterns, lambda *_: (), "example patterns")
     return {data.name: arrays["pattern"] for data, arrays in zip(pools, found, strict=True)}
-
-
-_IDS_IN_DETAILS = 256

@@ -30,6 +30,7 @@ def pool_metrics(run: StoredRun) -> pd.DataFrame:
                     "measure": words,
                     "pool": pool,
                     **interval_columns("mean", value.interval),
+                    "tokens": run.metrics.get(f"{pool}/n_tokens_told_apart"),
                     "sequences": run.metrics.get(f"{pool}/n_sequences"),
                     "published": value.published,
                 }
@@ -39,19 +40,19 @@ def pool_metrics(run: StoredRun) -> pd.DataFrame:
 
 
 def comparisons(run: StoredRun) -> pd.DataFrame:
-    """The difference between every two pools, with an interval and a permutation test."""
+    """The difference between every two pools: for these kinds of tokens, and for these very ones."""
     rows = []
     for pair in run.details.get("comparisons", []):
         prefix = f"compare/{pair['a']}_vs_{pair['b']}/"
         names = [key.removeprefix(prefix) for key in run.metrics if key.startswith(prefix)]
         for name in (name for name in names if name.endswith("_diff")):
-            p_values = [f"{prefix}{name}/p_value", f"{prefix}p_value" if name == "copy_gain_diff" else ""]
-            rows.append(
+            rows.append(  # noqa: PERF401
                 {
                     "comparison": f"{pair['a']} − {pair['b']}",
                     "measure": spaced(name.removesuffix("_diff")),
                     **interval_columns("difference", run.interval(prefix + name)),
-                    "p (permutation)": next((run.metrics[key] for key in p_values if key in run.metrics), None),
+                    "p": run.metrics.get(f"{prefix}{name}/p_value"),
+                    "p, these very tokens": run.metrics.get(f"{prefix}{name}/p_value_these_tokens"),
                 }
             )
     return pd.DataFrame(rows)
@@ -125,21 +126,63 @@ def pools(run: StoredRun) -> pd.DataFrame:
                 "spec": data.spec_text(facts.get("spec", "")),
                 "what": str(facts.get("label", "")) + (" (a proxy)" if facts.get("is_proxy") else ""),
                 "tokens": facts.get("n_ids"),
-                "drawn": "with replacement" if facts.get("with_replacement") else "without replacement",
+                "told apart": facts.get("n_told_apart"),
+                "special": facts.get("n_special"),
+                "in a half": facts.get("n_in_half"),
+                "drawn": run.details.get("draws", ""),
                 "for example": "  ".join(shown[:SHOWN_TOKENS]) + ("  …" if len(shown) > SHOWN_TOKENS else ""),
             }
         )
     return pd.DataFrame(rows)
 
 
+def tokens(run: StoredRun) -> pd.DataFrame:
+    """Every token that was drawn, lowest copy effect first within its pool."""
+    found = data.tokens_of(run)
+    rows = []
+    for row in found.to_dict("records"):
+        coinciding = int(row["n_coinciding"])
+        rows.append(
+            {
+                "pool": row["pool"],
+                "id": int(row["token"]),
+                "token": visible(str(row["shown"])) + (" (special)" if row["special"] else ""),
+                "appearances": int(row["n_appearances"]),
+                **interval_columns(
+                    "copy effect", (row["copy_effect"], row["copy_effect_low"], row["copy_effect_high"])
+                ),
+                "by order": row["order_effect"],
+                "copy accuracy": row["copy_accuracy"],
+                "log-prob": row["logprob_second_half"],
+                "log-prob after another half": row["logprob_control"],
+                "coinciding tokens": coinciding if coinciding > 1 else None,
+                "log-prob with them": row["logprob_coinciding"] if coinciding > 1 else None,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.dropna(axis="columns", how="all")
+
+
 TABLES = (
     Table(
         "pool_metrics",
-        "Means of each pool with 95 % intervals over sequences. Cued positions leave out the second half's first, "
-        "which nothing announces.",
+        "Means over each pool's tokens with 95 % intervals clustered by token and by sequence. Copy effect: log-prob "
+        "of the second half after its own first half minus after another first half; by order: minus after its own "
+        "tokens shuffled. Cued positions leave out the second half's first, which nothing announces.",
         pool_metrics,
     ),
-    Table("comparisons", "Differences between pools with 95 % intervals and a permutation test.", comparisons),
+    Table(
+        "comparisons",
+        "Differences between pools. Interval and p are clustered by token and by sequence, a claim about these kinds "
+        "of tokens; the last p permutes sequences and is about these very tokens.",
+        comparisons,
+    ),
+    Table(
+        "tokens",
+        "Every token that was drawn, lowest copy effect first: means in nats over its appearances in the second half, "
+        "without the first position, which nothing announces.",
+        tokens,
+    ),
     Table(
         "top_heads",
         "Heads with the highest mean attention from the second half to the token after the earlier copy (induction), "
@@ -148,8 +191,8 @@ TABLES = (
     ),
     Table(
         "by_position",
-        "Every position of the sequence, means over sequences: log-prob with its 95 % interval and entropy in nats, "
-        "top-1 accuracy, median rank of the right token.",
+        "Every position of the sequence, means over the pool's own tokens: log-prob with its 95 % interval and entropy "
+        "in nats, top-1 accuracy, median rank of the right token.",
         by_position,
     ),
     Table("head_scores", "Mean attention from the second half, every head.", head_scores),

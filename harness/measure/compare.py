@@ -1,39 +1,18 @@
 """The difference between two pools, with an interval and a test.
 
-Two claims, two ways to resample. `difference` and `permutation_p_value` are about these same tokens in new random
-sequences. `difference_by_token` is about tokens like these: its interval says how much the difference would move with
-another sample of tokens of the same two kinds.
+`permutation_p_value` is about these same tokens in new random sequences; for a claim about kinds of tokens see
+`crossed.py`.
 """
 
 import math
-import warnings
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy.stats import permutation_test, ttest_ind
+from jaxtyping import Float
+from scipy.stats import permutation_test
 
-from harness.measure._resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
-from harness.measure.intervals import CONFIDENCE, Interval, Method, wilson
+from harness.measure.intervals import Interval, Method, wilson
 
 N_PERMUTATIONS = 9_999
-
-
-def difference(a: Float[np.ndarray, " sample_a"], b: Float[np.ndarray, " sample_b"]) -> Interval:
-    """Mean of `a` minus mean of `b` with Welch's t interval; `n` is the smaller sample's size.
-
-    No interval where either holds a single value. Raises `ValueError` for an empty sample.
-    """
-    if min(len(a), len(b)) == 0:
-        raise ValueError("a difference of means needs values on both sides")
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    mean, n = float(a.mean() - b.mean()), min(len(a), len(b))
-    if n == 1:
-        return Interval(mean, None, None, 1, Method.NONE)
-    with warnings.catch_warnings():
-        # scipy warns of a side whose values are all the same, which is no fault here.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        low, high = ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
-    return Interval(mean, float(low), float(high), n, Method.WELCH_T)
 
 
 def proportion_difference(a: Interval, b: Interval) -> Interval:
@@ -115,28 +94,3 @@ def _welch_statistic(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."], a
     # With two constant sides t is infinite, or huge by rounding errors. Rounded, so that relabellings which give the
     # same split are equal whatever the order of summation.
     return np.asarray(np.round(np.minimum(np.nan_to_num(t), 1e6), 9))
-
-
-def difference_by_token(
-    values_a: Float[np.ndarray, " item_a"],
-    tokens_a: Int[np.ndarray, " item_a"],
-    values_b: Float[np.ndarray, " item_b"],
-    tokens_b: Int[np.ndarray, " item_b"],
-    seed: int,
-    n_resamples: int = N_RESAMPLES,
-) -> Interval:
-    """Mean over items of `a` minus that of `b`, with an interval that resamples the tokens of both.
-
-    `n` is the smaller number of distinct tokens; no interval where one side has a single token.
-    """
-    sums_a, counts_a = totals_by_token(values_a, tokens_a)
-    sums_b, counts_b = totals_by_token(values_b, tokens_b)
-    mean = float(sums_a.sum() / counts_a.sum() - sums_b.sum() / counts_b.sum())
-    n = min(len(sums_a), len(sums_b))
-    if n == 1:
-        return Interval(mean, None, None, 1, Method.NONE)
-    rng = np.random.default_rng(seed)
-    means_a = resampled_means(values_a, tokens_a, rng, n_resamples)
-    means_b = resampled_means(values_b, tokens_b, rng, n_resamples)
-    low, high = percentile_ends(means_a - means_b, CONFIDENCE)
-    return Interval(mean, low, high, n, Method.BOOTSTRAP_BY_TOKEN)

@@ -6,7 +6,7 @@ from enum import Enum
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -39,12 +39,16 @@ class Head:
 
 
 def attention_by_offset(
-    pattern: Float[Tensor, "batch head query key"], seq_len: int, first_query: int
+    pattern: Float[Tensor, "batch head query key"],
+    seq_len: int,
+    first_query: int,
+    counted: Bool[Tensor, "batch index"] | None = None,
 ) -> Float[Tensor, "batch head offset"]:
     """Mean attention to `key = query - offset` over the second half's queries, for offsets 0 to seq_len.
 
-    The second half's queries are `first_query .. first_query + seq_len - 1`. Reads the diagonals where they lie,
-    without copying the pattern; float32 whatever the pattern's type. Raises `ValueError` where the halves do not fit.
+    The second half's queries are `first_query .. first_query + seq_len - 1`; `counted` says which of them take part
+    (default: all). Reads the diagonals where they lie, without copying the pattern; float32 whatever the pattern's
+    type. Raises `ValueError` where the halves do not fit.
     """
     n_query, n_key = pattern.shape[2:]
     first_key = first_query - seq_len
@@ -57,7 +61,11 @@ def attention_by_offset(
         (by_batch, by_head, by_query + by_key, by_key),
         pattern.storage_offset() + first_query * by_query + first_key * by_key,
     )
-    return band.mean(dim=2, dtype=torch.float32).flip(-1)
+    if counted is None or bool(counted.all()):
+        return band.mean(dim=2, dtype=torch.float32).flip(-1)
+    weights = counted.to(band.device, torch.float32)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    return torch.einsum("bhqo,bq->bho", band.float(), weights).flip(-1)
 
 
 def uniform_attention(seq_len: int, first_query: int) -> float:

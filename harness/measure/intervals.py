@@ -8,8 +8,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri, stdtrit
 
-from harness.measure._resampling import N_RESAMPLES, percentile_ends, resampled_means, totals_by_token
-
 CONFIDENCE = 0.95
 
 
@@ -17,13 +15,13 @@ class Method(Enum):
     """How an interval was made."""
 
     STUDENT_T = "Student t"
-    WELCH_T = "Welch t"
     WILSON = "Wilson"
     WILSON_CLUSTERED = "Wilson with the effective number of trials of clustered data"
     NEWCOMBE = "Newcombe's combination of two Wilson intervals"
     NEWCOMBE_PAIRED = "Newcombe's interval for paired proportions"
-    BOOTSTRAP_BY_TOKEN = "bootstrap that resamples tokens"
-    NONE = "none: n = 1"
+    CROSSED_T = "Student t with the variance clustered by token and by sequence"
+    WILSON_CROSSED = "Wilson with the effective number of trials of data clustered by token and by sequence"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -59,15 +57,15 @@ def student_t(values: Float[np.ndarray, " sample"]) -> Interval:
 def student_t_columns(
     values: Float[np.ndarray, "sample column"],
 ) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, " column"], Float[np.ndarray, " column"]]:
-    """Means, lower and upper ends of every column; the ends are NaN with one sample."""
-    n = len(values)
-    if n == 0:
+    """Means, lower and upper ends of every column; NaN is no sample, and a column of one sample has no ends (NaN)."""
+    if len(values) == 0:
         raise ValueError("a mean needs at least one value")
     values = values.astype(np.float64)
-    mean = values.mean(axis=0)
-    if n == 1:
-        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half_width = t_quantile(n - 1) * values.std(axis=0, ddof=1) / math.sqrt(n)
+    n = (~np.isnan(values)).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.nansum(values, axis=0) / np.where(n == 0, np.nan, n)
+        deviation = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / np.where(n < 2, np.nan, n - 1))
+        half_width = stdtrit(np.maximum(n - 1, 1), 0.5 + CONFIDENCE / 2) * deviation / np.sqrt(n)
     return mean, mean - half_width, mean + half_width
 
 
@@ -79,7 +77,7 @@ def wilson(successes: int, trials: int) -> Interval:
     if trials == 1:
         return Interval(proportion, None, None, 1, Method.NONE)
 
-    low, high = _score_interval(proportion, float(trials), float(ndtri(0.5 + CONFIDENCE / 2)))
+    low, high = score_interval(proportion, float(trials), float(ndtri(0.5 + CONFIDENCE / 2)))
     return Interval(proportion, low, high, trials, Method.WILSON)
 
 
@@ -105,7 +103,7 @@ def wilson_clustered(proportions: Float[np.ndarray, " cluster"], cluster_size: i
         effective = float(n)
     else:
         effective = min(mean * (1 - mean) / variance_of_mean, float(n * cluster_size))
-    low, high = _score_interval(mean, effective, t_quantile(n - 1))
+    low, high = score_interval(mean, effective, t_quantile(n - 1))
     return Interval(mean, low, high, n, Method.WILSON_CLUSTERED)
 
 
@@ -152,11 +150,12 @@ def wilson_ratio(sums: ClusterSums) -> Interval:
     # A variance of zero can come out slightly positive by rounding.
     differ = 0 < sums.hits < sums.trials and variance > 1e-15 * share**2
     effective = min(share * (1 - share) / variance, float(sums.trials)) if differ else float(k)
-    low, high = _score_interval(share, effective, t_quantile(k - 1))
+    low, high = score_interval(share, effective, t_quantile(k - 1))
     return Interval(share, low, high, k, Method.WILSON_CLUSTERED)
 
 
-def _score_interval(proportion: float, trials: float, quantile: float) -> tuple[float, float]:
+def score_interval(proportion: float, trials: float, quantile: float) -> tuple[float, float]:
+    """Ends of Wilson's score interval, `quantile` standard errors wide on either side; `trials` need not be whole."""
     shrink = 1 + quantile**2 / trials
     centre = (proportion + quantile**2 / (2 * trials)) / shrink
     spread = quantile / shrink * math.sqrt(proportion * (1 - proportion) / trials + quantile**2 / (4 * trials**2))
@@ -164,19 +163,3 @@ def _score_interval(proportion: float, trials: float, quantile: float) -> tuple[
     low = 0.0 if proportion == 0 else max(0.0, centre - spread)
     high = 1.0 if proportion == 1 else min(1.0, centre + spread)
     return low, high
-
-
-def bootstrap_by_token(
-    values: Float[np.ndarray, " item"], tokens: Int[np.ndarray, " item"], seed: int, n_resamples: int = N_RESAMPLES
-) -> Interval:
-    """Mean over items with a percentile bootstrap that resamples whole tokens, each with all its items.
-
-    For claims about the kind of token the pool is a sample of; with few distinct tokens it is too short, and a pool
-    that is the whole kind has nothing to generalise to. Raises `ValueError` where lengths differ or nothing is given.
-    """
-    sums, counts = totals_by_token(values, tokens)
-    mean = float(sums.sum() / counts.sum())
-    if len(sums) == 1:
-        return Interval(mean, None, None, 1, Method.NONE)
-    low, high = percentile_ends(resampled_means(values, tokens, np.random.default_rng(seed), n_resamples), CONFIDENCE)
-    return Interval(mean, low, high, len(sums), Method.BOOTSTRAP_BY_TOKEN)

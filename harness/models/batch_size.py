@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from harness.errors import Rejected, RunFailed
 from harness.models._memory import PassSizes, memory_budget
@@ -55,31 +53,31 @@ def bytes_per_sequence(model: LoadedModel, n_pos: int) -> int:
     return sizes.whole_pass(n_pos)
 
 
-def halve_on_oom(
-    compute: Callable[[Int[Tensor, "_ pos"]], T], tokens: Int[Tensor, "batch pos"], batch_size: int
-) -> list[T]:
-    """`compute` over the rows of `tokens`, `batch_size` at a time; on CUDA out-of-memory half as many, down to one.
+def halve_on_oom(compute: Callable[[slice], T], n_rows: int, n_pos: int, batch_size: int) -> list[T]:
+    """`compute` over slices of `n_rows` sequences, `batch_size` at a time; on CUDA out-of-memory half as many.
 
-    What was computed before is kept, in the order of the rows. Raises `RunFailed` where one sequence does not fit.
+    What was computed before is kept, in the order of the rows. Raises `RunFailed` where one sequence (of `n_pos`
+    tokens) does not fit.
     """
     results: list[T] = []
     start = 0
-    while start < len(tokens):
-        rows = tokens[start : start + batch_size]
+    while start < n_rows:
+        rows = slice(start, min(start + batch_size, n_rows))
+        n = rows.stop - rows.start
         try:
             results.append(compute(rows))
         except torch.OutOfMemoryError as error:
-            if len(rows) == 1:
+            if n == 1:
                 raise RunFailed(
-                    f"out of GPU memory with a single sequence of {tokens.shape[1]} tokens: shorten the sequences, or "
+                    f"out of GPU memory with a single sequence of {n_pos} tokens: shorten the sequences, or "
                     "use a smaller model, model.dtype=bfloat16 or model.device=cpu"
                 ) from error
         else:
-            start += len(rows)
+            start += n
             continue
         # Outside the handler: the exception's traceback holds the tensors of the failed pass.
-        batch_size = len(rows) // 2
-        logger.warning("out of GPU memory with %d sequences: going on with %d", len(rows), batch_size)
+        batch_size = n // 2
+        logger.warning("out of GPU memory with %d sequences: going on with %d", n, batch_size)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

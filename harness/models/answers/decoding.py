@@ -80,7 +80,7 @@ def decode(
         loop = _Loop(model, prefix, rows, max_new_tokens, stop, choose, observe, generated)
         n_different = len({tuple(prompts[number]) for number in numbers})
         size = rows_per_pass(model, rest.shape[1], shared + max_new_tokens, batch_size, len(numbers) / n_different)
-        n_positions += sum(halve_on_oom(loop.run, rest, size))
+        n_positions += sum(halve_on_oom(loop.over(rest), len(rest), rest.shape[1], size))
     return Answers(tuple(tuple(tokens) for tokens in generated), n_positions)
 
 
@@ -118,6 +118,10 @@ class _Loop:
         self._max_new_tokens, self._stop = max_new_tokens, stop
         self._choose, self._observe, self._generated = choose, observe, generated
         self._done = 0
+
+    def over(self, rest: Int[Tensor, "batch pos"]) -> Callable[[slice], int]:
+        """`run` for slices of the group's rows, taken in order."""
+        return lambda rows: self.run(rest[rows])
 
     def run(self, rest: Int[Tensor, "batch pos"]) -> int:
         """Answer the next rows of the group; returns the positions read. Run again from the same rows if it fails."""

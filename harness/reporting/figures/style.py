@@ -17,6 +17,8 @@ TWO_COLUMNS = 6.75
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A6A00", "#000000")
 LINE_STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+WARNING = "#B00020"
+"""For what a reader must not overlook."""
 QUIET = "#666666"
 """For guides and footers: seen when looked for."""
 SEQUENTIAL = "Blues"

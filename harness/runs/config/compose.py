@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def _matching_reference(config: RunConfig) -> Reference | None:
     kept = {key: value for key, value in reference.metrics.items() if key.split("/")[0] in same}
     if not kept:
         return None
-    return Reference(reference.source, reference.condition, reference.pools, kept)
+    return replace(reference, metrics=kept)
 
 
 def _one_line(error: Exception) -> Rejected:

@@ -51,6 +51,8 @@ class Reference:
     """Model, lengths, seeds they were measured with."""
     pools: Mapping[str, PoolSpec] = field(default_factory=dict)
     """The pools they were measured on: a run with another spec under the same name does not show them."""
+    with_replacement: bool = False
+    """Whether the ids of a sequence were drawn with replacement: a run of these pools then draws so, too."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Flat, keyed as in metrics.json: `<pool>/<name>`."""
 

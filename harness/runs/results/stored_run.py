@@ -83,11 +83,11 @@ class StoredRun:
 
     @cached_property
     def records(self) -> "pd.DataFrame":
-        """records.jsonl as a data frame, one row per item measured."""
+        """records.jsonl as a data frame, one row per item measured; half characters (lone surrogates) as escapes."""
         # Only here: a found run is shown without pandas, which takes half a second to import.
         import pandas as pd
 
-        return pd.DataFrame(self.record_rows())
+        return pd.DataFrame([{key: _whole(value) for key, value in row.items()} for row in self.record_rows()])
 
     def record_rows(self) -> list[dict[str, Any]]:
         """records.jsonl as it stands, one mapping per item measured."""
@@ -179,3 +179,8 @@ def find_runs(results_dir: Path | str, experiment: str | None = None, status: st
         run = StoredRun(path.parent)
         if status is None or run.status == status:
             yield run
+
+
+def _whole(value: Any) -> Any:
+    """A text without half characters, which a data frame's strings cannot hold; broken vocabularies have some."""
+    return value.encode("utf-8", errors="backslashreplace").decode() if isinstance(value, str) else value

@@ -11,14 +11,15 @@ import pytest
 import torch
 
 from experiments.repeat_tokens import figures, quantities, tables
-from experiments.repeat_tokens.config import RepeatTokensConfig, check
-from experiments.repeat_tokens.measure import measure
+from experiments.repeat_tokens import measure as measuring
+from experiments.repeat_tokens.coinciding import Coinciding
+from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, check
 from experiments.repeat_tokens.quantities import QUANTITIES, Predictions, Quantity, Shown
 from harness.errors import Rejected, RunFailed
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.vocab_facts import VocabFacts
 from harness.runs._subject import Subject
-from harness.runs.config.schema import RunConfig
+from harness.runs.config.schema import Reference, RunConfig
 from harness.runs.config.typed import to_dataclass
 from harness.runs.context import Outcome, Run
 from harness.runs.experiment import CheckContext
@@ -32,10 +33,12 @@ D_VOCAB, SEQ_LEN, BOS = 50, 5, 49
 LOGIT = 5.0
 CERTAIN = LOGIT - math.log(math.exp(LOGIT) + D_VOCAB - 1)
 UNIFORM = -math.log(D_VOCAB)
+MISLED = -math.log(math.exp(LOGIT) + D_VOCAB - 1)
+"""Where another token was announced."""
 
 
 class RuleModel(LoadedModel):
-    """Copies ids below 20 from the second one of a second half on, knows nothing else; heads do one thing each.
+    """Expects what followed the same token before, if that is below 20, and nothing else; heads do one thing each.
 
     Head 0.1 looks at the previous token, head 3.2 is an induction head for the ids that are copied and looks at the
     duplicate for others; the rest look at themselves. Layers 1 and 2 have no attention.
@@ -70,9 +73,10 @@ class RuleModel(LoadedModel):
             reducer(self._pattern(tokens, int(name.split(".")[1])))
         logits = torch.zeros(len(tokens), n_pos, D_VOCAB)
         for row, sequence in enumerate(tokens.tolist()):
-            for position in range(self.first, n_pos - 1):
-                if sequence[position + 1] < 20:
-                    logits[row, position, sequence[position + 1]] = LOGIT
+            for position in range(1, n_pos):
+                earlier = [place for place in range(position) if sequence[place] == sequence[position]]
+                if earlier and sequence[earlier[-1] + 1] < 20:
+                    logits[row, position, sequence[earlier[-1] + 1]] = LOGIT
         return logits
 
     def embedding(self) -> torch.Tensor:
@@ -100,22 +104,42 @@ def facts(bos_id: int | None = BOS, n_ctx: int | None = 64) -> VocabFacts:
     return VocabFacts("rules", D_VOCAB, n_ctx, None, (), special, bos_id, (), (), None)
 
 
+@pytest.fixture(autouse=True)
+def rows(monkeypatch: pytest.MonkeyPatch) -> Coinciding:
+    """Which tokens coincide: none, but those that a test puts in."""
+    found = Coinciding({}, {})
+    monkeypatch.setattr(measuring, "find_coinciding", lambda _: found)
+    return found
+
+
 def run_in(
-    folder: Path, model: RuleModel, seed: int = 0, bos_id: int | None = BOS, **parameters: Any
+    folder: Path,
+    model: RuleModel,
+    seed: int = 0,
+    bos_id: int | None = BOS,
+    unused: str = "30:42",
+    reference: Reference | None = None,
+    **parameters: Any,
 ) -> tuple[Run, Outcome]:
     exp = RepeatTokensConfig(**{"seq_len": SEQ_LEN, "n_sequences": 6, "top_heads": 2, **parameters})
-    config = RunConfig("repeat_tokens", exp, pools={"unused": "30:33", "common": "0:20"}, seed=seed, results_dir=folder)
+    config = RunConfig(
+        "repeat_tokens", exp, pools={"unused": unused, "common": "0:20"}, seed=seed, results_dir=folder,
+        reference=reference,
+    )  # fmt: skip
     pools = resolve_pools(config.pools, facts(bos_id), seed)
     run = Run(config, RunFolder(folder), Subject(None, facts(bos_id), pools, None))
     run._model = model
-    return run, measure(run)
+    return run, measuring.measure(run)
 
 
 def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
     run, outcome = run_in(tmp_path, RuleModel())
     metrics = outcome.metrics
     second = ((SEQ_LEN - 1) * CERTAIN + UNIFORM) / SEQ_LEN
+    shuffled = ((SEQ_LEN - 1) * MISLED + UNIFORM) / SEQ_LEN
     expected = {
+        "unused/copy_effect": 0.0,
+        "unused/order_effect": 0.0,
         "unused/logprob_first_half": UNIFORM,
         "unused/copy_gain": 0.0,
         "unused/copy_accuracy": 0.0,
@@ -123,6 +147,14 @@ def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
         "unused/entropy_first_half": -UNIFORM,
         "unused/induction_score_max": 0.0,
         "unused/duplicate_token_score_max": 1.0,
+        "unused/n_tokens": 12,
+        "common/copy_effect": second - UNIFORM,
+        "common/copy_effect_cued": CERTAIN - UNIFORM,
+        "common/order_effect": second - shuffled,
+        "common/presence_effect": shuffled - UNIFORM,
+        "common/logprob_control": UNIFORM,
+        "common/logprob_shuffled": shuffled,
+        "common/logprob_coinciding": second,
         "common/logprob_first_half": UNIFORM,
         "common/logprob_second_half": second,
         "common/copy_gain": second - UNIFORM,
@@ -133,21 +165,102 @@ def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
         "common/induction_score_max": 1.0,
         "common/prev_token_score_max": 1.0,
         "common/n_sequences": 6,
-        "compare/unused_vs_common/copy_gain_diff": UNIFORM - second,
+        "compare/unused_vs_common/copy_effect_diff": UNIFORM - second,
         "compare/unused_vs_common/copy_accuracy_cued_diff": -1.0,
-        "compare/unused_vs_common/copy_gain_by_token_diff": UNIFORM - second,
     }
-    found = {name: metrics[name] for name in expected}
-    # The token that opens a second half is drawn at random, so by token the gain is known only roughly.
-    assert found.pop("compare/unused_vs_common/copy_gain_by_token_diff") == pytest.approx(UNIFORM - second, abs=1e-5)
-    assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-5)
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected, abs=1e-5)
     assert (metrics["common/induction_head"], metrics["common/prev_token_head"]) == ("3.2", "0.1")
     assert metrics["unused/duplicate_token_head"] == "3.2"
     p_value = metrics["compare/unused_vs_common/p_value"]
     assert isinstance(p_value, float) and p_value < 0.01
+    # Three pairs of sequences a pool: 20 ways to relabel them, the two most extreme counted.
+    assert metrics["compare/unused_vs_common/p_value_these_tokens"] == pytest.approx(0.1)
     high = metrics["unused/copy_accuracy/ci_high"]
-    assert isinstance(high, float) and 0.3 < high < 0.7  # six sequences that are all wrong say little
-    assert run.notes == ["pools.unused: 3 ids are fewer than exp.seq_len, so they are drawn with replacement"]
+    assert isinstance(high, float) and 0.5 < high < 0.9  # three pairs of sequences that are all wrong say little
+    assert run.notes == []
+
+
+def test_a_small_pool_gets_company_and_is_measured_by_itself(tmp_path: Path) -> None:
+    model = RuleModel()
+    run, outcome = run_in(tmp_path, model, unused="30:33", n_sequences=12)
+    rows = [row for row in run.records.rows() if "index" in row]
+    for row in rows:
+        own = [row["tokens"][place] for place in row["own"]]
+        assert len(own) == 1 and (own[0] in range(30, 33)) == (row["pool"] == "unused")
+        assert sum(token >= 20 for token in row["tokens"]) == (row["pool"] == "unused")
+    # Nothing of the company leaks into the pool's numbers: unused tokens are never copied, their company always is.
+    assert outcome.metrics["unused/copy_effect"] == 0.0
+    assert outcome.metrics["unused/copy_accuracy"] == 0.0
+    assert outcome.metrics["common/copy_accuracy_cued"] == 1.0
+    assert outcome.details["pools"]["unused"]["n_in_half"] == outcome.details["pools"]["common"]["n_in_half"] == 1
+    assert outcome.details["companions"] == "companions from the common pool"
+    assert any("A half holds 1 tokens of its pool among companions from the common pool" in note for note in run.notes)
+
+
+def test_pools_of_other_sizes_are_compared_unmatched_only_on_request(tmp_path: Path) -> None:
+    run, outcome = run_in(tmp_path, RuleModel(), unused="30:33", draws=Draws.UNMATCHED)
+    assert [outcome.details["pools"][name]["n_in_half"] for name in ("unused", "common")] == [1, 5]
+    assert not outcome.details["is_matched"]
+    (warning,) = [note for note in run.notes if "not matched" in note]
+    assert "a half holds 1 of unused, 5 of common" in warning
+
+
+def test_published_pools_are_drawn_as_they_were_published(tmp_path: Path) -> None:
+    reference = Reference("a paper", "GPT-2 small", {"unused": "30:33"}, with_replacement=True)
+    run, outcome = run_in(tmp_path, RuleModel(), unused="30:33", reference=reference)
+    assert outcome.details["draws"] == "replacement"
+    # Three different ids in a half of either pool: the larger one is subsampled.
+    halves = [set(row["tokens"]) for row in run.records.rows() if "index" in row]
+    assert max(len(half) for half in halves) == 3
+    assert not [name for name in outcome.metrics if "copy_effect" in name or "order_effect" in name]
+    assert not [name for name in outcome.arrays if "control" in name]
+    assert outcome.metrics["compare/unused_vs_common/p_value"] == pytest.approx(
+        outcome.metrics["compare/unused_vs_common/copy_gain_diff/p_value"]
+    )
+    _, matched = run_in(tmp_path / "asked", RuleModel(), reference=reference, draws=Draws.MATCHED)
+    assert matched.details["draws"] == "matched"
+
+
+def test_tokens_that_coincide_are_one_observation_and_never_meet(tmp_path: Path, rows: Coinciding) -> None:
+    sets = [(30, 31, 32, 33), (34, 35)]
+    rows.seen.update({token: members for members in sets for token in members})
+    rows.said.update(rows.seen)
+    run, outcome = run_in(tmp_path, RuleModel(), unused="30:40", n_sequences=12)
+    # 10 ids, of which the model tells 6 apart: three in a half, three in its control.
+    assert outcome.details["pools"]["unused"]["n_told_apart"] == 6
+    assert outcome.details["pools"]["unused"]["n_in_half"] == 3
+    assert outcome.metrics["unused/n_tokens_told_apart"] == 6
+    records = [row for row in run.records.rows() if row["pool"] == "unused" and "index" in row]
+    for one, other in zip(records[::2], records[1::2], strict=True):
+        tokens = [row["tokens"][place] for row in (one, other) for place in row["own"]]
+        assert all(sum(token in members for token in tokens) <= 1 for members in sets)
+    token = next(row for row in run.records.rows() if row.get("token") in (31, 32, 33))
+    assert (token["same_as"], token["n_coinciding"]) == (30, 4)
+    # Uniform: four tokens together are four times as likely.
+    assert token["logprob_coinciding"] == pytest.approx(UNIFORM + math.log(4), abs=1e-5)
+    assert token["logprob_second_half"] == pytest.approx(UNIFORM, abs=1e-5)
+    assert any("can tell 6 of its 10 ids apart" in note for note in run.notes)
+
+
+def test_a_pool_of_one_token_has_no_control(tmp_path: Path, rows: Coinciding) -> None:
+    rows.seen.update(dict.fromkeys((30, 31), (30, 31)))
+    with pytest.raises(Rejected, match=r"^pools.unused: got 2 ids, 1 that the model can tell apart, allowed: two"):
+        run_in(tmp_path, RuleModel(), unused="30:32")
+    _, outcome = run_in(tmp_path, RuleModel(), unused="30:32", draws=Draws.REPLACEMENT)
+    assert outcome.metrics["unused/copy_gain"] == 0.0
+
+
+def test_every_token_has_a_record_of_its_own(tmp_path: Path) -> None:
+    run, _ = run_in(tmp_path, RuleModel(), n_sequences=40)
+    rows = [row for row in run.records.rows() if "token" in row]
+    assert {row["pool"]: 0 for row in rows}.keys() == {"unused", "common"}
+    common = [row for row in rows if row["pool"] == "common"]
+    assert sorted(row["token"] for row in common) == list(range(20))
+    # 40 halves of five, their first positions left out.
+    assert sum(row["n_appearances"] for row in common) == 40 * 4
+    assert [row["copy_effect"] for row in common] == pytest.approx([CERTAIN - UNIFORM] * 20, abs=1e-5)
+    effects = [row["copy_effect"] for row in rows if row["pool"] == "unused"]
+    assert effects == sorted(effects)
 
 
 def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
@@ -155,12 +268,15 @@ def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
     shapes = {name: array.shape for name, array in outcome.arrays.items() if name.startswith("common/")}
     curves = ("logprob_mean", "logprob_low", "logprob_high", "accuracy_mean", "rank_median", "entropy_mean")
     assert shapes == {f"common/position/{name}": (10,) for name in curves} | {
+        "common/position/logprob_control_mean": (5,),
+        "common/position/logprob_shuffled_mean": (5,),
         "common/heads/attention_by_offset": (2, 3, 6),
         "common/example/pattern": (2, 11, 11),
         "common/example/tokens": (11,),
     }
     mean = outcome.arrays["common/position/logprob_mean"]
     assert mean.tolist() == pytest.approx([UNIFORM] * 6 + [CERTAIN] * 4, abs=1e-5)
+    assert outcome.arrays["common/position/logprob_control_mean"].tolist() == pytest.approx([UNIFORM] * 5, abs=1e-5)
     by_offset = outcome.arrays["common/heads/attention_by_offset"]
     assert by_offset[0, 1].tolist() == [0, 1, 0, 0, 0, 0]
     assert by_offset[1, 2].tolist() == [0, 0, 0, 0, 1, 0]
@@ -168,7 +284,7 @@ def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
     assert [head["label"] for head in details["heads"]["top"]] == ["3.2", "0.0"]
     assert details["heads"]["layers"] == [0, 3]
     assert details["heads"]["by_pool"]["common"]["induction"][0]["score"] == 1.0
-    assert details["pools"]["unused"]["ids"] == [30, 31, 32] and details["pools"]["unused"]["with_replacement"]
+    assert details["pools"]["unused"]["ids"] == list(range(30, 42))
     assert details["examples"]["common"]["tokens_shown"][0] == str(BOS)
     # The first top head's pattern: from every second-half query to the token after its copy.
     pattern = outcome.arrays["common/example/pattern"][0]
@@ -188,25 +304,28 @@ def test_every_interval_says_what_it_is_over(tmp_path: Path) -> None:
 def test_records_hold_one_line_per_sequence_and_give_the_metrics(tmp_path: Path) -> None:
     model = RuleModel()
     run, outcome = run_in(tmp_path, model, batch_size=4)
-    rows = run.records.rows()
-    # Every recorded sequence is the one the model saw, and the last two passes are the examples.
-    assert model.seen == [[BOS, *row["tokens"], *row["tokens"]] for row in [*rows, rows[0], rows[6]]]
+    rows = [row for row in run.records.rows() if "index" in row]
+    # Every recorded sequence is one the model saw, beside two controls each, and the last two passes are the examples.
+    repeated = [[BOS, *row["tokens"], *row["tokens"]] for row in rows]
+    seen = [tokens for tokens in model.seen if tokens[1 : SEQ_LEN + 1] == tokens[SEQ_LEN + 1 :]]
+    assert seen == [*repeated, repeated[0], repeated[6]]
+    assert len(model.seen) == 3 * 12 + 2
     assert [row["item"] for row in rows] == [f"{pool}/{i}" for pool in ("unused", "common") for i in range(6)]
     assert all(len(row["tokens"]) == SEQ_LEN for row in rows)
     gains = [row["copy_gain"] for row in rows if row["pool"] == "common"]
     assert np.mean(gains) == pytest.approx(outcome.metrics["common/copy_gain"])
 
 
-@pytest.mark.parametrize("finished", [0, 1, 3, 6, 7])
-def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path: Path, finished: int) -> None:
+@pytest.mark.parametrize(("finished", "kept"), [(0, 0), (2, 0), (3, 3), (10, 9), (19, 19)])
+def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path: Path, finished: int, kept: int) -> None:
     whole_model = RuleModel()
     whole_run, whole = run_in(tmp_path / "whole", whole_model, batch_size=2)
-    assert whole_model.passes == 8  # three batches and an example for each pool
+    assert whole_model.passes == 20  # three batches of three passes and an example for each pool
     with pytest.raises(RunFailed):
         run_in(tmp_path / "killed", RuleModel(fail_after=finished), batch_size=2)
     model = RuleModel()
     resumed_run, resumed = run_in(tmp_path / "killed", model, batch_size=2)
-    assert model.passes == 8 - finished
+    assert model.passes == 20 - kept
     assert to_json(resumed.metrics) == to_json(whole.metrics)
     assert to_json(resumed.details) == to_json(whole.details)
     assert resumed.arrays.keys() == whole.arrays.keys()
@@ -240,9 +359,7 @@ def test_without_attention_there_are_log_probs_and_a_note(tmp_path: Path) -> Non
 def test_one_sequence_has_no_intervals(tmp_path: Path) -> None:
     _, outcome = run_in(tmp_path, RuleModel(), n_sequences=1)
     ends = {name: value for name, value in outcome.metrics.items() if "/ci_" in name or "p_value" in name}
-    by_token = {name: value for name, value in ends.items() if "by_token" in name}
-    assert by_token and all(value is not None for value in by_token.values())
-    assert all(value is None for name, value in ends.items() if name not in by_token)
+    assert ends and all(value is None for value in ends.values())
     assert np.isnan(outcome.arrays["common/position/logprob_low"]).all()
 
 
@@ -250,18 +367,14 @@ def test_the_seed_changes_the_draw_and_the_batch_size_does_not(tmp_path: Path) -
     tokens = []
     for folder, seed, size in (("a", 0, 1), ("b", 0, 4), ("c", 1, 4)):
         run, _ = run_in(tmp_path / folder, RuleModel(), seed=seed, batch_size=size)
-        tokens.append([row["tokens"] for row in run.records.rows()])
+        tokens.append([row["tokens"] for row in run.records.rows() if "index" in row])
     assert tokens[0] == tokens[1]
     assert tokens[1] != tokens[2]
 
 
 def test_a_pool_that_runs_out_of_sequences_says_so(tmp_path: Path) -> None:
-    exp = RepeatTokensConfig(seq_len=SEQ_LEN, n_sequences=4)
-    config = RunConfig("repeat_tokens", exp, pools={"some": (30,)}, results_dir=tmp_path)
-    run = Run(config, RunFolder(tmp_path), Subject(None, facts(), resolve_pools(config.pools, facts(), 0), None))
-    run._model = RuleModel()
-    measure(run)
-    assert "pools.some: only 1 of 4 sequences differ, so its intervals are too short" in run.notes
+    run, _ = run_in(tmp_path, RuleModel(), unused="30:31", n_sequences=4, draws=Draws.REPLACEMENT)
+    assert "pools.unused: only 1 of 4 sequences differ, so its intervals are too short" in run.notes
 
 
 @pytest.mark.parametrize(
@@ -293,24 +406,41 @@ def test_sequences_must_fit_the_context(bos_id: int | None, n_ctx: int | None, l
             check(context(longest + 1))
 
 
+def test_a_window_too_short_for_anything_is_named() -> None:
+    exp = RepeatTokensConfig(seq_len=2)
+    with pytest.raises(Rejected, match=r"^model.n_ctx: got a window of 4 tokens, allowed: at least 5 \(BOS"):
+        check(CheckContext(RunConfig("repeat_tokens", exp), Subject(None, facts(BOS, 4), {}, None)))
+
+
 def test_halves_by_hand() -> None:
     values = np.array([[-4.0, -2.0, -3.0, -1.0], [-8.0, -8.0, 0.0, 0.0]], dtype=np.float32)
     correct = np.array([[0, 1, 0, 1], [1, 1, 1, 1]], dtype=np.float32)
-    found = Predictions(values, -values, 2 * values, correct)
+    control = np.array([[-6.0, -5.0], [-7.0, -9.0]], dtype=np.float32)
+    own = np.array([[True, True], [False, True]])
+    found = Predictions(values, -values, 2 * values, correct, control, control + 1, control + 2, own)
     halves = SimpleNamespace(**{quantity.name: quantity.of(found) for quantity in QUANTITIES})
-    assert halves.logprob_first_half.tolist() == [-3, -8]
-    assert halves.logprob_second_half.tolist() == [-2, 0]
-    assert halves.copy_gain.tolist() == [1, 8]
-    assert halves.copy_gain_cued.tolist() == [2, 8]
-    assert halves.copy_accuracy.tolist() == [0.5, 1]
-    assert halves.copy_accuracy_cued.tolist() == [1, 1]
-    assert halves.rank_first_half.tolist() == [3, 8]
-    assert halves.entropy_second_half.tolist() == [-4, 0]
+    nan = np.nan
+    expected = {
+        "copy_effect": [[3, 4], [nan, 9]],
+        "copy_effect_cued": [[nan, 4], [nan, 9]],
+        "order_effect": [[2, 3], [nan, 8]],
+        "presence_effect": [[1, 1], [nan, 1]],
+        "logprob_first_half": [[-4, -2], [nan, -8]],
+        "logprob_second_half": [[-3, -1], [nan, 0]],
+        "logprob_coinciding": [[-4, -3], [nan, -7]],
+        "copy_gain": [[1, 1], [nan, 8]],
+        "copy_gain_cued": [[nan, 1], [nan, 8]],
+        "copy_accuracy": [[0, 1], [nan, 1]],
+        "rank_first_half": [[4, 2], [nan, 8]],
+        "entropy_second_half": [[-6, -2], [nan, 0]],
+    }
+    for name, items in expected.items():
+        np.testing.assert_array_equal(getattr(halves, name), np.array(items, dtype=np.float64), err_msg=name)
 
 
 def test_a_quantity_is_declared_in_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worst = Quantity(
-        "worst", lambda p: p.logprob[:, p.second].min(axis=1).astype(np.float64), "worst log-prob (nats)",
+        "worst", lambda p: np.minimum(p.second(p.logprob), p.first(p.logprob)), "worst log-prob (nats)",
         Shown.PICTURE, is_compared=True,
     )  # fmt: skip
     monkeypatch.setattr(quantities, "QUANTITIES", (*QUANTITIES, worst))
@@ -321,7 +451,7 @@ def test_a_quantity_is_declared_in_one_place(tmp_path: Path, monkeypatch: pytest
     assert outcome.details["intervals"]["compare/worst_diff"].startswith("Welch t")
     (tmp_path / "metrics.json").write_text(to_json(dict(outcome.metrics)))
     (tmp_path / "details.json").write_text(to_json(dict(outcome.details)))
-    (tmp_path / "config.yaml").write_text("pools: {unused: '30:33', common: '0:20'}\n")
+    (tmp_path / "config.yaml").write_text("pools: {unused: '30:42', common: '0:20'}\n")
     assert '"worst": ' in (tmp_path / "records.jsonl").read_text().splitlines()[0]
     (tmp_path / "manifest.json").write_text("{}")
     stored = StoredRun(tmp_path)

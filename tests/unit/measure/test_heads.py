@@ -78,3 +78,16 @@ def test_top_heads_are_named_and_stable() -> None:
     assert top_heads(scores, 4) == [Head(1, 0), Head(0, 1), Head(0, 2), Head(1, 2)]
     assert top_heads(scores, 1, layers=[3, 7])[0].label == "7.0"
     assert len(top_heads(scores, 99)) == 6
+
+
+def test_only_counted_queries_take_part() -> None:
+    pattern = torch.rand(3, 2, 9, 9)
+    counted = torch.tensor([[True, False, True, False], [False, False, False, True], [True, True, True, True]])
+    found = attention_by_offset(pattern, 4, 5, counted)
+    for row in range(3):
+        queries = 5 + counted[row].nonzero().squeeze(1)
+        for offset in range(5):
+            expected = pattern[row][:, queries, queries - offset].mean(dim=1)
+            assert found[row, :, offset].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert torch.equal(attention_by_offset(pattern, 4, 5, torch.ones(3, 4, dtype=torch.bool)),
+                       attention_by_offset(pattern, 4, 5))  # fmt: skip

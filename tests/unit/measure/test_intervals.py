@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from harness.measure.intervals import (
     Method,
-    bootstrap_by_token,
     student_t,
     student_t_columns,
     wilson,
@@ -37,7 +36,6 @@ def test_one_value_has_no_interval() -> None:
         student_t(np.array([3.0])),
         wilson(1, 1),
         wilson_clustered(np.array([0.5]), 25),
-        bootstrap_by_token(np.array([1.0, 2.0]), np.array([7, 7]), seed=0),
     ):
         assert (found.low, found.high, found.method) == (None, None, Method.NONE)
     assert np.isnan(student_t_columns(np.ones((1, 2)))[1]).all()
@@ -107,34 +105,6 @@ def test_clustered_wilson_covers_the_truth() -> None:
         assert hits / 400 >= 0.9
 
 
-def test_bootstrap_by_token_resamples_tokens_and_not_items() -> None:
-    # Two tokens of a thousand items each: only whether a token is drawn matters.
-    values = np.repeat([0.0, 1.0], 1000)
-    found = bootstrap_by_token(values, np.repeat([11, 12], 1000), seed=0)
-    assert (found.mean, found.low, found.high, found.n) == (0.5, 0.0, 1.0, 2)
-    by_item = bootstrap_by_token(values, np.arange(2000), seed=0)
-    assert by_item.low is not None and by_item.low > 0.47
-
-
-def test_bootstrap_by_token_is_a_mean_over_items() -> None:
-    found = bootstrap_by_token(np.array([0.0, 0.0, 0.0, 1.0]), np.array([1, 1, 1, 2]), seed=3)
-    assert found.mean == 0.25
-    assert found == bootstrap_by_token(np.array([0.0, 0.0, 0.0, 1.0]), np.array([1, 1, 1, 2]), seed=3)
-
-
-def test_bootstrap_weighs_resampled_tokens_by_their_items() -> None:
-    # Every item is 2, so every resample's mean is 2, however often a token occurs.
-    found = bootstrap_by_token(np.full(10, 2.0), np.array([1] * 7 + [2] * 2 + [3]), seed=0)
-    assert (found.low, found.high) == (2.0, 2.0)
-
-
-def test_bootstrap_agrees_with_student_t_where_items_are_independent() -> None:
-    values = np.random.default_rng(4).normal(size=200)
-    boot, plain = bootstrap_by_token(values, np.arange(200), seed=5), student_t(values)
-    assert boot.low is not None and plain.low is not None
-    assert boot.low == pytest.approx(plain.low, abs=0.02)
-
-
 @pytest.mark.parametrize("bad", [lambda: wilson(3, 2), lambda: wilson(0, 0), lambda: student_t(np.array([]))])
 def test_nothing_has_no_mean(bad: object) -> None:
     with pytest.raises(ValueError):
@@ -144,3 +114,13 @@ def test_nothing_has_no_mean(bad: object) -> None:
 def test_values_are_averaged_in_double() -> None:
     values = np.full(10_000, 0.1, dtype=np.float32)
     assert math.isclose(student_t(values).mean, float(np.float32(0.1)), rel_tol=1e-12)
+
+
+def test_what_is_not_measured_is_no_sample() -> None:
+    values = np.array([[1.0, np.nan, np.nan], [3.0, 2.0, np.nan], [np.nan, 4.0, np.nan], [5.0, 6.0, 7.0]])
+    mean, low, high = student_t_columns(values)
+    assert mean.tolist() == [3, 4, 7]
+    expected = student_t(np.array([2.0, 4.0, 6.0]))
+    assert (low[1], high[1]) == pytest.approx((expected.low, expected.high))
+    assert np.isnan(low[2]) and np.isnan(high[2])
+    assert all(np.isnan(ends[0]) for ends in student_t_columns(np.array([[np.nan], [np.nan]])))

@@ -136,7 +136,7 @@ class TestHalving:
                 raise torch.OutOfMemoryError("CUDA out of memory (planted)")
             return [int(i) for i in rows[:, 0]]
 
-        return halve_on_oom(compute, self.TOKENS, start), tried
+        return halve_on_oom(lambda part: compute(self.TOKENS[part]), *self.TOKENS.shape, start), tried
 
     def test_without_a_shortage(self) -> None:
         assert self.run(fits=8, start=4) == ([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]], [4, 4, 2])
@@ -160,7 +160,12 @@ class TestHalving:
                 raise torch.OutOfMemoryError("CUDA out of memory (planted)")
             return [int(i) for i in rows[:, 0]]
 
-        assert halve_on_oom(compute, self.TOKENS, 4) == [[0, 1, 2, 3], [4, 5], [6, 7], [8, 9]]
+        assert halve_on_oom(lambda part: compute(self.TOKENS[part]), *self.TOKENS.shape, 4) == [
+            [0, 1, 2, 3],
+            [4, 5],
+            [6, 7],
+            [8, 9],
+        ]
         assert calls == [4, 4, 2, 2, 2]
 
     def test_one_does_not_fit(self) -> None:
@@ -168,8 +173,8 @@ class TestHalving:
             self.run(fits=0, start=4)
 
     def test_other_errors_pass_through(self) -> None:
-        def compute(rows: Tensor) -> None:
+        def compute(part: slice) -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            halve_on_oom(compute, self.TOKENS, 4)
+            halve_on_oom(compute, *self.TOKENS.shape, 4)

@@ -1,6 +1,6 @@
 """repeat_tokens on real architectures, one of them without attention, and a plain forward to compare with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,51 +23,84 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def stories(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
-    """The run on a real third-party model that stands in the project's acceptance list."""
-    return run(
-        "repeat_tokens",
-        f"model.name={shared_dir / 'models' / 'stories260k'}",
-        "pools.unused=177:188",
-        "pools.common=259:300",
-        f"results_dir={tmp_path_factory.mktemp('stories')}",
-        "tracker=none",
-    )
+def stories(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StoredRun]:
+    """Runs on a real third-party model that stands in the project's acceptance list."""
+
+    def measured(*words: str) -> StoredRun:
+        return run(
+            "repeat_tokens",
+            f"model.name={shared_dir / 'models' / 'stories260k'}",
+            "pools.unused=177:188",
+            "pools.common=259:300",
+            f"results_dir={tmp_path_factory.mktemp('stories')}",
+            "tracker=none",
+            *words,
+        )
+
+    return measured
 
 
-def test_a_real_model_gives_the_known_means(stories: StoredRun) -> None:
-    metrics = stories.metrics
+def test_a_real_model_gives_the_known_means(stories: Callable[..., StoredRun]) -> None:
+    metrics = stories("exp.draws=replacement").metrics
     assert metrics["unused/logprob_first_half"] == pytest.approx(-26.5, abs=0.25)
     assert metrics["unused/logprob_second_half"] == pytest.approx(-25.8, abs=0.25)
-    assert metrics["common/logprob_first_half"] == pytest.approx(-10.2, abs=0.25)
-    assert metrics["common/logprob_second_half"] == pytest.approx(-9.6, abs=0.25)
+    # Of eleven tokens in a sequence, as of the unused pool: -10.2 and -9.6 where all 41 are drawn without replacement.
+    assert metrics["common/logprob_first_half"] == pytest.approx(-9.9, abs=0.4)
+    assert metrics["common/logprob_second_half"] == pytest.approx(-9.3, abs=0.4)
     # A model this small has no induction: no head stands out and next to nothing is copied.
     assert metrics["common/induction_score_max"] < 0.1
     assert metrics["common/copy_accuracy"] < 0.05
 
 
-def test_records_and_head_scores_equal_those_of_a_plain_forward(stories: StoredRun, shared_dir: Path) -> None:
+@pytest.mark.parametrize("seq_len", [25, 3])
+def test_records_and_head_scores_equal_those_of_a_plain_forward(
+    stories: Callable[..., StoredRun], shared_dir: Path, seq_len: int
+) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
+    # With halves of 25 the pools need company, and only their own tokens count; with halves of 3 they do, too, for the
+    # unused pool's rows coincide.
+    run = stories(f"exp.seq_len={seq_len}", "exp.n_sequences=12")
     model = AutoModelForCausalLM.from_pretrained(shared_dir / "models" / "stories260k", attn_implementation="eager")
-    rows = stories.records[stories.records["pool"] == "common"]
+    rows = run.records[(run.records["pool"] == "common") & run.records["index"].notna()]
     halves = torch.tensor(rows["tokens"].tolist())
-    tokens = torch.cat([torch.ones(len(halves), 1, dtype=torch.long), halves, halves], dim=1)
-    with torch.no_grad():
-        output = model(tokens, output_attentions=True)
-    logprob = output.logits[:, :-1].log_softmax(-1).gather(-1, tokens[:, 1:, None]).squeeze(-1)
-    for name, part in (("first", logprob[:, :25]), ("second", logprob[:, 25:])):
-        np.testing.assert_allclose(rows[f"logprob_{name}_half"], part.mean(1).numpy(), atol=1e-4)
-    np.testing.assert_allclose(stories.arrays["common/position/logprob_mean"], logprob.mean(0).numpy(), atol=1e-4)
-    attention = torch.stack(output.attentions, dim=1)
-    queries = torch.arange(26, 51)
-    scores = stories.arrays["common/heads/attention_by_offset"]
-    for offset in (0, 1, 24, 25):
-        expected = attention[..., queries, queries - offset].mean(dim=(0, -1)).numpy()
-        np.testing.assert_allclose(scores[..., offset], expected, atol=1e-5)
-    for row, head in enumerate(stories.details["heads"]["top"]):
-        found = stories.arrays["common/example/pattern"][row]
+    bos = torch.ones(len(halves), 1, dtype=torch.long)
+    # Sequences 0 and 1 are each other's control, 2 and 3, and so on.
+    others = halves[torch.arange(len(halves)) ^ 1]
+    own = torch.zeros_like(halves, dtype=torch.bool)
+    for row, places in enumerate(rows["own"].tolist()):
+        own[row, places] = True
+
+    def logprobs(first: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        tokens = torch.cat([bos, first, halves], dim=1)
+        with torch.no_grad():
+            output = model(tokens, output_attentions=True)
+        picked = output.logits[:, :-1].log_softmax(-1).gather(-1, tokens[:, 1:, None]).squeeze(-1)
+        return picked, output.attentions
+
+    def mean(values: torch.Tensor) -> np.ndarray:
+        return np.nanmean(np.where(own, values.numpy(), np.nan), axis=1)
+
+    logprob, attentions = logprobs(halves)
+    control, _ = logprobs(others)
+    first, second = logprob[:, :seq_len], logprob[:, seq_len:]
+    np.testing.assert_allclose(rows["logprob_first_half"].astype(float), mean(first), atol=1e-4)
+    np.testing.assert_allclose(rows["logprob_second_half"].astype(float), mean(second), atol=1e-4)
+    np.testing.assert_allclose(rows["copy_effect"].astype(float), mean(second - control[:, seq_len:]), atol=1e-4)
+    both = torch.cat([own, own], dim=1)
+    expected = ((logprob * both).sum(0) / both.sum(0)).numpy()
+    np.testing.assert_allclose(run.arrays["common/position/logprob_mean"], expected, atol=1e-4)
+    attention = torch.stack(attentions, dim=1)
+    queries = torch.arange(seq_len + 1, 2 * seq_len + 1)
+    weights = (own / own.sum(1, keepdim=True)).float()
+    scores = run.arrays["common/heads/attention_by_offset"]
+    for offset in (0, 1, seq_len - 1, seq_len):
+        looked = attention[..., queries, queries - offset]
+        mean_score = torch.einsum("blhq,bq->lh", looked, weights).numpy() / len(halves)
+        np.testing.assert_allclose(scores[..., offset], mean_score, atol=1e-5)
+    for row, head in enumerate(run.details["heads"]["top"]):
+        found = run.arrays["common/example/pattern"][row]
         np.testing.assert_allclose(found, attention[0, head["layer"], head["head"]].numpy(), atol=1e-5)
 
 

@@ -11,7 +11,6 @@ from experiments.repeat_tokens.dose import doses
 from experiments.repeat_tokens.seeds import across_seeds, curve_across_seeds
 from harness.errors import Rejected
 from harness.figures import main
-from harness.measure.intervals import student_t
 from harness.reporting.figures.paper import draw_paper
 from harness.runs.results.collect import collect
 from harness.runs.results.grouping import group_by_setting
@@ -50,9 +49,10 @@ def test_a_sweep_becomes_models_by_pools_with_seeds_as_intervals(tmp_path: Path)
     assert [(group.model, group.seeds) for group in groups] == [("pocket", [0, 1, 2])] * 2 + [
         ("stories", [0, 1, 2])
     ] * 2
-    gains = np.array([run.metrics["common/copy_gain"] for run in groups[0].runs])
+    lows = [run.metrics["common/copy_gain/ci_low"] for run in groups[0].runs]
     row = next(row for row in rows if row["model"] == "pocket" and row["tokens"] == "100:111")
-    assert float(row["copy gain (nats) ci_low"]) == pytest.approx(student_t(gains).low)
+    # Seeds draw other orders of the same tokens: the intervals over tokens do not shrink with them.
+    assert float(row["copy gain (nats) ci_low"]) == pytest.approx(np.mean(lows))
 
 
 def test_one_seed_keeps_its_own_interval(tmp_path: Path) -> None:
@@ -75,10 +75,11 @@ def test_two_seeds_are_too_few_for_a_band(tmp_path: Path) -> None:
 
 def test_an_accuracy_stays_between_0_and_1(tmp_path: Path) -> None:
     runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(2)]
-    runs[0].metrics["common/copy_accuracy"] = 1.0
+    for run, high in zip(runs, (1.0, 0.98), strict=True):
+        run.metrics["common/copy_accuracy/ci_high"] = high
     (group,) = group_by_setting(runs)
     value = across_seeds(group, "common", "copy_accuracy")
-    assert value is not None and (value.low, value.high) == (pytest.approx(0.52, abs=0.01), 1.0)
+    assert value is not None and (value.low, value.high) == (pytest.approx(0.91), pytest.approx(0.99))
 
 
 def test_an_accuracy_of_zero_for_all_seeds_is_not_certainly_zero(tmp_path: Path) -> None:

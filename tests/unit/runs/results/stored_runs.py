@@ -89,16 +89,21 @@ def write_run(results_dir: Path, made: Made | None = None) -> StoredRun:
     comparisons = [{"a": a, "b": b} for i, a in enumerate(names) for b in names[i + 1 :]]
     for pair in comparisons:
         key = f"compare/{pair['a']}_vs_{pair['b']}"
-        gap = metrics[f"{pair['a']}/copy_gain"] - metrics[f"{pair['b']}/copy_gain"]
-        metrics |= {f"{key}/copy_gain_diff": gap, f"{key}/copy_gain_diff/ci_low": gap - 0.3}
-        metrics |= {f"{key}/copy_gain_diff/ci_high": gap + 0.3, f"{key}/p_value": 0.0002}
+        for name in ("copy_effect", "copy_gain"):
+            gap = metrics[f"{pair['a']}/{name}"] - metrics[f"{pair['b']}/{name}"]
+            metrics |= {f"{key}/{name}_diff": gap, f"{key}/{name}_diff/ci_low": gap - 0.3}
+            metrics |= {f"{key}/{name}_diff/ci_high": gap + 0.3, f"{key}/{name}_diff/p_value": 0.0002}
+            metrics |= {f"{key}/{name}_diff/p_value_these_tokens": 0.0004}
+        metrics |= {f"{key}/p_value": 0.0002, f"{key}/p_value_these_tokens": 0.0004}
     folder.write_arrays("arrays.safetensors", arrays)
     folder.write_json("metrics.json", metrics)
     # As ASCII: half a surrogate pair survives as an escape and comes back when read.
     folder.write_text("details.json", json.dumps(_details(made, comparisons)))
     folder.write_json("timings.json", {"compute": 1.5, "boot_model": 0.4})
     folder.write_text("config.yaml", yaml.safe_dump(_config(made), sort_keys=False))
+    rows: list[dict[str, Any]]
     rows = [{"item": f"{pool}/{i}", "pool": pool, "copy_gain": 1.0} for pool in names for i in range(4)]
+    rows += [_token(made, pool, i) for pool in names for i in range(len(made.tokens))]
     folder.write_text("records.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     folder.write_json("manifest.json", _manifest(made))
     folder.write_json("headline.json", to_plain(DISPLAY.headline(load_run(folder.path))))
@@ -115,6 +120,7 @@ def _arrays(made: Made, pool: str, gain: float, rng: np.random.Generator) -> dic
     if not made.has_bos:
         for values in arrays.values():
             values[0] = np.nan
+    arrays |= {"logprob_control_mean": mean[made.seq_len :] - gain, "logprob_shuffled_mean": mean[: made.seq_len]}
     arrays = {f"{pool}/position/{name}": values.astype(np.float32) for name, values in arrays.items()}
     if not made.heads:
         return arrays
@@ -134,9 +140,10 @@ def _metrics(made: Made, pool: str, arrays: dict[str, np.ndarray], gain: float) 
     mean = arrays[f"{pool}/position/logprob_mean"]
     first, second = float(np.nanmean(mean[: made.seq_len])), float(mean[made.seq_len :].mean())
     found = {"logprob_first_half": first, "logprob_second_half": second, "copy_gain": second - first}
-    found |= {"copy_gain_cued": second - first + 0.2}
+    found |= {"copy_gain_cued": second - first + 0.2, "copy_effect": gain, "order_effect": 0.8 * gain}
+    found |= {"logprob_control": second - gain, "logprob_coinciding": second + 0.1}
     found |= {"copy_accuracy": 0.93 if gain > 0 else 0.0, "copy_accuracy_cued": 0.97 if gain > 0 else 0.0}
-    metrics: dict[str, Any] = {f"{pool}/n_sequences": made.n_sequences}
+    metrics: dict[str, Any] = {f"{pool}/n_sequences": made.n_sequences, f"{pool}/n_tokens_told_apart": 9}
     for name, value in found.items():
         width = 0.02 if "accuracy" in name else 0.25
         low, high = value - width, value + width
@@ -150,6 +157,17 @@ def _metrics(made: Made, pool: str, arrays: dict[str, np.ndarray], gain: float) 
     return metrics
 
 
+def _token(made: Made, pool: str, i: int) -> dict[str, Any]:
+    effect = 0.3 * i
+    return {
+        "item": f"{pool}/token/{i}", "pool": pool, "token": i, "shown": made.tokens[i], "special": i == 2,
+        "same_as": None, "n_coinciding": 1 + (i == 3), "n_appearances": 5, "copy_effect": effect,
+        "copy_effect_low": effect - 0.2, "copy_effect_high": effect + 0.2, "order_effect": effect / 2,
+        "copy_accuracy": 0.5, "logprob_second_half": -5.0, "logprob_control": -5.0 - effect, "copy_gain": 0.1,
+        "logprob_coinciding": -4.5,
+    }  # fmt: skip
+
+
 def _details(made: Made, comparisons: list[dict[str, str]]) -> dict[str, Any]:
     size = 2 * made.seq_len + made.has_bos
     shown = [made.tokens[i % len(made.tokens)] for i in range(size)]
@@ -161,6 +179,9 @@ def _details(made: Made, comparisons: list[dict[str, str]]) -> dict[str, Any]:
     return {
         "seq_len": made.seq_len,
         "n_sequences": made.n_sequences,
+        "draws": "matched",
+        "is_matched": True,
+        "companions": None,
         "has_bos": made.has_bos,
         "bos_id": 0 if made.has_bos else None,
         "pools": {
@@ -169,9 +190,11 @@ def _details(made: Made, comparisons: list[dict[str, str]]) -> dict[str, Any]:
                 "label": f"the pool {name}",
                 "is_proxy": False,
                 "n_ids": 11,
+                "n_told_apart": 9,
+                "n_special": 1,
+                "n_in_half": 4,
                 "ids": [1, 2, 3],
                 "shown": list(made.tokens),
-                "with_replacement": True,
                 "notes": [],
             }
             for name, spec in made.pools.items()

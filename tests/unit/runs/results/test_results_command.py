@@ -31,7 +31,7 @@ def test_the_list_names_every_run_with_its_headline(tmp_path: Path, capsys: pyte
     assert main([str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert f"3 runs below {tmp_path}" in out
-    for expected in (good.run_id, "complete", "unused=177:188", "copy gain", failed.run_id, "ValueError: planted",
+    for expected in (good.run_id, "complete", "unused=177:188", "copy effect", failed.run_id, "ValueError: planted",
                      torn.folder.name, "unreadable"):  # fmt: skip
         assert expected in out, expected
     assert main([str(tmp_path), "--status", "failed"]) == 0
