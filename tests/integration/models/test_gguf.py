@@ -378,6 +378,7 @@ def _nan() -> dict[str, np.ndarray]:
     return {"blk.1.ffn_up.weight": weight}
 
 
+SQUARE = np.ones((64, 64), np.float32)
 ODD = {
     "bert": (TinyGguf("bert"), "architecture bert does not predict the next token, allowed: a causal language model"),
     "t5": (TinyGguf("t5"), "architecture t5 does not predict the next token"),
@@ -387,8 +388,8 @@ ODD = {
     "no weights": (TinyGguf(without=list(TinyGguf().weights())), "it holds no weights"),
     "integers": (TinyGguf(extra={"odd.weight": np.ones(32, np.int32)}), "of type I32, which the gguf package cannot"),
     "a part": (TinyGguf(values={"split.count": 3}), "one part of a model split .*llama-gguf-split --merge"),
-    "a tensor less": (TinyGguf(without=["blk.1.ffn_up.weight"]), r"missing or of another shape \(.*up_proj"),
-    "another shape": (TinyGguf(extra={"blk.0.ffn_up.weight": np.ones((64, 64), np.float32)}), "cannot read|of another"),
+    "a tensor less": (TinyGguf(without=["blk.1.ffn_up.weight"]), r"missing or of another shape .*1\.mlp\.up_proj"),
+    "another shape": (TinyGguf(extra={"blk.0.ffn_up.weight": SQUARE}), r"missing or of another shape .*0\.mlp\.up"),
     "a tensor more": (TinyGguf(extra={"blk.0.attn_q.bias": np.ones(64, np.float32)}), r"no place for 1 .*attn_q\.bias"),
     "no numbers": (TinyGguf(extra=_nan()), r"damaged: 1 of its tensors hold what is no number \(.*up_proj"),
     "yarn": (TinyGguf(values={"{arch}.rope.scaling.type": "yarn"}), r"stretched \(yarn\)"),
