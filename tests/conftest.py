@@ -25,6 +25,16 @@ def shared_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def smollm2_file() -> Path:
+    """SmolLM2-135M-Instruct's GGUF file, at $HARNESS_SMOLLM2 or where `make smollm2` puts it; skips where it is not."""
+    named = os.environ.get("HARNESS_SMOLLM2")
+    found = [Path(named)] if named else sorted((REPOSITORY / "models" / "smollm2").glob("*.gguf"))
+    if not found or not found[0].is_file():
+        pytest.skip("SmolLM2's GGUF file is not here (`make smollm2` fetches it, or set HARNESS_SMOLLM2)")
+    return found[0]
+
+
+@pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Folders of two-layer models with random weights and 64 ids, no tokenizer: gpt2, gpt_neox, llama, mamba."""
     import torch

@@ -113,7 +113,11 @@ def _explained(config: ModelConfig, error: Exception) -> Exception:
     if isinstance(error, RepositoryNotFoundError):
         return _rejected(config, "the hub has no such model (or it is private and you are not logged in)")
     if isinstance(error, EntryNotFoundError):
-        return _rejected(config, "the hub repository has no config.json, so it is no transformers model")
+        return _rejected(
+            config,
+            "the hub repository has no config.json, so it is no transformers model (of one with GGUF files download a "
+            "file and give that: model.name=<file.gguf>)",
+        )
     if isinstance(error, HfHubHTTPError):
         return _rejected(config, f"the hub answered with an error ({_brief(error)})")
     return error

@@ -18,7 +18,7 @@ from harness.errors import Rejected
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
-ALLOWED = "a folder with config.json and safetensors weights, a hub name, or 'pocket'"
+ALLOWED = "a folder with config.json and safetensors weights, a GGUF file, a hub name, or 'pocket'"
 # The names transformers looks for, in its order of preference; other weight files of a folder are never read.
 _CANDIDATES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
@@ -54,7 +54,7 @@ def read_config_json(folder: Path) -> dict[str, Any]:
         raise refused(folder, "not a folder")
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise refused(folder, "the folder has no config.json")
+        raise refused(folder, f"the folder has no config.json{_of_gguf_files(folder)}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -66,6 +66,11 @@ def read_config_json(folder: Path) -> dict[str, Any]:
     if not content.get("model_type") and not content.get("architectures"):
         raise refused(folder, "config.json names neither a model_type nor architectures")
     return content
+
+
+def _of_gguf_files(folder: Path) -> str:
+    names = sorted(path.name for path in folder.glob("*.gguf"))
+    return f"; for a GGUF file in it give the file: model.name={folder / names[0]}" if names else ""
 
 
 def find_weights(folder: Path) -> WeightFiles:
@@ -106,12 +111,17 @@ def weights_sha256(folder: Path) -> str:
     total = hashlib.sha256()
     for path in (folder / CONFIG_FILE, *find_weights(folder).paths):
         try:
-            about = path.stat()
-            digest = _file_sha256(_FileState(path.absolute(), about.st_size, about.st_mtime_ns))
+            digest = file_sha256(path)
         except OSError as error:
             raise refused(folder, f"{path.name} cannot be read ({error.strerror})") from error
         total.update(f"{path.name}\0{digest}\n".encode())
     return total.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's content. Raises OSError where it cannot be read."""
+    about = path.stat()
+    return _file_sha256(_FileState(path.absolute(), about.st_size, about.st_mtime_ns))
 
 
 class _FileState(NamedTuple):

@@ -24,8 +24,8 @@ def _is_device(name: str) -> bool:
 class ModelConfig:
     """Which model, and how it is booted."""
 
-    name: Annotated[str, must_be("a hub name or a local folder", bool)] = "pocket"
-    """`pocket`, a hub name, or a local folder of weights."""
+    name: Annotated[str, must_be("a hub name, a local folder or a GGUF file", bool)] = "pocket"
+    """`pocket`, a hub name, a local folder of weights, or a GGUF file."""
     revision: str | None = None
     """Branch, tag or commit of a hub model."""
     dtype: DType = DType.FLOAT32
@@ -50,4 +50,4 @@ class TokenizerConfig:
     """Which tokenizer, where it is not the model's own."""
 
     name: str | None = None
-    """A hub name or local folder; default: the model's own."""
+    """A hub name, local folder or GGUF file; default: the model's own."""

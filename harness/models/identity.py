@@ -1,15 +1,17 @@
-"""Which model a config means: the embedded one, a folder, or a commit on the hub. Needs no torch."""
+"""Which model a config means: the embedded one, a folder, a GGUF file, or a commit on the hub. Needs no torch."""
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from harness.errors import Rejected
+from harness.models._gguf_files import Part, converted_folder, is_gguf_name
 from harness.models._hub import resolve_commit
 from harness.models._weights import check_weights, weights_sha256
 from harness.models.config import ModelConfig
+from harness.models.gguf_facts import GgufFacts, read_gguf_facts
 
 EMBEDDED_NAME = "pocket"
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "organism" / "model"
@@ -22,6 +24,7 @@ class ModelSource(Enum):
 
     EMBEDDED = "embedded"
     LOCAL = "local"
+    GGUF = "gguf"
     HUB = "hub"
 
 
@@ -33,13 +36,15 @@ class ModelIdentity:
     """As given in `model.name`."""
     source: ModelSource
     path: Path | None
-    """The folder, absolute; None for a hub model."""
+    """The folder, absolute; that of the converted copy for a GGUF file; None for a hub model."""
     revision: str | None
     """The commit of a hub model; None for a folder."""
     weights_sha256: str | None
     """Over the weight files and config.json; None for a hub model, whose commit identifies the bytes as well."""
     label: str
     """Short and safe in a file name; a run id starts with it."""
+    gguf: GgufFacts | None = None
+    """The file the weights were converted from; None for any other model."""
 
     @property
     def location(self) -> str:
@@ -55,12 +60,15 @@ class ModelIdentity:
 def resolve_identity(config: ModelConfig) -> ModelIdentity:
     """Find the model a config names and pin it down.
 
-    Folders are checked (`check_weights`) and hashed; a hub name is resolved to its commit, from the local cache when
-    the hub is switched off (HF_HUB_OFFLINE) or cannot be reached.
+    Folders are checked (`check_weights`) and hashed; a GGUF file is converted to a folder when it is first seen; a hub
+    name is resolved to its commit, from the local cache when the hub is switched off (HF_HUB_OFFLINE) or cannot be
+    reached.
     Raises `Rejected` for anything that cannot be loaded, saying why.
     """
     if config.name == EMBEDDED_NAME:
         return _folder_identity(config, EMBEDDED_FOLDER, ModelSource.EMBEDDED)
+    if is_gguf_name(config.name):
+        return _gguf_identity(config)
     if _is_folder_name(config.name):
         return _folder_identity(config, Path(config.name).expanduser(), ModelSource.LOCAL)
 
@@ -86,3 +94,20 @@ def _folder_identity(config: ModelConfig, folder: Path, source: ModelSource) -> 
     check_weights(folder)
     label = EMBEDDED_NAME if source is ModelSource.EMBEDDED else safe_label(folder.name)
     return ModelIdentity(config.name, source, folder, None, weights_sha256(folder), label)
+
+
+def _gguf_identity(config: ModelConfig) -> ModelIdentity:
+    if config.revision is not None:
+        raise Rejected.key("model.revision", config.revision, f"nothing, since model.name={config.name} is a file")
+    folder = converted_folder(config.name, "model.name", Part.MODEL)
+    path = Path(config.name).expanduser()
+    try:
+        facts = replace(read_gguf_facts(folder), file=path.name)
+        check_weights(folder)
+    except (OSError, ValueError, TypeError, Rejected) as error:
+        raise Rejected(
+            f"model.name: got {config.name!r}: its converted copy {folder} is damaged "
+            f"({' '.join(str(error).split())}); delete that folder, and it is made again"
+        ) from error
+    label = safe_label(path.stem)
+    return ModelIdentity(config.name, ModelSource.GGUF, folder, None, weights_sha256(folder), label, facts)

@@ -9,6 +9,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from harness.errors import Rejected
+from harness.models._gguf_files import Part, converted_folder, is_gguf_name
 from harness.models.identity import safe_label
 
 _FILES: dict[str, tuple[str, ...]] = {
@@ -46,12 +47,15 @@ class TokenizerIdentity:
 
 
 def resolve_tokenizer(name: str) -> TokenizerIdentity:
-    """Find the tokenizer a name means: a folder, or one on the hub, whose files are downloaded or found in the cache.
+    """Find the tokenizer a name means: a folder, that of a GGUF file, or one on the hub, whose files are downloaded or
+    found in the cache.
 
     Raises `Rejected` where there is none.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if is_gguf_name(name):
+        folder, label = tokenizer_folder(name), safe_label(folder.stem)
+    elif folder.is_dir():
         label = safe_label(folder.resolve().name)
     else:
         folder, label = _from_hub(name), safe_label(name.replace("/", "--"))
@@ -59,6 +63,16 @@ def resolve_tokenizer(name: str) -> TokenizerIdentity:
     if not files:
         raise Rejected.key("tokenizer.name", name, "a folder or hub name with a tokenizer's files in it")
     return TokenizerIdentity(name, folder, files_sha256(folder, files), label)
+
+
+def tokenizer_folder(name: str) -> Path:
+    """Where the files of a tokenizer named in the config would be on this machine; of a GGUF file, converted now.
+
+    Raises `Rejected` for a GGUF file without a tokenizer that can be read. Any other folder need not be there.
+    """
+    if is_gguf_name(name):
+        return converted_folder(name, "tokenizer.name", Part.TOKENIZER)
+    return Path(name).expanduser()
 
 
 def vocabulary_files(folder: Path) -> list[Path]:

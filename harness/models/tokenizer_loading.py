@@ -8,7 +8,7 @@ from harness.errors import Rejected
 from harness.models._hub import repository_files
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.identity import ModelIdentity
-from harness.models.tokenizer_files import READABLE_FILES, has_tokenizer_files
+from harness.models.tokenizer_files import READABLE_FILES, has_tokenizer_files, tokenizer_folder
 from harness.models.tokenizers import Tokenizer
 
 
@@ -22,7 +22,7 @@ def load_tokenizer(
     """
     name = tokenizer_config.name if tokenizer_config is not None else None
     if name is not None:
-        folder = Path(name).expanduser()
+        folder = tokenizer_folder(name)
         if folder.is_dir() and not has_tokenizer_files(folder):
             raise Rejected.key("tokenizer.name", name, f"a folder with one of {', '.join(READABLE_FILES)}")
         return _load("tokenizer.name", str(folder) if folder.is_dir() else name, None, config)

@@ -105,7 +105,7 @@ def model_facts(config: RunConfig, identity: ModelIdentity | None) -> dict[str, 
     """What the manifest says of the model before it is booted."""
     if identity is None:
         return None
-    return {
+    facts = {
         "name": identity.name,
         "label": identity.label,
         "source": identity.source.value,
@@ -115,6 +115,7 @@ def model_facts(config: RunConfig, identity: ModelIdentity | None) -> dict[str, 
         "device": config.model.device,
         "compatibility_mode": config.model.compatibility_mode,
     }
+    return facts if identity.gguf is None else {**facts, "gguf": plain(identity.gguf)}
 
 
 def tokenizer_facts(tokenizer: TokenizerIdentity | None) -> dict[str, Any] | None:

@@ -149,6 +149,8 @@ def open_run(prepared: Prepared) -> Iterator[OpenRun]:
     write_manifest(folder, manifest)
     folder.write_text("config.yaml", config_yaml(config))
     run = Run(config, folder, subject)
+    for note in _notes_on_the_file(prepared):
+        run.note(note)
     if is_outdated:
         run.note("The experiment's code has changed since this run was begun: it was computed from the start.")
     run.timings["prepare"] = time.perf_counter() - started
@@ -164,6 +166,16 @@ def open_run(prepared: Prepared) -> Iterator[OpenRun]:
     finally:
         run.close()
         gc.collect()
+
+
+def _notes_on_the_file(prepared: Prepared) -> list[str]:
+    """What a reader must know of a GGUF file, as far as this run uses it."""
+    gguf = prepared.identity.gguf if prepared.identity is not None else None
+    if gguf is None:
+        return []
+    of_weights = gguf.weights_note if Needs.MODEL in prepared.experiment.needs else None
+    of_tokenizer = gguf.tokenizer_note if prepared.tokenizer is None else None
+    return [note for note in (of_weights, of_tokenizer) if note is not None]
 
 
 def _times_resumed(path: Path) -> int:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,7 @@ def _facts(run: StoredRun) -> list[tuple[str, str]]:
         ("error", manifest.get("error")),
         ("started", manifest.get("started")),
         ("ended", manifest.get("ended")),
-        *((f"model {key.replace('_', ' ')}", value) for key, value in model.items()),
+        *((f"model {key.replace('_', ' ')}", _in_words(value)) for key, value in model.items()),
         ("seed", (manifest.get("seed") or {}).get("seed")),
         ("the seed varies", (manifest.get("seed") or {}).get("varies")),
         ("times resumed", manifest.get("resumed")),
@@ -187,6 +187,16 @@ def _facts(run: StoredRun) -> list[tuple[str, str]]:
         ("seconds", ", ".join(f"{name} {seconds:.1f}" for name, seconds in _timings(run))),
     ]
     return [(name, visible(str(value))) for name, value in facts if value not in (None, "")]
+
+
+def _in_words(value: Any) -> Any:
+    """A nested fact on one line: `file a.gguf, tensor types (attn_q (Q4_1 30))`."""
+    if not isinstance(value, Mapping):
+        return value
+    parts = [(key.replace("_", " "), _in_words(item), isinstance(item, Mapping)) for key, item in value.items()]
+    return ", ".join(
+        f"{key} ({item})" if nested else f"{key} {item}" for key, item, nested in parts if item is not None
+    )
 
 
 def _timings(run: StoredRun) -> Sequence[tuple[str, float]]:
