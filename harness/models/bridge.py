@@ -20,7 +20,7 @@ from transformer_lens.model_bridge.sources.transformers.helpers import get_hf_mo
 from transformers import PreTrainedTokenizerFast
 
 from harness.errors import HarnessError, Rejected, RunFailed, nearest
-from harness.models._bridge_check import TOLERANCE, Witness
+from harness.models._bridge_check import Witness
 from harness.models._device import resolve_device
 from harness.models._in_memory import fingerprint, lender
 from harness.models._loading import (
@@ -32,7 +32,7 @@ from harness.models._loading import (
     output_rows,
     require_causal,
 )
-from harness.models.config import ModelConfig
+from harness.models.config import DType, ModelConfig
 from harness.models.config_file import ConfigFile, load_config_file
 from harness.models.identity import ModelIdentity
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, PATTERN_SUFFIX, LoadedModel, ModelStructure
@@ -108,6 +108,11 @@ class BridgedModel(LoadedModel):
         del bridge
         free_memory()
 
+    @property
+    def backend(self) -> Any:
+        """transformers' model with the bridge's modules in it. Raises `RunFailed` once closed."""
+        return self._opened().original_model
+
     def _opened(self) -> Any:
         if self._bridge is None:
             raise RunFailed("the model was closed")
@@ -126,21 +131,21 @@ def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
     in_memory = lender(identity, config)
     witness = Witness((lambda _: in_memory) if in_memory is not None else _loading_class, file.n_ctx, device)
     with loading(identity, config):
-        with _naming_the_culprit(identity, witness):
+        with _naming_the_culprit(identity, config, witness):
             bridge = _boot_bridge(identity, config, device, witness)
             _reject_other_tasks(bridge, identity)
+            _drop_stashed_patterns(bridge)
             model = _bridged(bridge, identity, config, file)
             _require_agreement(model, witness, identity, is_folded=False)
         if config.compatibility_mode:
             _enable_compatibility(bridge, config)
             model = _bridged(bridge, identity, config, file)
-            with _naming_the_culprit(identity, witness):
+            with _naming_the_culprit(identity, config, witness):
                 _require_agreement(model, witness, identity, is_folded=True)
     return model
 
 
 def _bridged(bridge: Any, identity: ModelIdentity, config: ModelConfig, file: ConfigFile) -> BridgedModel:
-    _drop_stashed_patterns(bridge)
     names = _hook_names(bridge)
     structure = ModelStructure(
         hook_names=names,
@@ -168,8 +173,8 @@ def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | Non
         trust_remote_code=config.trust_remote_code,
         tokenizer=_placeholder_tokenizer(),
         # The bridge asks for every layer's attention in the output, which would keep all of them in memory;
-        # its pattern hooks fire without.
-        hf_config_overrides={"output_attentions": False},
+        # its pattern hooks fire without. By its private name: the public one is a property, which the bridge misses.
+        hf_config_overrides={"_output_attentions": False},
         model_class=witness,
         **placed,
     )
@@ -180,37 +185,44 @@ def _loading_class(config: Any) -> Any:
 
 
 @contextmanager
-def _naming_the_culprit(identity: ModelIdentity, witness: Witness) -> Iterator[None]:
+def _naming_the_culprit(identity: ModelIdentity, config: ModelConfig, witness: Witness) -> Iterator[None]:
     """Where the plain model ran and the bridge fails, the line says that it is the bridge."""
     try:
         yield
     except (HarnessError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
-        if not witness.answers:
+        if not witness.has_answers:
             raise
         raise Rejected(
             f"model.name: got {identity.name!r}: transformers runs {witness.architecture}, TransformerLens "
-            f"{lens_version()} cannot ({error_text(error)}); {_WITHOUT_HOOKS}"
+            f"{lens_version()} cannot ({error_text(error)}); {_WITHOUT_HOOKS}{_in_float32(config)}"
         ) from error
 
 
+def _in_float32(config: ModelConfig) -> str:
+    return "" if config.dtype is DType.FLOAT32 else ", or model.dtype=float32, in which fewer of its layers stumble"
+
+
 def _require_agreement(model: BridgedModel, witness: Witness, identity: ModelIdentity, is_folded: bool) -> None:
-    gap, tolerance = witness.largest_difference(model.forward), TOLERANCE[model.dtype]
-    logger.debug("the bridge's log-probs are within %.2g nats of the plain model's", gap)
-    if gap <= tolerance:
+    found = witness.compare(model.forward, model.backend.get_input_embeddings())
+    logger.debug("the bridge's log-probs are within %.2g nats of the plain model's", found.largest)
+    if found.agrees:
         return
     model.close()
-    found = f"log-probs differ by up to {gap:.2g} nats from transformers' (tolerance {tolerance:g}) on random ids"
+    differ = (
+        f"log-probs differ by up to {found.largest:.2g} nats from transformers' on random ids (tolerance "
+        f"{found.tolerance:.2g})"
+    )
     lens = f"TransformerLens {lens_version()}"
     if is_folded:
         raise Rejected(
             f"model.compatibility_mode: got true, allowed: false for {identity.name}: with the weights that {lens} "
-            f"folds {witness.architecture} computes otherwise: {found}"
+            f"folds {witness.architecture} computes otherwise: {differ}"
         )
     raise Rejected(
-        f"model.name: got {identity.name!r}: {lens} computes {witness.architecture} otherwise with this config: {found}; "
-        f"{_WITHOUT_HOOKS}"
+        f"model.name: got {identity.name!r}: {lens} computes {witness.architecture} otherwise with this config: "
+        f"{differ}; {_WITHOUT_HOOKS}"
     )
 
 

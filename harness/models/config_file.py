@@ -17,7 +17,14 @@ from harness.models.identity import ModelIdentity
 _WINDOW_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx")
 _VOCAB_KEYS = ("vocab_size", "padded_vocab_size", "n_vocab")
 # What config files keep the part of a model under that reads something else than text.
-_OTHER_INPUTS = ("vision_config", "audio_config", "speech_config", "vision_tower", "mm_vision_tower", "image_token_index")
+_OTHER_INPUTS = (
+    "vision_config",
+    "audio_config",
+    "speech_config",
+    "vision_tower",
+    "mm_vision_tower",
+    "image_token_index",
+)
 _OTHER_INPUTS_CLASS = re.compile(r"For(ConditionalGeneration|ImageTextToText|Vision2Seq|MultimodalLM)$")
 _SPECIAL_KEYS = ("bos_token_id", "eos_token_id", "pad_token_id")
 

@@ -92,8 +92,8 @@ class LanguageModel(ABC):
         beyond = torch.unique(tokens[(tokens >= n_rows) | (tokens < 0)]).tolist()
         shown = ", ".join(map(str, beyond[:5])) + (", ..." if len(beyond) > 5 else "")
         raise Rejected(
-            f"tokenizer.name: the prompts hold ids that the model has no embedding for ({shown}), allowed: ids from 0 to "
-            f"{n_rows - 1} (is the tokenizer, or its chat template, another model's?)"
+            f"tokenizer.name: the prompts hold ids that the model has no embedding for ({shown}), allowed: ids "
+            f"from 0 to {n_rows - 1} (is the tokenizer, or its chat template, another model's?)"
         )
 
 
