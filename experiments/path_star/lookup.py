@@ -82,7 +82,7 @@ def measure_lookup(run: Run[PathStarConfig], subject: Subject) -> HeadFindings:
     names = ("head", "score", "question_head", "question_score")
     nothing: dict[str, float | int | str | None] = {f"edge_lookup/{name}": None for name in names}
     if not hooks:
-        run.note("this model has no attention patterns: which heads look up edges does not apply to it")
+        run.note(f"{subject.model.no_patterns_reason}: which heads look up edges does not apply to it")
         return HeadFindings(nothing, details={"heads": {"applicable": False}})
     part = subject.part(slice(0, subject.exp.n_lookup))
     places, inputs = edge_places(part), part.way.reads(part.rows)

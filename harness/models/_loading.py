@@ -2,7 +2,8 @@
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +16,7 @@ from harness.errors import HarnessError, Rejected, RunFailed
 from harness.models._no_installs import no_installs
 from harness.models._quiet import LoadReport, quiet_loading
 from harness.models.config import ModelConfig
+from harness.models.config_file import ConfigFile
 from harness.models.identity import ModelIdentity, ModelSource
 
 # Endings of transformers' classes whose outputs are no predictions of a next token.
@@ -40,16 +42,37 @@ def loading(identity: ModelIdentity, config: ModelConfig) -> Iterator[None]:
             raise _incomplete(identity, "lack", report.missing)
 
 
-def require_causal(identity: ModelIdentity, architectures: Sequence[str]) -> None:
-    """Raise `Rejected` for weights of another task, which would load and predict masked words or labels.
+def require_causal(identity: ModelIdentity, file: ConfigFile) -> None:
+    """Raise `Rejected` for weights of another task, which would load and predict masked words or labels, and for models
+    that read images or sound beside text, which are never booted: their libraries want more packages.
 
-    `architectures` are those of config.json; where it states none, nothing is known.
+    Where config.json states no architecture, nothing is known.
     """
-    if architectures and all(_OTHER_TASK.search(name) for name in architectures):
+    named = file.architectures[0] if file.architectures else "this model"
+    if file.is_encoder_decoder or (file.architectures and all(map(_OTHER_TASK.search, file.architectures))):
         raise Rejected(
-            f"model.name: got {identity.name!r}: {architectures[0]} does not predict the next token, "
+            f"model.name: got {identity.name!r}: {named} does not predict the next token, "
             "allowed: a causal language model"
         )
+    if file.reads_more_than_text:
+        raise Rejected(
+            f"model.name: got {identity.name!r}: {named} reads images or sound beside text, allowed: a causal language "
+            "model of text alone (the family's text-only checkpoint, or this one's language model saved by itself with "
+            "transformers); exp=token_audit takes it as it is"
+        )
+
+
+def error_text(error: BaseException, most: int = 300) -> str:
+    """An error of a library in one line: its class, what it says, and where it says nothing, the line that raised it."""
+    text = " ".join(str(error).split())[:most]
+    if text:
+        return f"{type(error).__name__}: {text}"
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    last = frames[-1]
+    file = last.filename.replace("\\", "/").rsplit("/", 1)[-1]
+    return f"{type(error).__name__} in {file}, line {last.lineno}: {last.line or last.name}"[:most]
 
 
 def input_rows(backend: Any) -> Float[Tensor, "d_vocab d_model"]:
@@ -97,7 +120,7 @@ def _load_error(identity: ModelIdentity, config: ModelConfig, report: LoadReport
         )
     if config.device_map is not None and ("device_map" in text or "accelerate" in text.lower()):
         return Rejected(f"model.device_map: got {config.device_map!r}: {text[:300]}")
-    return Rejected(f"model.name: got {identity.name!r}: it cannot be loaded ({type(error).__name__}: {text[:300]})")
+    return Rejected(f"model.name: got {identity.name!r}: it cannot be loaded ({error_text(error)})")
 
 
 def _incomplete(identity: ModelIdentity, problem: str, names: list[str]) -> Rejected:

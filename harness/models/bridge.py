@@ -15,18 +15,33 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources._hf_format import determine_architecture_from_hf_config
+from transformer_lens.model_bridge.sources.transformers.helpers import get_hf_model_class_for_architecture
 from transformers import PreTrainedTokenizerFast
 
-from harness.errors import Rejected, RunFailed, nearest
+from harness.errors import HarnessError, Rejected, RunFailed, nearest
+from harness.models._bridge_check import Witness
 from harness.models._device import resolve_device
 from harness.models._in_memory import fingerprint, lender
-from harness.models._loading import free_memory, input_rows, lens_version, loading, output_rows, require_causal
-from harness.models.config import ModelConfig
-from harness.models.config_file import load_config_file
+from harness.models._loading import (
+    error_text,
+    free_memory,
+    input_rows,
+    lens_version,
+    loading,
+    output_rows,
+    require_causal,
+)
+from harness.models.config import DType, ModelConfig
+from harness.models.config_file import ConfigFile, load_config_file
 from harness.models.identity import ModelIdentity
-from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
+from harness.models.loaded import NO_EDITS, NO_REDUCERS, PATTERN_SUFFIX, LoadedModel, ModelStructure
 
 logger = logging.getLogger(__name__)
+
+_WITHOUT_HOOKS = (
+    "allowed: another model, or an experiment that needs no hooks (undertrained, census, echo_token, unused_logits)"
+)
 
 
 class BridgedModel(LoadedModel):
@@ -71,6 +86,7 @@ class BridgedModel(LoadedModel):
         """Logits of one pass; see `LoadedModel.forward`."""
         bridge = self._opened()
         self._refuse_longer(tokens.shape[1])
+        self._refuse_unknown(tokens)
         with torch.inference_mode(), _hooked(self._points, _in_order(reducers, edits)):
             logits: Tensor = bridge(tokens.to(self._device), return_type="logits", **self._options)
         return logits
@@ -92,6 +108,11 @@ class BridgedModel(LoadedModel):
         del bridge
         free_memory()
 
+    @property
+    def backend(self) -> Any:
+        """transformers' model with the bridge's modules in it. Raises `RunFailed` once closed."""
+        return self._opened().original_model
+
     def _opened(self) -> Any:
         if self._bridge is None:
             raise RunFailed("the model was closed")
@@ -99,36 +120,52 @@ class BridgedModel(LoadedModel):
 
 
 def boot(identity: ModelIdentity, config: ModelConfig) -> BridgedModel:
-    """Load a model's weights and make them run.
+    """Load a model's weights, make them run, and compare a few log-probs with those of transformers' own model.
 
     Raises `Rejected` for what another config would avoid (architecture, device, compatibility mode, incomplete
-    weights), `RunFailed` where memory runs out.
+    weights, a model that TransformerLens computes otherwise than transformers), `RunFailed` where memory runs out.
     """
     device = None if config.device_map is not None else resolve_device(config)
     file = load_config_file(identity, config.trust_remote_code)
-    require_causal(identity, file.architectures)
+    require_causal(identity, file)
+    in_memory = lender(identity, config)
+    witness = Witness((lambda _: in_memory) if in_memory is not None else _loading_class, file.n_ctx, device)
     with loading(identity, config):
-        bridge = _boot_bridge(identity, config, device)
-        _reject_other_tasks(bridge, identity)
+        with _naming_the_culprit(identity, config, witness):
+            bridge = _boot_bridge(identity, config, device, witness)
+            _reject_other_tasks(bridge, identity)
+            _drop_stashed_patterns(bridge)
+            model = _bridged(bridge, identity, config, file)
+            _require_agreement(model, witness, identity, is_folded=False)
         if config.compatibility_mode:
             _enable_compatibility(bridge, config)
-    _drop_stashed_patterns(bridge)
+            model = _bridged(bridge, identity, config, file)
+            with _naming_the_culprit(identity, config, witness):
+                _require_agreement(model, witness, identity, is_folded=True)
+    return model
+
+
+def _bridged(bridge: Any, identity: ModelIdentity, config: ModelConfig, file: ConfigFile) -> BridgedModel:
+    names = _hook_names(bridge)
     structure = ModelStructure(
-        hook_names=_hook_names(bridge),
+        hook_names=names,
         n_layers=int(bridge.cfg.n_layers),
         n_heads=int(bridge.cfg.n_heads),
         d_model=int(bridge.cfg.d_model),
         d_vocab=_logit_width(bridge, file.d_vocab),
         n_ctx=file.n_ctx,
+        hides_attention=_attends(bridge) and not any(name.endswith(PATTERN_SUFFIX) for name in names),
     )
     return BridgedModel(bridge, structure, fingerprint(identity, config))
 
 
-def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | None) -> Any:
-    options: dict[str, Any] = {"device": device} if device is not None else {"device_map": config.device_map}
-    in_memory = lender(identity, config)
-    if in_memory is not None:
-        options["model_class"] = in_memory
+def _attends(bridge: Any) -> bool:
+    # State space models state no heads, or call them otherwise.
+    return bool(getattr(bridge.original_model.config.get_text_config(), "num_attention_heads", 0))
+
+
+def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | None, witness: Witness) -> Any:
+    placed: dict[str, Any] = {"device": device} if device is not None else {"device_map": config.device_map}
     return TransformerBridge.boot_transformers(
         identity.location,
         revision=identity.revision,
@@ -136,9 +173,56 @@ def _boot_bridge(identity: ModelIdentity, config: ModelConfig, device: str | Non
         trust_remote_code=config.trust_remote_code,
         tokenizer=_placeholder_tokenizer(),
         # The bridge asks for every layer's attention in the output, which would keep all of them in memory;
-        # its pattern hooks fire without.
-        hf_config_overrides={"output_attentions": False},
-        **options,
+        # its pattern hooks fire without. By its private name: the public one is a property, which the bridge misses.
+        hf_config_overrides={"_output_attentions": False},
+        model_class=witness,
+        **placed,
+    )
+
+
+def _loading_class(config: Any) -> Any:
+    return get_hf_model_class_for_architecture(determine_architecture_from_hf_config(config))
+
+
+@contextmanager
+def _naming_the_culprit(identity: ModelIdentity, config: ModelConfig, witness: Witness) -> Iterator[None]:
+    """Where the plain model ran and the bridge fails, the line says that it is the bridge."""
+    try:
+        yield
+    except (HarnessError, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        if not witness.has_answers:
+            raise
+        raise Rejected(
+            f"model.name: got {identity.name!r}: transformers runs {witness.architecture}, TransformerLens "
+            f"{lens_version()} cannot ({error_text(error)}); {_WITHOUT_HOOKS}{_in_float32(config)}"
+        ) from error
+
+
+def _in_float32(config: ModelConfig) -> str:
+    return "" if config.dtype is DType.FLOAT32 else ", or model.dtype=float32, in which fewer of its layers stumble"
+
+
+def _require_agreement(model: BridgedModel, witness: Witness, identity: ModelIdentity, is_folded: bool) -> None:
+    found = witness.compare(model.forward, model.backend.get_input_embeddings())
+    logger.debug("the bridge's log-probs are within %.2g nats of the plain model's", found.largest)
+    if found.agrees:
+        return
+    model.close()
+    differ = (
+        f"log-probs differ by up to {found.largest:.2g} nats from transformers' on random ids (tolerance "
+        f"{found.tolerance:.2g})"
+    )
+    lens = f"TransformerLens {lens_version()}"
+    if is_folded:
+        raise Rejected(
+            f"model.compatibility_mode: got true, allowed: false for {identity.name}: with the weights that {lens} "
+            f"folds {witness.architecture} computes otherwise: {differ}"
+        )
+    raise Rejected(
+        f"model.name: got {identity.name!r}: {lens} computes {witness.architecture} otherwise with this config: "
+        f"{differ}; {_WITHOUT_HOOKS}"
     )
 
 
@@ -155,10 +239,9 @@ def _enable_compatibility(bridge: Any, config: ModelConfig) -> None:
     try:
         bridge.enable_compatibility_mode(disable_warnings=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
         raise Rejected(
             f"model.compatibility_mode: got true, allowed: false for {config.name}: TransformerLens {lens_version()} "
-            f"refuses it ({type(error).__name__}: {reason})"
+            f"refuses it ({error_text(error)})"
         ) from error
 
 

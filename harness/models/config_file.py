@@ -1,6 +1,7 @@
 """What a model's config.json says of its vocabulary, window and special ids."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,16 @@ from harness.models.identity import ModelIdentity
 # Config classes disagree on the name; the first one present is the trained window.
 _WINDOW_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx")
 _VOCAB_KEYS = ("vocab_size", "padded_vocab_size", "n_vocab")
+# What config files keep the part of a model under that reads something else than text.
+_OTHER_INPUTS = (
+    "vision_config",
+    "audio_config",
+    "speech_config",
+    "vision_tower",
+    "mm_vision_tower",
+    "image_token_index",
+)
+_OTHER_INPUTS_CLASS = re.compile(r"For(ConditionalGeneration|ImageTextToText|Vision2Seq|MultimodalLM)$")
 _SPECIAL_KEYS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -31,6 +42,9 @@ class ConfigFile:
     """Of bos, eos and pad, those stated."""
     architectures: tuple[str, ...] = ()
     """transformers' classes that the weights were saved from."""
+    is_encoder_decoder: bool = False
+    reads_more_than_text: bool = False
+    """Whether it takes images or sound, too."""
 
 
 def load_config_file(identity: ModelIdentity, trust_remote_code: bool = False) -> ConfigFile:
@@ -54,7 +68,18 @@ def load_config_file(identity: ModelIdentity, trust_remote_code: bool = False) -
     special = frozenset(i for level in levels for key in _SPECIAL_KEYS for i in _ids(level.get(key)) if i < d_vocab)
     saved_from = content.get("architectures")
     architectures = tuple(map(str, saved_from)) if isinstance(saved_from, list) else ()
-    return ConfigFile(d_vocab, n_ctx, bos_id if bos_id in special else None, special, architectures)
+    is_encoder_decoder = content.get("is_encoder_decoder") is True
+    more = any(content.get(key) is not None for key in _OTHER_INPUTS)
+    more = more or any(map(_OTHER_INPUTS_CLASS.search, architectures))
+    return ConfigFile(
+        d_vocab,
+        n_ctx,
+        bos_id if bos_id in special else None,
+        special,
+        architectures,
+        is_encoder_decoder,
+        more and not is_encoder_decoder,
+    )
 
 
 def _content(identity: ModelIdentity) -> Mapping[str, Any]:

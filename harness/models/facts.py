@@ -68,5 +68,7 @@ def _window(file: ConfigFile, config: ModelConfig) -> int | None:
     if config.n_ctx is None:
         return file.n_ctx
     if file.n_ctx is not None and config.n_ctx > file.n_ctx:
+        if file.n_ctx < 2:
+            raise Rejected.key("model.n_ctx", config.n_ctx, f"null: {config.name} has a window of {file.n_ctx} token")
         raise Rejected.key("model.n_ctx", config.n_ctx, f"2 to {file.n_ctx}, the window of {config.name}")
     return config.n_ctx

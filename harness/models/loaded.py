@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from harness.errors import RunFailed
+from harness.errors import Rejected, RunFailed
 
 PATTERN_SUFFIX = ".attn.hook_pattern"
 """Hook names that end so carry attention patterns [batch head query key]."""
@@ -31,6 +31,9 @@ class ModelStructure:
     """Width of the logits."""
     n_ctx: int | None
     """The model's own window, whatever `model.n_ctx` narrows it to; None where nothing states one."""
+
+    hides_attention: bool = False
+    """Whether the model attends, and TransformerLens gives no hook for its patterns (RecurrentGemma)."""
 
     @property
     def has_attention_patterns(self) -> bool:
@@ -81,6 +84,17 @@ class LanguageModel(ABC):
     def _refuse_longer(self, n_pos: int) -> None:
         if self.n_ctx is not None and n_pos > self.n_ctx:
             raise RunFailed(f"sequences of {n_pos} tokens do not fit the model's window of {self.n_ctx}")
+
+    def _refuse_unknown(self, tokens: Int[Tensor, "*batch"]) -> None:
+        n_rows = int(self.embedding().shape[0])
+        if tokens.numel() == 0 or (int(tokens.max()) < n_rows and int(tokens.min()) >= 0):
+            return
+        beyond = torch.unique(tokens[(tokens >= n_rows) | (tokens < 0)]).tolist()
+        shown = ", ".join(map(str, beyond[:5])) + (", ..." if len(beyond) > 5 else "")
+        raise Rejected(
+            f"tokenizer.name: the prompts hold ids that the model has no embedding for ({shown}), allowed: ids "
+            f"from 0 to {n_rows - 1} (is the tokenizer, or its chat template, another model's?)"
+        )
 
 
 class LoadedModel(LanguageModel):
@@ -140,3 +154,10 @@ class LoadedModel(LanguageModel):
     def has_attention_patterns(self) -> bool:
         """False for models without attention (Mamba)."""
         return self.structure.has_attention_patterns
+
+    @property
+    def no_patterns_reason(self) -> str:
+        """For a model without hooks on attention patterns: why, as a part of a sentence."""
+        if self.structure.hides_attention:
+            return "this model attends, but TransformerLens exposes none of its attention patterns"
+        return "this model has no attention patterns"

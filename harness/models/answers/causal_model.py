@@ -46,7 +46,7 @@ class CausalModel(LanguageModel):
         """The model a config names, its raw weights. Raises `Rejected` for weights that cannot be loaded."""
         require_plain_weights(config)
         file = load_config_file(identity, config.trust_remote_code)
-        require_causal(identity, file.architectures)
+        require_causal(identity, file)
         with loading(identity, config):
             backend = _load_backend(identity, config)
         lend(identity, config, backend)
@@ -90,18 +90,21 @@ class CausalModel(LanguageModel):
     def logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits at every position, in the model's dtype."""
         self._refuse_longer(tokens.shape[1])
+        self._refuse_unknown(tokens)
         with torch.inference_mode():
             out: Tensor = self.backend(input_ids=tokens.to(self.device), use_cache=False).logits
         return out
 
     def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         """The rows that go into the first block for these ids, apart from the graph that computed them."""
+        self._refuse_unknown(tokens)
         rows: Tensor = self.backend.get_input_embeddings()(tokens).detach()
         return rows
 
     def last_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch d_vocab"]:
         """Logits at the last position alone, which is all that is computed where the architecture allows it."""
         self._refuse_longer(tokens.shape[1])
+        self._refuse_unknown(tokens)
         with torch.inference_mode():
             out: Tensor = self.backend(input_ids=tokens.to(self.device), use_cache=False, **self._keep_last).logits
         return out[:, -1]
@@ -113,12 +116,14 @@ class CausalModel(LanguageModel):
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
         """What `begin` needs to know of a common beginning: its keys and values, or only its ids."""
+        self._refuse_unknown(torch.tensor(list(ids), dtype=torch.long))
         layers = self._keys_and_values(ids) if ids and self.reuses_prefixes else None
         return Prefix(tuple(ids), layers)
 
     def begin(self, prefix: Prefix, rest: Int[Tensor, "batch pos"]) -> Continuation:
         """Read `prefix` followed by each row of `rest`; the answer to each is ready to be decoded."""
         self._refuse_longer(len(prefix.ids) + rest.shape[1])
+        self._refuse_unknown(rest)
         rest = rest.to(self.device)
         if self.reuses_prefixes:
             return CachedContinuation(self.backend, prefix, rest, self._keep_last)

@@ -45,6 +45,52 @@ def test_another_task_is_refused_before_its_weights_are_loaded(tmp_path: Path, c
     assert load_facts(identity, request).d_vocab == 64
 
 
+VISION = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+VISION |= {"image_size": 8, "patch_size": 4}
+TEXT = {**SIZES, "head_dim": 8, "num_key_value_heads": 1}
+
+
+def _save_gemma3(folder: Path) -> None:
+    text = tf.Gemma3TextConfig(**TEXT)
+    config = tf.Gemma3Config(text_config=text.to_dict(), vision_config=VISION, mm_tokens_per_image=4)
+    tf.Gemma3ForConditionalGeneration(config).save_pretrained(folder)
+
+
+def _save_llava(folder: Path) -> None:
+    vision = tf.CLIPVisionConfig(**VISION, projection_dim=16)
+    config = tf.LlavaConfig(text_config=tf.LlamaConfig(**SIZES), vision_config=vision, image_token_index=63)
+    tf.LlavaForConditionalGeneration(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("save", [_save_gemma3, _save_llava])
+def test_a_model_that_reads_images_is_refused_before_its_weights_are_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save
+) -> None:
+    torch.manual_seed(0)
+    save(tmp_path / "model")
+    request = ModelConfig(name=str(tmp_path / "model"), device="cpu")
+    identity = resolve_identity(request)
+
+    def no_child(*_: object, **__: object) -> None:
+        raise AssertionError("a child process was started")
+
+    monkeypatch.setattr(subprocess, "Popen", no_child)
+    monkeypatch.setattr(tf.PreTrainedModel, "from_pretrained", no_child)
+    for load in (boot, CausalModel.load):
+        with pytest.raises(
+            Rejected, match=r"ForConditionalGeneration reads images or sound beside text, allowed: .*text"
+        ):
+            load(identity, request)
+    # Its vocabulary can still be audited.
+    assert load_facts(identity, request).d_vocab == 64
+
+
+def test_the_text_part_of_such_a_family_runs(tmp_path: Path) -> None:
+    tf.Gemma3ForCausalLM(tf.Gemma3TextConfig(**TEXT)).save_pretrained(tmp_path / "model")
+    request = ModelConfig(name=str(tmp_path / "model"), device="cpu")
+    boot(resolve_identity(request), request).close()
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
