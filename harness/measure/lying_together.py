@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 N_DRAWS = 200
+_MOST_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Togetherness:
     """Mean cosine of rows to their own centroid, after the mean row of the vocabulary was subtracted everywhere."""
 
     n: int
-    """How many rows."""
+    """How many rows are compared at once, the same number on both sides."""
     cosine: float
     """Of the rows in question."""
     random_mean: float
@@ -31,15 +32,25 @@ class Togetherness:
 def togetherness(
     rows: Float[np.ndarray, "d_vocab d_model"], ids: Sequence[int], others: Sequence[int], seed: int = 0
 ) -> Togetherness | None:
-    """Compare `ids` with as many of `others`, `N_DRAWS` times; None for fewer than two ids or too few others."""
+    """Compare `ids` with as many of `others`, drawn `N_DRAWS` times.
+
+    At most half of the others and `_MOST_ROWS` at once: of more ids several samples are averaged. None for fewer than
+    two ids or four others.
+    """
     pool = np.asarray(sorted(set(others) - set(ids)), dtype=np.int64)
-    n = len(ids)
-    if n < 2 or len(pool) < 2 * n:
+    own = np.asarray(sorted(set(ids)), dtype=np.int64)
+    n = min(len(own), len(pool) // 2, _MOST_ROWS)
+    if n < 2:
         return None
     mean = rows.mean(axis=0, dtype=np.float64)
     rng = np.random.default_rng([seed, 11])
-    draws = [_cosine_to_centroid(rows[rng.choice(pool, n, replace=False)] - mean) for _ in range(N_DRAWS)]
-    return Togetherness(n, _cosine_to_centroid(rows[list(ids)] - mean), float(np.mean(draws)), float(np.max(draws)))
+
+    def drawn(some: np.ndarray) -> float:
+        return _cosine_to_centroid(rows[rng.choice(some, n, replace=False)] - mean)
+
+    cosine = _cosine_to_centroid(rows[own] - mean) if n == len(own) else np.mean([drawn(own) for _ in range(N_DRAWS)])
+    draws = [drawn(pool) for _ in range(N_DRAWS)]
+    return Togetherness(n, float(cosine), float(np.mean(draws)), float(np.max(draws)))
 
 
 def _cosine_to_centroid(centred: Float[np.ndarray, "token d_model"]) -> float:

@@ -1,6 +1,7 @@
 """The choice among the rules: tokens taken to be unused, whatever the tokenizer is like."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from harness.tokens.unused.evidence import TokenEvidence
 from harness.tokens.unused.rules import UnusedRule, found_by
@@ -23,6 +24,7 @@ class UnusedChoice:
     """How many of them the model can tell apart; None where no weights were looked at."""
 
 
+@lru_cache(maxsize=1)
 def choose_unused(evidence: TokenEvidence) -> UnusedChoice | None:
     """The first rule that gives `ENOUGH` tokens the model can tell apart, else their union in order until it does.
 
@@ -42,8 +44,8 @@ def choose_unused(evidence: TokenEvidence) -> UnusedChoice | None:
         if _n(choice) >= ENOUGH:
             return choice
     known = sorted({i for _, ids, _ in found for i in ids})
-    rule = UnusedRule.COINCIDING_ROWS
-    choice = _choice(evidence, [*found, (rule, *found_by(rule, evidence, known, ENOUGH))])
+    last_resort = UnusedRule.COINCIDING_ROWS
+    choice = _choice(evidence, [*found, (last_resort, *found_by(last_resort, evidence, known, ENOUGH))])
     return choice if choice.ids else None
 
 

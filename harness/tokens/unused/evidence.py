@@ -64,6 +64,10 @@ class TokenEvidence:
             return 0
         return None if self.centred is None else len(self.centred.sets(ids))
 
+    def let_go(self) -> None:
+        """Free the copy of the rows that comparing them needs; it is made anew where it is needed again."""
+        self.__dict__.pop("centred", None)
+
     def ordinary_ids(self) -> tuple[int, ...]:
         """Ids with a token that is neither special nor a single byte."""
         bytes_ = {i for i in self.facts.byte_ids if i is not None}
