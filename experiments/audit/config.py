@@ -10,7 +10,7 @@ from harness.constraints import must_be
 from harness.errors import FieldRejected
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
-from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.runs.part_config import check_part
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -60,6 +60,7 @@ EXPERIMENT = Experiment(
     summary="A model's tokens before release: vocabulary, under-trained tokens and census in one list, with a gate.",
     config=AuditConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    pools=common_pool,
     check=check,
     inputs=inputs,
 )

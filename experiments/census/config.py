@@ -6,7 +6,7 @@ from harness.constraints import Count
 from harness.errors import FieldRejected
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
 from harness.models.answers.requirements import require_plain_weights
-from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.prompts import prompt_versions
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -44,6 +44,7 @@ EXPERIMENT = Experiment(
     summary="Every token through repetition, spelling and length: which are glitch tokens, and how they fail.",
     config=CensusConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    pools=common_pool,
     check=check,
     inputs=lambda *_: {"rule": RULE_VERSION, **prompt_versions(CENSUS_TASKS)},
 )

@@ -25,6 +25,7 @@ from harness.runs.config.schema import RunConfig
 from harness.runs.progress import progress_bar
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import select
+from harness.tokens.unused import TokenEvidence
 
 _POOL = "tokens"
 
@@ -79,7 +80,7 @@ def named_tokens(spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: Tokeni
     """The ids of the field `tokens`. Raises `Rejected` naming that key."""
 
     try:
-        found = select(_POOL, spec, facts, seed, tokenizer)
+        found = select(_POOL, spec, TokenEvidence(facts, tokenizer), seed)
     except Rejected as error:
         raise FieldRejected(str(error).removeprefix("pools.")) from None
     return GlitchTokens(found.ids, f"the tokens named in exp.tokens ({found.label})", None)

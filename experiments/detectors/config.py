@@ -12,7 +12,7 @@ from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
-from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
@@ -50,7 +50,7 @@ def check(context: CheckContext[DetectorsConfig]) -> None:
 
     require_plain_weights(context.config.model)
     if context.exp.unused_ids:
-        known_unused_ids(context.facts, context.exp.unused_ids)
+        known_unused_ids(context.evidence, context.exp.unused_ids)
 
 
 def inputs(config: RunConfig[DetectorsConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
@@ -65,6 +65,7 @@ EXPERIMENT = Experiment(
     summary="Every published detector of glitch tokens and our own, on one census, with one budget of queries.",
     config=DetectorsConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    pools=common_pool,
     check=check,
     inputs=inputs,
 )

@@ -53,7 +53,7 @@ def measure(run: Run[DetectorsConfig]) -> Outcome:
 
 def _unused_ids(run: Run[DetectorsConfig]) -> UnusedIds:
     try:
-        return known_unused_ids(run.facts, run.exp.unused_ids or None)
+        return known_unused_ids(run.evidence, run.exp.unused_ids or None)
     except Rejected:
         run.note(
             "No id of this model is known to be unused, so indicators that need one are left out; magikarp ranks by "

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from harness.constraints import Count, Positive, must_be
 from harness.models.answers.requirements import require_plain_weights
-from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.experiment import CheckContext, Experiment, Needs, every_pool
 from harness.tokens.lookup import find_token
 from harness.tokens.prompts import input_output_template, version_stamp
 from harness.tokens.prompts.rules import BosRule
@@ -48,6 +48,7 @@ EXPERIMENT = Experiment(
     summary="Shown twenty identical echoes of a token, does the model echo it once more?",
     config=EchoTokenConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    pools=lambda config: () if config.exp.token is not None else every_pool(config),
     check=check,
     inputs=lambda config, _: dict([version_stamp(input_output_template(config.exp.n_shots))]),
 )

@@ -13,7 +13,7 @@ from harness.glitch.graph.choices import Projection
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
-from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.prompts import Task
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -66,6 +66,7 @@ EXPERIMENT = Experiment(
     summary="GlitchHunter: cluster the embedding graph, test a sample of every cluster, keep what fails, start over.",
     config=GlitchHunterConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    pools=common_pool,
     check=check,
     inputs=inputs,
 )

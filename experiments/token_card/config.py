@@ -6,7 +6,7 @@ from harness.constraints import Count
 from harness.errors import FieldRejected
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
-from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.lookup import find_token
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -36,7 +36,7 @@ def check(context: CheckContext[TokenCardConfig]) -> None:
         raise FieldRejected.key("token", None, f"an id from 0 to {context.facts.d_vocab - 1}, or the text of one token")
     find_token(context.exp.token, context.facts.d_vocab, tokenizer)
     if context.exp.unused_ids is not None:
-        known_unused_ids(context.facts, context.exp.unused_ids)
+        known_unused_ids(context.evidence, context.exp.unused_ids)
 
 
 EXPERIMENT = Experiment(
@@ -45,5 +45,6 @@ EXPERIMENT = Experiment(
     summary="Everything known about one token: text, merges, neighbours, indicators, exposures, answers, logits.",
     config=TokenCardConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    pools=common_pool,
     check=check,
 )

@@ -55,7 +55,7 @@ def read_rows(run: Run[TokenCardConfig], model: CausalModel, token_id: int, voca
     for name, rows in matrices.items():
         check_rows(rows, f"{name} embedding")
     try:
-        unused = known_unused_ids(run.facts, run.exp.unused_ids)
+        unused = known_unused_ids(run.evidence, run.exp.unused_ids)
     except Rejected:
         run.note("No ids are known to be unused (exp.unused_ids): distances to unused rows are left out.")
         unused = UnusedIds((), "none known")

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from harness.constraints import must_be
+from harness.constraints import Whole, must_be
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
-from harness.runs.experiment import CheckContext, Experiment, Needs
+from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.prompts import Task, prompt_versions
 from harness.tokens.prompts.rules import BosRule
 
@@ -23,7 +23,9 @@ class UndertrainedConfig:
     percentile: Annotated[float, must_be("above 0, at most 100", lambda share: 0 < share <= 100)] = 2.0
     """Share of reachable tokens, in percent, that become candidates; 100 verifies them all."""
     unused_ids: tuple[int, ...] | None = None
-    """Ids known to be unused; default: the published list of the model's family, else bytes that no text holds."""
+    """Ids known to be unused; default: the published list of the tokenizer, else the first rule that finds enough."""
+    controls: Whole = 256
+    """At most so many random tokens that are no candidates are verified as well; 0: none."""
     bos: BosRule = BosRule.AUTO
     batch_size: int | None = None
 
@@ -33,15 +35,16 @@ def check(context: CheckContext[UndertrainedConfig]) -> None:
 
     require_plain_weights(context.config.model)
     if context.exp.unused_ids is not None:
-        known_unused_ids(context.facts, context.exp.unused_ids)
+        known_unused_ids(context.evidence, context.exp.unused_ids)
 
 
 EXPERIMENT = Experiment(
     name="undertrained",
-    version=1,
+    version=2,
     summary="Under-trained tokens by their weights, verified by asking for them (Magikarp).",
     config=UndertrainedConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
+    pools=common_pool,
     check=check,
     inputs=lambda *_: prompt_versions(PROMPTS),
 )

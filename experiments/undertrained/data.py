@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.glitch.indicators import Indicator, UnusedIds
+from harness.glitch.indicators import Indicator, ReferenceCheck, UnusedIds
 from harness.models.answers.magikarp import VERIFIED_BELOW
 from harness.tokens.prompts import Task
 
@@ -18,6 +18,8 @@ class Weights:
     main: Indicator
     is_tied: bool
     unused: UnusedIds
+    check: ReferenceCheck | None
+    """What the weights say of the ids taken to be unused; None where there are none."""
 
     @property
     def ranking(self) -> np.ndarray:

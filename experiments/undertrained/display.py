@@ -20,7 +20,11 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
 
     verified = metrics["verified"] if metrics.get("verified") is not None else "no prompt fits"
     label = "under-trained" if metrics.get("informative") else "under-trained (uninformative)"
+    if metrics.get("weights_rank") == 0:
+        label += " (the weights do not rank: ask instead)"
     rows = [HeadlineRow(label, values(verified, metrics["candidates_ordinary"], metrics["verification_threshold"]))]
+    if metrics.get("controls"):
+        rows.append(HeadlineRow("random tokens", values(metrics["controls_verified"], metrics["controls"], None)))
     published = run.details.get("published")
     if published:
         rows.append(

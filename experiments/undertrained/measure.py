@@ -13,7 +13,7 @@ from harness.errors import Rejected
 from harness.glitch.census.calibration import well_known
 from harness.glitch.census.verdict import LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
-from harness.glitch.indicators import UnusedIds, known_unused_ids, main_indicator, weight_indicators
+from harness.glitch.indicators import UnusedIds, check_reference, known_unused_ids, main_indicator, weight_indicators
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.magikarp import VERIFIED_BELOW, classify_verification, is_candidate, superstrings
 from harness.runs.batches import Batch, compute_batches
@@ -39,12 +39,13 @@ def measure(run: Run[UndertrainedConfig]) -> Outcome:
         verifier = Verifier(run, model)
         calibration = _calibrate(run, verifier)
         verified = _verify(run, verifier, weights, audit, vocabulary, ids)
-    return summarise(run, audit, weights, threshold, verifier, calibration, verified, vocabulary)
+        controls = _verify_controls(run, verifier, _is_ok(run, audit) & ~candidate)
+    return summarise(run, audit, weights, threshold, verifier, calibration, verified, controls, vocabulary)
 
 
 def _weights(run: Run[UndertrainedConfig], model: CausalModel) -> Weights:
     try:
-        unused = known_unused_ids(run.facts, run.exp.unused_ids)
+        unused = known_unused_ids(run.evidence, run.exp.unused_ids)
     except Rejected:
         if model.is_tied:
             raise
@@ -54,7 +55,8 @@ def _weights(run: Run[UndertrainedConfig], model: CausalModel) -> Weights:
     embedding = None if model.is_tied else model.embedding().float().cpu().numpy()[: run.facts.d_vocab]
     with run.timer("indicators"):
         found = weight_indicators(unembedding, unused.ids, embedding)
-    return Weights(found, main_indicator(model.is_tied), model.is_tied, unused)
+        check = check_reference(unembedding, unused.ids, run.evidence.ordinary_ids(), embedding)
+    return Weights(found, main_indicator(model.is_tied), model.is_tied, unused, check)
 
 
 def _is_ok(run: Run[UndertrainedConfig], audit: VocabularyAudit) -> np.ndarray:
@@ -153,13 +155,30 @@ def _verify(
     return _collect(verifier, ids, shards)
 
 
+def _verify_controls(run: Run[UndertrainedConfig], verifier: Verifier, is_eligible: np.ndarray) -> Verified:
+    """Random tokens that the weights did not point at: how often do they fail the same prompts?"""
+    drawn = np.random.default_rng([run.seed, 5]).permutation(np.flatnonzero(is_eligible))[: run.exp.controls]
+    ids = tuple(int(i) for i in np.sort(drawn)) if verifier.questions else ()
+    batches = [
+        Batch(f"controls-{start:06d}", ids[start : start + _SHARD], len(ids[start : start + _SHARD]))
+        for start in range(0, len(ids), _SHARD)
+    ]
+    with run.timer("verify"):
+        shards = compute_batches(
+            run, batches, lambda batch: verifier.ask(batch.work), _no_rows, "verifying random tokens"
+        )
+    return _collect(verifier, ids, shards)
+
+
 def _collect(verifier: Verifier, ids: tuple[int, ...], shards: Sequence[Mapping[str, np.ndarray]]) -> Verified:
     def joined(name: str) -> np.ndarray:
         return np.concatenate([shard[name] for shard in shards])
 
+    if not shards:
+        return Verified((), {}, np.zeros(0, dtype=bool), {})
     return Verified(
         ids,
         {task: joined(f"{task.value}/prob") for task in verifier.questions},
-        joined("encodeable") if shards else np.zeros(0, dtype=bool),
+        joined("encodeable"),
         {task: joined(f"{task.value}/said") for task in verifier.questions},
     )

@@ -39,6 +39,29 @@ def verified_table(run: StoredRun) -> pd.DataFrame | None:
     return pd.DataFrame(table)
 
 
+def reference_table(run: StoredRun) -> pd.DataFrame | None:
+    """The ids taken to be unused: which are special, and what changes when one is left out."""
+    unused = run.details["unused"]
+    if not unused["ids"]:
+        return None
+    check = unused.get("check") or {"left_out": []}
+    left_out = {i: item for item in check["left_out"] for i in item["ids"]}
+    tokens = unused.get("tokens", [""] * len(unused["ids"]))
+    return pd.DataFrame(
+        [
+            {
+                "id": i,
+                "token": token,
+                "special": yes_no(i in unused.get("special_ids", ())),
+                "ids that coincide": len(left_out[i]["ids"]) if i in left_out else None,
+                "ordinary tokens below, left out": left_out[i]["share_below"] if i in left_out else None,
+                "rank correlation, left out": left_out[i]["rank_correlation"] if i in left_out else None,
+            }
+            for i, token in zip(unused["ids"], tokens, strict=True)
+        ]
+    )
+
+
 def low_table(run: StoredRun) -> pd.DataFrame:
     """Tokens that no text can ask for and whose rows are as low as those of half the verified ones."""
     rows = [
@@ -118,6 +141,12 @@ def published_tokens_table(run: StoredRun) -> pd.DataFrame | None:
 
 TABLES = (
     Table("verified", "Verified under-trained tokens, the most suspicious first.", verified_table),
+    Table(
+        "reference",
+        "Ids taken to be unused. Left out, with those whose rows coincide: the share of ordinary tokens whose indicator "
+        "is lower than theirs (0: they are still the lowest), and how alike the ranking stays (Spearman).",
+        reference_table,
+    ),
     Table("published", "Published figures beside the measured ones.", published_figures_table),
     Table("published_tokens", "Tokens verified here or in the published report.", published_tokens_table),
     Table(

@@ -32,13 +32,7 @@ def coinciding_sets(
     together; so are rows that equal the mean up to rounding, which have no direction. Sets and their members ascend.
     Exact; memory grows with the number of rows, not with its square. Raises `RunFailed` for rows that are not finite.
     """
-    units = _Units.of(rows)
-    chosen = np.arange(len(rows)) if ids is None else np.asarray(sorted(set(ids)), dtype=np.int64)
-    labels = np.unique(_labels(units.select(chosen), threshold), return_inverse=True)[1]
-    found: dict[int, list[int]] = {}
-    for row, label in zip(chosen.tolist(), labels.tolist(), strict=True):
-        found.setdefault(label, []).append(row)
-    return tuple(sorted(tuple(members) for members in found.values()))
+    return CentredRows.of(rows).sets(ids, threshold=threshold)
 
 
 def coinciding_with(
@@ -48,26 +42,21 @@ def coinciding_with(
 
     Raises `RunFailed` for rows that are not finite.
     """
-    units = _Units.of(rows)
-    found: dict[int, tuple[int, ...]] = {}
-    for token in ids:
-        if token not in found:
-            members = _grown(units, token, threshold)
-            found |= {other: members for other in ids if other in members}
-    return found
+    return CentredRows.of(rows).sets_of(ids, threshold=threshold)
 
 
-@dataclass(frozen=True)
-class _Units:
-    """Rows as they are compared: of length 1 after centring, or 0 where nothing but rounding is left."""
+@dataclass(frozen=True, eq=False)
+class CentredRows:
+    """A vocabulary's rows made ready to be compared, for several questions about the same rows."""
 
+    rows: Float[np.ndarray, "token d_model"]
     directions: Float[np.ndarray, "token d_model"]
+    """Of length 1 after centring, or 0 where nothing but rounding is left."""
     has_direction: np.ndarray
-    first_equal: Int[np.ndarray, " token"]
-    """The first row that is the same, bit by bit."""
 
     @classmethod
-    def of(cls, rows: Float[np.ndarray, "token d_model"]) -> "_Units":
+    def of(cls, rows: Float[np.ndarray, "token d_model"]) -> "CentredRows":
+        """Centred on their mean row. Raises `RunFailed` for rows that are not finite."""
         check_finite(rows)
         centred = (rows - rows.mean(axis=0, dtype=np.float64).astype(np.float32)).astype(np.float32)
         lengths = np.sqrt(np.einsum("td,td->t", centred, centred))
@@ -75,23 +64,40 @@ class _Units:
         has_direction = lengths > _NO_LENGTH * typical
         centred /= np.where(has_direction, lengths, 1)[:, None]
         centred[~has_direction] = 0
-        return cls(centred, has_direction, _first_equal(rows))
+        return cls(rows, centred, has_direction)
 
-    def select(self, ids: Int[np.ndarray, " some"]) -> "_Units":
-        """Those rows alone."""
-        return _Units(self.directions[ids], self.has_direction[ids], self.first_equal[ids])
+    def sets(
+        self, ids: Sequence[int] | None = None, *, threshold: float = COINCIDING_BELOW
+    ) -> tuple[tuple[int, ...], ...]:
+        """As `coinciding_sets`."""
+        chosen = np.arange(len(self.rows)) if ids is None else np.asarray(sorted(set(ids)), dtype=np.int64)
+        some = self if ids is None else CentredRows(*(part[chosen] for part in vars(self).values()))
+        found: dict[int, list[int]] = {}
+        for row, label in zip(chosen.tolist(), _labels(some, threshold).tolist(), strict=True):
+            found.setdefault(label, []).append(row)
+        return tuple(sorted(tuple(members) for members in found.values()))
+
+    def sets_of(self, ids: Sequence[int], *, threshold: float = COINCIDING_BELOW) -> dict[int, tuple[int, ...]]:
+        """As `coinciding_with`."""
+        found: dict[int, tuple[int, ...]] = {}
+        for token in ids:
+            if token not in found:
+                members = _grown(self, token, threshold)
+                found |= {other: members for other in ids if other in members}
+        return found
 
 
 def _first_equal(rows: Float[np.ndarray, "token d_model"]) -> Int[np.ndarray, " token"]:
+    """For each row the first one that is the same."""
     seen: dict[bytes, int] = {}
     # -0.0 is 0.0 to a model, and other bytes.
     return np.array([seen.setdefault((row + 0.0).tobytes(), place) for place, row in enumerate(rows)], dtype=np.int64)
 
 
-def _labels(units: _Units, threshold: float) -> Int[np.ndarray, " token"]:
+def _labels(units: CentredRows, threshold: float) -> Int[np.ndarray, " token"]:
     """The same number for all rows of a set."""
     n = len(units.directions)
-    labels = np.unique(units.first_equal, return_inverse=True)[1].astype(np.int64)
+    labels = _first_equal(units.rows)
     flat = np.flatnonzero(~units.has_direction)
     pending = [np.stack([flat[:-1], flat[1:]])] if len(flat) > 1 else []
     n_pending = 0
@@ -120,7 +126,7 @@ def _merged(labels: Int[np.ndarray, " token"], pairs: list[np.ndarray], n: int) 
     return root[labels]
 
 
-def _linked_pairs(units: _Units, threshold: float) -> Iterator[Int[np.ndarray, "two pair"]]:
+def _linked_pairs(units: CentredRows, threshold: float) -> Iterator[Int[np.ndarray, "two pair"]]:
     """Pairs of rows closer than `threshold`, a block at a time.
 
     Two steps: a projection shortens every distance, so what is too far apart on some of the axes is never compared on
@@ -155,15 +161,15 @@ def _linked_pairs(units: _Units, threshold: float) -> Iterator[Int[np.ndarray, "
                 yield np.stack([rows[left[some]][linked], rows[right[some]][linked]])
 
 
-def _grown(units: _Units, token: int, threshold: float) -> tuple[int, ...]:
-    inside = units.first_equal == units.first_equal[token]
+def _grown(units: CentredRows, token: int, threshold: float) -> tuple[int, ...]:
+    inside = (units.rows == units.rows[token]).all(axis=1)
     if not units.has_direction[token]:
         return tuple(np.flatnonzero(inside | ~units.has_direction).tolist())
     frontier = np.flatnonzero(inside)
     while len(frontier):
         near = np.zeros(len(inside), dtype=bool)
         # Equal rows reach the same rows: one of them is enough.
-        sources = frontier[np.unique(units.first_equal[frontier], return_index=True)[1]]
+        sources = frontier[np.unique(_first_equal(units.rows[frontier]))]
         for start in range(0, len(sources), _BLOCK):
             block = units.directions[sources[start : start + _BLOCK]]
             for wide in range(0, len(inside), _WIDE_BLOCK):

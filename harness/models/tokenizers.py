@@ -73,6 +73,14 @@ class Tokenizer:
         flagged = {i for i, token in self._backend.added_tokens_decoder.items() if token.special}
         return frozenset(int(i) for i in (*self._backend.all_special_ids, *flagged) if i is not None)
 
+    @cached_property
+    def role_ids(self) -> frozenset[int]:
+        """Special ids with a job: those that have a name of their own (bos, eos, pad, ...), and those that this
+        tokenizer puts around a text."""
+        named = (self._vocabulary.get(text) for text in self.special_texts.values())
+        added = set(self._backend("a")["input_ids"]) & self.special_ids
+        return frozenset(i for i in named if i is not None) | frozenset(int(i) for i in added)
+
     @property
     def bos_id(self) -> int | None:
         """Id of the beginning-of-sequence token; None where the tokenizer has none."""
@@ -88,6 +96,22 @@ class Tokenizer:
     def special_texts(self) -> dict[str, str]:
         """The named special tokens as text (`bos_token`, ...), for a chat template to refer to."""
         return {name: str(text) for name, text in self._backend.special_tokens_map.items() if isinstance(text, str)}
+
+    def token_name(self, token_id: int) -> str | None:
+        """How the vocabulary spells a token (`Ġthe`, `▁the`, `##ing`); None for an id without one."""
+        return self._names.get(token_id)
+
+    def ids_of_text(self, text: str) -> tuple[int, ...]:
+        """Ids of the tokens whose own text or name is exactly this, ascending."""
+        return tuple(sorted(i for i, name in self._names.items() if text in (name, self.token_text(i))))
+
+    def ids_by_score(self) -> list[int]:
+        """Ids of a Unigram vocabulary by their log-probability, the likeliest first; empty for any other kind."""
+        model = self._definition.get("model", {})
+        if model.get("type") != "Unigram":
+            return []
+        scores = [float(score) for _, score in model.get("vocab", ())]
+        return sorted(range(len(scores)), key=lambda i: -scores[i])
 
     @cached_property
     def n_tokens(self) -> int:
@@ -131,6 +155,14 @@ class Tokenizer:
         """The Jinja template of a chat model; None where there is none."""
         template: str | None = self._backend.chat_template
         return template
+
+    @property
+    def chat_templates(self) -> tuple[str, ...]:
+        """Every chat template, where a tokenizer has several for several uses."""
+        template = self._backend.chat_template
+        if isinstance(template, dict):
+            return tuple(map(str, template.values()))
+        return () if template is None else (str(template),)
 
     @cached_property
     def _vocabulary(self) -> dict[str, int]:

@@ -32,11 +32,14 @@ class VocabFacts:
     """Ids in the order their BPE merges were learnt; empty where there are none."""
     exposures: Exposures | None
     """From the model's own folder; None where training counts are not known."""
+    role_ids: frozenset[int] = frozenset()
+    """Special ids with a job: bos, eos, pad, unk, ... of config.json or the tokenizer, and what it adds to a text."""
 
     @cached_property
     def sha256(self) -> str:
         """Hex digest of everything above but the label: what pools are drawn from."""
         parts = [self.d_vocab, self.n_ctx, self.n_tokenizer, self.unnamed_ids, sorted(self.special_ids), self.bos_id]
+        parts.append(sorted(self.role_ids))
         digest = hashlib.sha256(json.dumps([*parts, self.byte_ids, self.merges]).encode())
         if self.exposures is not None:
             digest.update(self.exposures.total.astype("<i8").tobytes())

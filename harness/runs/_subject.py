@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
-from harness.tokens.pools import Pool
+from harness.tokens.pools import Pool, Pools
+from harness.tokens.unused import TokenEvidence
 
 
 class Subject:
@@ -15,10 +16,11 @@ class Subject:
         self,
         identity: ModelIdentity | None,
         facts: VocabFacts | None,
-        pools: Mapping[str, Pool],
+        pools: Pools | Mapping[str, Pool] | None,
         tokenizer: Tokenizer | None,
+        evidence: TokenEvidence | None = None,
     ) -> None:
-        self.pools = pools
+        self._pools, self._evidence = pools, evidence
         self._identity, self._facts, self._tokenizer = identity, facts, tokenizer
 
     @property
@@ -30,6 +32,20 @@ class Subject:
     def has_tokenizer(self) -> bool:
         """Whether the tokens have texts."""
         return self._tokenizer is not None
+
+    @property
+    def pools(self) -> Pools | Mapping[str, Pool]:
+        """The pools of the config; one that the experiment did not declare is resolved when it is asked for."""
+        if self._pools is None:
+            raise RuntimeError("this run has no pools (Needs.POOLS, together with Needs.MODEL)")
+        return self._pools
+
+    @property
+    def evidence(self) -> TokenEvidence:
+        """What is known of the model's tokens without running it: facts, tokenizer, input rows."""
+        if self._evidence is None:
+            self._evidence = TokenEvidence(self.facts, self._tokenizer)
+        return self._evidence
 
     @property
     def identity(self) -> ModelIdentity:

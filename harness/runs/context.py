@@ -42,7 +42,7 @@ class Run(Subject, Generic[ExpConfig]):
     """One run in progress: its config, its instruments, and where its work is kept."""
 
     def __init__(self, config: RunConfig[ExpConfig], folder: RunFolder, subject: Subject) -> None:
-        super().__init__(subject._identity, subject._facts, subject.pools, subject._tokenizer)
+        super().__init__(subject._identity, subject._facts, subject._pools, subject._tokenizer, subject._evidence)
         self.config = config
         self.records = RecordLog(folder.path / "records.jsonl")
         self.shards = ShardStore(folder)

@@ -1,6 +1,6 @@
 """What an experiment says of itself before anything is computed; imports nothing heavy, so composing stays fast."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic
@@ -22,13 +22,23 @@ class CheckContext(Subject, Generic[ExpConfig]):
     """What is known before any weights are loaded: enough to refuse what cannot work."""
 
     def __init__(self, config: RunConfig[ExpConfig], subject: Subject) -> None:
-        super().__init__(subject._identity, subject._facts, subject.pools, subject._tokenizer)
+        super().__init__(subject._identity, subject._facts, subject._pools, subject._tokenizer, subject._evidence)
         self.config = config
 
     @property
     def exp(self) -> ExpConfig:
         """The experiment's own parameters."""
         return self.config.exp
+
+
+def every_pool(config: RunConfig[Any]) -> Collection[str]:
+    """All pools of the config."""
+    return tuple(config.pools)
+
+
+def common_pool(_: RunConfig[Any]) -> Collection[str]:
+    """The pool `common` alone: tokens that a model should know, for trying a prompt on."""
+    return ("common",)
 
 
 def _no_check(_: CheckContext[Any]) -> None:
@@ -54,6 +64,8 @@ class Experiment(Generic[ExpConfig]):
     config: type[ExpConfig]
     """The frozen dataclass of `exp.*`."""
     needs: frozenset[Needs] = frozenset({Needs.MODEL, Needs.POOLS})
+    pools: Callable[[RunConfig[ExpConfig]], Collection[str]] = every_pool
+    """The pools it uses, where it needs any: only they enter the run id and are checked before computing."""
     check: Callable[[CheckContext[ExpConfig]], None] = _no_check
     """Refuse (raise `Rejected`) what cannot work before any weights are loaded."""
     inputs: Callable[[RunConfig[ExpConfig], ModelIdentity | None], Mapping[str, str]] = _no_inputs

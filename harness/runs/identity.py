@@ -41,7 +41,8 @@ def answer_key(
         # By its files: the same folder may hold another tokenizer tomorrow.
         key["tokenizer"] = tokenizer.sha256 if tokenizer is not None else None
     if Needs.POOLS in experiment.needs:
-        key["pools"] = plain(config.pools)
+        used = experiment.pools(config)
+        key["pools"] = plain({name: spec for name, spec in config.pools.items() if name in used})
     inputs = experiment.inputs(config, identity)
     if inputs:
         key["inputs"] = dict(inputs)

@@ -16,6 +16,7 @@ from harness.errors import HarnessError, Rejected, RunFailed
 from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.runs import registry
+from harness.runs._evidence import token_evidence
 from harness.runs._manifest import Manifest, Status, first_manifest, tokenizer_facts, write_manifest
 from harness.runs._seeding import seed_everything
 from harness.runs._subject import Subject
@@ -27,7 +28,7 @@ from harness.runs.folder import RunFolder
 from harness.runs.identity import plain
 from harness.runs.preparing import Prepared
 from harness.runs.results.stored_run import StoredRun
-from harness.tokens.pools import resolve_pools
+from harness.tokens.pools import Pools
 
 
 @contextmanager
@@ -63,9 +64,14 @@ def find_subject(prepared: Prepared) -> Subject:
         )
     if identity is not None:
         facts = load_facts(identity, config.model, config.tokenizer, tokenizer)
-    with_pools = Needs.POOLS in needs and facts is not None
-    pools = resolve_pools(config.pools, facts, config.seed, tokenizer) if with_pools and facts is not None else {}
-    return Subject(identity, facts, pools, tokenizer)
+    if identity is None or facts is None:
+        return Subject(identity, facts, None, tokenizer)
+    evidence = token_evidence(identity, config, facts, tokenizer)
+    pools = None
+    if Needs.POOLS in needs:
+        pools = Pools(config.pools, evidence, config.seed, prepared.pool_bytes)
+        pools.require(prepared.experiment.pools(config))
+    return Subject(identity, facts, pools, tokenizer, evidence)
 
 
 class OpenRun:

@@ -1,13 +1,15 @@
 """Everything known about a run before any weights are loaded: who model and tokenizer are, what the run is called."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import fields_below
 from harness.models.config import ModelConfig
 from harness.models.identity import ModelIdentity, resolve_identity
+from harness.models.recognised import carries
 from harness.models.tokenizer_files import TokenizerIdentity, resolve_tokenizer
 from harness.runs import registry
 from harness.runs._manifest import Status
@@ -31,6 +33,8 @@ class Prepared:
     """The tokenizer named in the config; None where the model's own is used, or none."""
     digest: str
     run_id: str
+    pool_bytes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The bytes that ids of published pools must stand for, whether or not the figures fit this model."""
 
     @property
     def folder(self) -> Path:
@@ -59,7 +63,21 @@ def prepare(config: RunConfig[Any]) -> Prepared:
         tokenizer = resolve_tokenizer(config.tokenizer.name)
     digest = config_hash(answer_key(config, experiment, identity, tokenizer))
     label = identity.label if identity else tokenizer.label if tokenizer else ""
-    return Prepared(config, experiment, identity, tokenizer, digest, run_id(label, digest))
+    pool_bytes = dict(config.reference.bytes) if config.reference is not None else {}
+    config = _with_fitting_reference(config, identity, tokenizer)
+    return Prepared(config, experiment, identity, tokenizer, digest, run_id(label, digest), pool_bytes)
+
+
+def _with_fitting_reference(
+    config: RunConfig[Any], identity: ModelIdentity | None, tokenizer: TokenizerIdentity | None
+) -> RunConfig[Any]:
+    """Published figures stand beside the model they are of, and beside no other, whatever it is called."""
+    if config.reference is None or config.reference.model is None:
+        return config
+    if identity is not None and carries(identity, tokenizer, config.reference.model):
+        return config
+    log.info("the published figures of this pool are of another model: only measured ones are shown")
+    return replace(config, reference=None)
 
 
 def uses_model(config: RunConfig[Any], experiment: Experiment[Any]) -> bool:

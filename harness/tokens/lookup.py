@@ -1,12 +1,28 @@
 """One token named by its id or its text."""
 
+import logging
+from typing import Protocol, runtime_checkable
+
 from harness.errors import FieldRejected
 from harness.tokens._encoder import TextEncoder
 from harness.tokens.text import shown
 
+logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class NamesTokens(Protocol):
+    """A tokenizer that finds tokens by their own text (`harness.models.tokenizers.Tokenizer`)."""
+
+    def ids_of_text(self, text: str) -> tuple[int, ...]:
+        """Ids of the tokens whose own text or name is exactly this."""
+
 
 def find_token(value: int | str, d_vocab: int, tokenizer: TextEncoder | None) -> int:
-    """The id that `value` means: an id of the vocabulary, or a text that is one token as it stands.
+    """The id that `value` means: an id of the vocabulary, the exact text of a token, or a text that encodes to one.
+
+    A tokenizer that puts a space before every text makes ` on` of "on": where a token is exactly "on" that one is
+    meant, and the log says that there is another.
 
     Raises `FieldRejected`, naming the field `token`, for an id outside the vocabulary and for a text that is several
     tokens, with the ids they are.
@@ -19,6 +35,14 @@ def find_token(value: int | str, d_vocab: int, tokenizer: TextEncoder | None) ->
     if tokenizer is None:
         raise FieldRejected.key("token", value, f"{an_id}: there is no tokenizer to look a text up with")
     ids = tokenizer.encode(str(value))
+    exact = tokenizer.ids_of_text(str(value)) if isinstance(tokenizer, NamesTokens) else ()
+    exact = tuple(token for token in exact if token < d_vocab)
+    if exact and not (len(ids) == 1 and ids[0] in exact):
+        others = [*exact[1:], *(ids if len(ids) == 1 else ())]
+        if others:
+            named = ", ".join(f"{i} {shown(tokenizer.decode([i]))}" for i in others[:6])
+            logger.info("token %r is taken to be id %d, its exact text; also there: %s", value, exact[0], named)
+        return exact[0]
     if len(ids) == 1:
         return ids[0]
     parts = ", ".join(f"{i} {shown(tokenizer.decode([i]))}" for i in ids[:6])

@@ -12,9 +12,8 @@ from harness.errors import Rejected, nearest
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens._encoder import TextEncoder
 from harness.tokens.pool_spec import PoolSpec
-
-# UTF-8 needs neither the overlong lead bytes C0 and C1 nor lead bytes beyond U+10FFFF.
-BYTES_UTF8_NEVER_HOLDS = (0xC0, 0xC1, *range(0xF5, 0x100))
+from harness.tokens.unused import TokenEvidence, UnusedChoice, UnusedRule, choose_unused, unused_by
+from harness.tokens.vocabulary_audit import Category
 
 COMMON_EXPOSURES = 1_000
 """From this many occurrences in training on a token counts as common."""
@@ -25,9 +24,16 @@ _EARLY_SAMPLE = 256
 class Rule(Enum):
     """Ways to name a set of ids without listing them."""
 
-    BYTE_UNUSED = "byte_unused"
+    BYTE_UNUSED = UnusedRule.BYTE_UNUSED.value
+    NO_TOKEN = UnusedRule.NO_TOKEN.value
+    RESERVED_NAMES = UnusedRule.RESERVED_NAMES.value
+    UNUSED_SPECIAL = UnusedRule.UNUSED_SPECIAL.value
+    UNREACHABLE = UnusedRule.UNREACHABLE.value
+    COINCIDING_ROWS = UnusedRule.COINCIDING_ROWS.value
     EXPOSURES = "exposures"
     EARLY_MERGES = "early_merges"
+    HIGH_SCORES = "high_scores"
+    LOW_IDS = "low_ids"
     ALL = "all"
     AUTO = "auto"
 
@@ -38,7 +44,11 @@ class Selection:
 
     ids: tuple[int, ...]
     label: str
+    rule: str
+    """The rules they were found by, `listed` or `slice`."""
     is_proxy: bool = False
+    n_distinct: int | None = None
+    """How many of them the model can tell apart, where rows were looked at to choose them."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +57,18 @@ class _Request:
 
     name: str
     spec: PoolSpec
-    facts: VocabFacts
+    evidence: TokenEvidence
     seed: int
-    tokenizer: TextEncoder | None
+
+    @property
+    def facts(self) -> VocabFacts:
+        """The vocabulary."""
+        return self.evidence.facts
+
+    @property
+    def tokenizer(self) -> TextEncoder | None:
+        """The tokenizer, where there is one."""
+        return self.evidence.tokenizer
 
     def refused(self, allowed: str) -> Rejected:
         """The refusal of this spec."""
@@ -62,9 +81,13 @@ class _Request:
         return tuple(sorted({token for token in ids if 0 <= token < self.facts.d_vocab} - special))
 
 
-def select(name: str, spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: TextEncoder | None = None) -> Selection:
-    """The ids of one spec. Raises `Rejected` naming `pools.<name>`, the spec and what is allowed."""
-    request = _Request(name, spec, facts, seed, tokenizer)
+def select(name: str, spec: PoolSpec, evidence: TokenEvidence, seed: int) -> Selection:
+    """The ids of one spec. Raises `Rejected` naming `pools.<name>`, the spec and what is allowed.
+
+    Ids that are listed and rules for unused tokens may give special tokens, which often are the unused ones; other
+    rules leave them out.
+    """
+    request = _Request(name, spec, evidence, seed)
     if isinstance(spec, tuple):
         selection = _listed(request, spec)
     elif re.match(r"\s*[-+\d:]", spec):
@@ -81,8 +104,7 @@ def _listed(request: _Request, ids: tuple[int, ...]) -> Selection:
     if twice:
         raise request.refused(f"each id once ({twice[0]} is there {ids.count(twice[0])} times)")
     _refuse_outside(request, ids)
-    _refuse_special(request, ids)
-    return Selection(tuple(sorted(ids)), f"{len(ids)} listed ids")
+    return Selection(tuple(sorted(ids)), f"{len(ids)} listed ids", "listed")
 
 
 def _slice(request: _Request, spec: str) -> Selection:
@@ -95,8 +117,7 @@ def _slice(request: _Request, spec: str) -> Selection:
         raise request.refused(f"a half-open slice LOW:HIGH with LOW < HIGH (this one is {kind})")
     _refuse_outside(request, (low, high - 1))
     ids = tuple(range(low, high))
-    _refuse_special(request, ids)
-    return Selection(ids, f"ids {low} to {high - 1}" if high - low > 1 else f"id {low}")
+    return Selection(ids, f"ids {low} to {high - 1}" if high - low > 1 else f"id {low}", "slice")
 
 
 def _refuse_outside(request: _Request, ids: Sequence[int]) -> None:
@@ -104,12 +125,6 @@ def _refuse_outside(request: _Request, ids: Sequence[int]) -> None:
     outside = [token for token in ids if not 0 <= token <= last]
     if outside:
         raise request.refused(f"ids from 0 to {last} ({outside[0]} is outside the vocabulary)")
-
-
-def _refuse_special(request: _Request, ids: Sequence[int]) -> None:
-    special = sorted(set(ids) & set(request.facts.special_ids))
-    if special:
-        raise request.refused(f"ids of ordinary tokens ({', '.join(map(str, special[:5]))}: special token)")
 
 
 def _rule(request: _Request, spec: str) -> Selection:
@@ -124,24 +139,44 @@ def _rule(request: _Request, spec: str) -> Selection:
         return _exposures(request, bounds)
     if bounds or ":" in spec:
         raise request.refused(f"{word} on its own, without bounds")
+    if word in (unused.value for unused in UnusedRule):
+        return _unused(request, UnusedRule(word))
     simple: Mapping[Rule, Callable[[_Request], Selection]] = {
-        Rule.BYTE_UNUSED: _byte_unused,
         Rule.EARLY_MERGES: _early_merges,
+        Rule.HIGH_SCORES: _high_scores,
+        Rule.LOW_IDS: _low_ids,
         Rule.ALL: _all,
         Rule.AUTO: _auto,
     }
     return simple[rule](request)
 
 
-def _byte_unused(request: _Request) -> Selection:
-    byte_ids = request.facts.byte_ids
-    found = [byte_ids[byte] for byte in BYTES_UTF8_NEVER_HOLDS] if byte_ids else []
-    ids = request.ordinary(token for token in found if token is not None)
-    if not ids:
-        raise request.refused(
-            "something else here: this vocabulary has no tokens for single bytes; give a slice or ids"
-        )
-    return Selection(ids, "bytes that UTF-8 never holds")
+_NOTHING_FOUND = {
+    UnusedRule.BYTE_UNUSED: "this vocabulary has no tokens for single bytes that UTF-8 never holds",
+    UnusedRule.NO_TOKEN: "every row of the embedding has a token",
+    UnusedRule.RESERVED_NAMES: "no token has a reserved name",
+    UnusedRule.UNUSED_SPECIAL: "every special token has a role or is used by a chat template",
+    UnusedRule.UNREACHABLE: "the tokenizer produces every token",
+    UnusedRule.COINCIDING_ROWS: "no two rows coincide",
+}
+_NEEDS_TOKENIZER = (UnusedRule.RESERVED_NAMES, UnusedRule.UNUSED_SPECIAL, UnusedRule.UNREACHABLE)
+
+
+def _unused(request: _Request, rule: UnusedRule) -> Selection:
+    choice = unused_by(rule, request.evidence)
+    if choice is None:
+        reason = _NOTHING_FOUND[rule]
+        if rule in _NEEDS_TOKENIZER and request.evidence.vocabulary is None:
+            reason = "there is no tokenizer to ask"
+        if rule is UnusedRule.COINCIDING_ROWS and request.evidence.read_rows is None:
+            reason = "there are no weights to look at"
+        raise request.refused(f"something else here: {reason}; give a slice or ids, or auto for the pool unused")
+    return _of_choice(choice)
+
+
+def _of_choice(choice: UnusedChoice) -> Selection:
+    rule = "+".join(rule.value for rule in choice.rules)
+    return Selection(choice.ids, choice.words, rule, n_distinct=choice.n_distinct)
 
 
 def _exposures(request: _Request, bounds: str) -> Selection:
@@ -158,7 +193,8 @@ def _exposures(request: _Request, bounds: str) -> Selection:
         raise request.refused("exposures:LOW:HIGH with LOW < HIGH")
     counts = request.facts.exposures.total
     inside = counts >= low if high is None else (counts >= low) & (counts < high)
-    return Selection(request.ordinary(int(token) for token in np.flatnonzero(inside)), _exposure_label(low, high))
+    ids = request.ordinary(int(token) for token in np.flatnonzero(inside))
+    return Selection(ids, _exposure_label(low, high), Rule.EXPOSURES.value)
 
 
 def _exposure_label(low: int, high: int | None) -> str:
@@ -177,10 +213,50 @@ def _early_merges(request: _Request) -> Selection:
     candidates = request.ordinary(first)
     ordinary = [token for token in candidates if _is_plain_text(request.tokenizer, token)]
     label = f"ordinary tokens among the first {len(first):,} merges, a proxy for common ones"
+    return _sample(request, ordinary, label, Rule.EARLY_MERGES)
+
+
+def _high_scores(request: _Request) -> Selection:
+    vocabulary = request.evidence.vocabulary
+    ordered = [] if vocabulary is None else vocabulary.ids_by_score()
+    if not ordered:
+        raise request.refused("something else here: no tokenizer with scores (Unigram); give a slice or ids")
+    return _first_plain(request, ordered, "of the highest scores", Rule.HIGH_SCORES)
+
+
+def _low_ids(request: _Request) -> Selection:
+    if request.tokenizer is None:
+        raise request.refused("something else here: no tokenizer tells which ids are ordinary; give a slice or ids")
+    return _first_plain(request, range(request.facts.d_vocab), "of the lowest ids", Rule.LOW_IDS)
+
+
+def _first_plain(request: _Request, ordered: Sequence[int], which: str, rule: Rule) -> Selection:
+    """A sample of the first ordinary tokens of an order, at most half of them all."""
+    ranked = _kept(ordered, request.ordinary(ordered))
+    audit = request.evidence.audit
+    if audit is not None:
+        ok = {token.id for token in audit.of(Category.OK) if token.text.strip() and token.text.isprintable()}
+        plain = [token for token in ranked if token in ok]
+    else:
+        assert request.tokenizer is not None
+        plain = [token for token in ranked if _is_plain_text(request.tokenizer, token)]
+    first = plain[: max(1, min(_EARLY, len(plain) // 2))]
+    label = f"ordinary tokens among the {len(first):,} {which}, a proxy for common ones"
+    return _sample(request, first, label, rule)
+
+
+def _kept(ordered: Iterable[int], ids: Iterable[int]) -> list[int]:
+    wanted = set(ids)
+    return [token for token in ordered if token in wanted]
+
+
+def _sample(request: _Request, ids: Sequence[int], label: str, rule: Rule) -> Selection:
+    # One stream of numbers for whichever proxy it is.
     rng = np.random.default_rng([request.seed, zlib.crc32(b"early_merges")])
-    size = min(_EARLY_SAMPLE, len(ordinary))
-    chosen = rng.permutation(np.asarray(ordinary, dtype=np.int64))[:size]
-    return Selection(tuple(sorted(int(token) for token in chosen)), f"{size} {label}", is_proxy=True)
+    size = min(_EARLY_SAMPLE, len(ids))
+    chosen = rng.permutation(np.asarray(ids, dtype=np.int64))[:size]
+    found = tuple(sorted(int(token) for token in chosen))
+    return Selection(found, f"{size} {label}", rule.value, is_proxy=True)
 
 
 def _is_plain_text(tokenizer: TextEncoder, token: int) -> bool:
@@ -191,13 +267,41 @@ def _is_plain_text(tokenizer: TextEncoder, token: int) -> bool:
 
 
 def _all(request: _Request) -> Selection:
-    return Selection(request.ordinary(range(request.facts.d_vocab)), "every token that is not special")
+    return Selection(request.ordinary(range(request.facts.d_vocab)), "every token that is not special", Rule.ALL.value)
 
 
 def _auto(request: _Request) -> Selection:
     counted = request.facts.exposures is not None
     if request.name == "unused":
-        return _exposures(request, "0:1") if counted else _byte_unused(request)
+        return _exposures(request, "0:1") if counted else _auto_unused(request)
     if request.name == "common":
-        return _exposures(request, f"{COMMON_EXPOSURES}:") if counted else _early_merges(request)
+        return _exposures(request, f"{COMMON_EXPOSURES}:") if counted else _auto_common(request)
     raise request.refused("auto is defined for the pools unused and common only")
+
+
+def _auto_unused(request: _Request) -> Selection:
+    choice = choose_unused(request.evidence)
+    if choice is None:
+        missing = ", and it has no tokenizer" if request.tokenizer is None else ""
+        raise request.refused(
+            f"a slice 177:188 or ids [5,7,9]: no rule finds an unused token in this model{missing} "
+            f"(tried: {', '.join(rule.value for rule in UnusedRule)})"
+        )
+    return _of_choice(choice)
+
+
+def _auto_common(request: _Request) -> Selection:
+    """The first proxy that applies: early merges (BPE), high scores (Unigram), low ids (any other)."""
+    if request.tokenizer is None:
+        raise request.refused(
+            "a slice 100:111 or ids [5,7,9]: without a tokenizer nothing tells which tokens are common; or a tokenizer "
+            "beside the model, tokenizer.name=<folder or hub name>"
+        )
+    if request.facts.merges:
+        found = _early_merges(request)
+        if found.ids:
+            return found
+    vocabulary = request.evidence.vocabulary
+    if vocabulary is not None and vocabulary.ids_by_score():
+        return _high_scores(request)
+    return _low_ids(request)

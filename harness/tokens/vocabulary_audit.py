@@ -10,8 +10,10 @@ REPLACEMENT = "\ufffd"
 """What stands for bytes that are no UTF-8 when they are decoded."""
 
 # A tokenizer that marks the start of a text with a space hides what a token does inside one. A second prefix is for
-# tokens that merge with the first.
+# tokens that merge with the first. A vocabulary without them has others.
 _PREFIXES = ("«", "»")
+_N_PREFIXES = 2
+_MOST_LETTERS = 64
 _SPACE_MARKS = ("▁", "Ġ", " ")
 _OVERLONG_LEAD_BYTES = (0xC0, 0xC1)
 _FIRST_LEAD_BYTE_BEYOND_UNICODE = 0xF5
@@ -189,13 +191,43 @@ def _category(trip: _RoundTrip) -> Category:
 
 
 def _round_trips(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> list[_RoundTrip]:
-    if not _marks_the_start(tokenizer):
-        return _trips_after(tokenizer, ids, "")
-    trips = {trip.id: trip for trip in _trips_after(tokenizer, ids, _PREFIXES[0])}
-    for prefix in _PREFIXES[1:]:
+    prefixes = _prefixes(tokenizer, ids) if _marks_the_start(tokenizer) else []
+    trips = {trip.id: trip for trip in _trips_after(tokenizer, ids, prefixes[0] if prefixes else "")}
+    for prefix in prefixes[1:]:
         lost = [i for i in ids if not trips[i].survives]
         trips |= {trip.id: trip for trip in _trips_after(tokenizer, lost, prefix) if trip.survives}
-    return [trips[i] for i in ids]
+    return list(_inside_words(tokenizer, trips).values())
+
+
+def _prefixes(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> list[str]:
+    """Texts to put in front: a small vocabulary has no guillemets, and what it puts in their place decodes to
+    something else."""
+    short = [text for text in tokenizer.decode_batch([[i] for i in ids]) if len(text) == 1 and text.isprintable()]
+    candidates = list(dict.fromkeys((*_PREFIXES, *(text for text in short if not text.isspace()))))[:_MOST_LETTERS]
+    encoded = tokenizer.encode_batch(candidates)
+    decoded = tokenizer.decode_batch(encoded)
+    return [text for text, back in zip(candidates, decoded, strict=True) if back.strip() == text][:_N_PREFIXES]
+
+
+def _inside_words(tokenizer: AuditableTokenizer, trips: Mapping[int, _RoundTrip]) -> dict[int, _RoundTrip]:
+    """Tokens that only continue a word (`##ing`) have another text behind one: there they are looked for again."""
+    found = dict(trips)
+    letters = [trip for trip in trips.values() if trip.survives and len(trip.text) == 1 and trip.text.isalnum()]
+    for letter in letters[:_MOST_LETTERS]:
+        lost = [trip for trip in found.values() if not trip.survives and trip.text]
+        joined = tokenizer.decode_batch([[letter.id, trip.id] for trip in lost])
+        words = [
+            (trip, text)
+            for trip, text in zip(lost, joined, strict=True)
+            if text.startswith(letter.text) and not text.endswith(trip.text)
+        ]
+        if not words:
+            break
+        encoded = tokenizer.encode_batch([text for _, text in words])
+        for (trip, _), row in zip(words, encoded, strict=True):
+            if row == [letter.id, trip.id]:
+                found[trip.id] = _RoundTrip(trip.id, trip.text, (trip.id,))
+    return found
 
 
 def _marks_the_start(tokenizer: AuditableTokenizer) -> bool:

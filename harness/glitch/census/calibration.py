@@ -7,7 +7,7 @@ from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question
 from harness.glitch.census.verdict import Calibration
 from harness.organism.organism import Organism
-from harness.tokens.pools import Pool
+from harness.tokens.pools import Pool, Pools
 from harness.tokens.prompts import Task
 
 
@@ -19,7 +19,7 @@ class WellKnown:
     where: str
 
 
-def well_known(task: Task, organism: Organism | None, pools: Mapping[str, Pool]) -> WellKnown:
+def well_known(task: Task, organism: Organism | None, pools: Pools | Mapping[str, Pool]) -> WellKnown:
     """Tokens shown often and held out of the task's training, where that is known; else the pool `common`."""
     if organism is not None and organism.held_out.get(task.value):
         return WellKnown(organism.held_out[task.value], "tokens shown often, held out of this task's training")

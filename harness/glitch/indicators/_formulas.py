@@ -64,16 +64,17 @@ def _distances_to_unused(rows: Float[np.ndarray, "d_vocab d_model"], unused: lis
     axis = principal_axes(rows, 1)[:, 0]
     without_axis = rows - np.outer(rows @ axis, axis)
     return {
-        Indicator.COSINE: _cosine_distance(rows, reference),
-        Indicator.CENTRED_COSINE: _cosine_distance(rows - mean, reference - mean),
-        Indicator.COSINE_WITHOUT_FIRST_PC: _cosine_distance(without_axis, without_axis[unused].mean(axis=0)),
+        Indicator.COSINE: cosine_distances(rows, reference),
+        Indicator.CENTRED_COSINE: cosine_distances(rows - mean, reference - mean),
+        Indicator.COSINE_WITHOUT_FIRST_PC: cosine_distances(without_axis, without_axis[unused].mean(axis=0)),
         Indicator.L2: _lengths(rows - reference),
     }
 
 
-def _cosine_distance(
+def cosine_distances(
     rows: Float[np.ndarray, "d_vocab d_model"], reference: Float[np.ndarray, " d_model"]
 ) -> Float[np.ndarray, " d_vocab"]:
+    """1 - cos of every row with `reference`."""
     products = _lengths(rows) * float(np.linalg.norm(reference))
     return 1 - rows @ reference / np.maximum(products, _SMALLEST_DENOMINATOR)
 

@@ -1,24 +1,11 @@
-"""Which ids of a model are known to be unused, with nothing but its name and its tokenizer to go by."""
+"""Which ids of a model are known to be unused, with nothing but its tokenizer and its rows to go by."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import FieldRejected
-from harness.models.vocab_facts import VocabFacts
-
-_FIRST_LEAD_BYTE_BEYOND_UNICODE = 0xF5
-
-# Land & Bartolo 2024, magikarp/unused_tokens.py: by hand, per family of models.
-_PUBLISHED: tuple[tuple[str, range], ...] = (
-    (r"gpt2|gpt-j-6b|phi-2", range(177, 188)),
-    (r"pythia|gpt-neox", range(173, 174)),
-    (r"llama-?2", range(58, 130)),
-    (r"mistral", range(14, 131)),
-    (r"gemma-(2b|7b)", range(7, 106)),
-    (r"olmo", range(50280, 50304)),
-    (r"deepseek-llm", range(101000, 102000)),
-)
+from harness.glitch.indicators._published_ids import published_ids
+from harness.tokens.unused import TokenEvidence, UnusedRule, choose_unused
 
 
 @dataclass(frozen=True)
@@ -28,34 +15,53 @@ class UnusedIds:
     ids: tuple[int, ...]
     rule: str
     """One sentence."""
+    special_ids: tuple[int, ...] = ()
+    """Those of the ids that the tokenizer calls special."""
+    n_distinct: int | None = None
+    """How many of them the model can tell apart, where that decided the choice."""
+
+    def as_dict(self) -> dict[str, object]:
+        """For details.json."""
+        return {
+            "ids": list(self.ids),
+            "rule": self.rule,
+            "special_ids": list(self.special_ids),
+            "n_distinct": self.n_distinct,
+        }
 
 
-def known_unused_ids(facts: VocabFacts, given: Iterable[int] | None = None) -> UnusedIds:
+def known_unused_ids(evidence: TokenEvidence, given: Iterable[int] | None = None) -> UnusedIds:
     """Ids that training cannot have shown. The first of these that gives any:
 
     1. `given`, from the config;
-    2. the published list of the model's family, so that published indicators can be compared with;
-    3. the bytes 0xF5 to 0xFF, which no UTF-8 text holds, where the tokenizer has tokens for them;
-    4. rows of the embedding that the tokenizer has no token for.
+    2. a published list, where its ids are in this tokenizer what they were there, so that published indicators can be
+       compared with;
+    3. `harness.tokens.unused.choose_unused`, which `pools.unused=auto` uses as well.
 
     Known training counts are never looked at: a detector that is judged against them must not know them.
     Raises `FieldRejected` where no rule gives an id, or a given id is not in the vocabulary.
     """
+    facts = evidence.facts
     if given is not None and (ids := tuple(dict.fromkeys(given))):
         outside = [i for i in ids if not 0 <= i < facts.d_vocab]
         if outside:
             raise FieldRejected.key("unused_ids", outside[0], f"ids from 0 to {facts.d_vocab - 1}")
-        return UnusedIds(ids, "given in the config")
-    for pattern, published in _PUBLISHED:
-        if re.search(pattern, facts.label, flags=re.IGNORECASE) and published.stop <= facts.d_vocab:
-            return UnusedIds(tuple(published), "the ids Land & Bartolo 2024 list for this family of models")
-    in_no_text = facts.byte_ids[_FIRST_LEAD_BYTE_BEYOND_UNICODE:]
-    if ids := tuple(i for i in in_no_text if i is not None):
-        return UnusedIds(ids, "tokens of the bytes 0xF5 to 0xFF, which no UTF-8 text holds")
-    if facts.unnamed_ids:
-        return UnusedIds(facts.unnamed_ids, "rows of the embedding that the tokenizer has no token for")
-    raise FieldRejected(
-        f"unused_ids: none known for {facts.label}: it has no tokens for unused bytes, no rows without a token "
-        "and no published list; allowed: ids that training never showed, e.g. ",
-        "unused_ids=[5,7]",
-    )
+        return UnusedIds(ids, "given in the config", _special(evidence, ids))
+    published = published_ids(evidence)
+    if published is not None:
+        words = f"the ids Land & Bartolo 2024 list for the tokenizer of {published.tokenizer}"
+        return UnusedIds(tuple(published.ids), words, _special(evidence, published.ids))
+    choice = choose_unused(evidence)
+    evidence.let_go()
+    if choice is None:
+        raise FieldRejected(
+            f"unused_ids: none known for {facts.label}: no rule gives any "
+            f"({', '.join(rule.value for rule in UnusedRule)}), and there is no published list for its tokenizer; "
+            "allowed: ids that training never showed, e.g. ",
+            "unused_ids=[5,7]",
+        )
+    return UnusedIds(choice.ids, choice.words, _special(evidence, choice.ids), choice.n_distinct)
+
+
+def _special(evidence: TokenEvidence, ids: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(ids) & evidence.facts.special_ids))

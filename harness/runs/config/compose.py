@@ -16,6 +16,7 @@ from yaml import YAMLError
 from harness.errors import Rejected, nearest
 from harness.runs import registry
 from harness.runs.config import overrides as typed_overrides
+from harness.runs.config._unquoted_slices import unquoted_slices
 from harness.runs.config.schema import Reference, RunConfig
 from harness.runs.config.typed import accepts, hint_of, to_dataclass
 
@@ -43,6 +44,7 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
 
     declare_experiments()
     normalised = [*search_path_override(), *keep_texts(typed_overrides.normalise(overrides))]
+    normalised += unquoted_slices(overrides, registry.search_folders())
     for group, got in typed_overrides.odd_choices(overrides):
         raise _unknown_option(group, got)
     try:
@@ -101,7 +103,10 @@ def _replace(config: RunConfig, **changes: Any) -> RunConfig:
 
 
 def _refuse_odd_pools(pools: Any) -> None:
-    allowed = "a slice '177:188', ids [5,7,9], or a rule: byte_unused, exposures:0:1, early_merges, all"
+    allowed = (
+        "a slice '177:188', ids [5,7,9], or a rule: auto, byte_unused, no_token, reserved_names, unused_special, "
+        "unreachable, coinciding_rows, exposures:0:1, early_merges, high_scores, low_ids, all"
+    )
     if not isinstance(pools, Mapping):
         raise Rejected.key("pools", pools, f"named pools, each {allowed}")
     for name, spec in pools.items():
@@ -118,9 +123,9 @@ def _matching_reference(config: RunConfig) -> Reference | None:
         return None
     same = {name for name, spec in reference.pools.items() if config.pools.get(name) == spec}
     kept = {key: value for key, value in reference.metrics.items() if key.split("/")[0] in same}
-    if not kept:
+    if not kept and not same & set(reference.bytes):
         return None
-    return replace(reference, metrics=kept)
+    return replace(reference, metrics=kept, bytes={k: v for k, v in reference.bytes.items() if k in same})
 
 
 def _one_line(error: Exception) -> Rejected:

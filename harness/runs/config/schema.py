@@ -8,6 +8,7 @@ from typing import Annotated, Generic, TypeVar
 
 from harness.constraints import must_be
 from harness.models.config import ModelConfig, TokenizerConfig
+from harness.models.recognised import ModelMarks
 from harness.tokens.pool_spec import PoolSpec
 
 ExpConfig = TypeVar("ExpConfig")
@@ -55,6 +56,10 @@ class Reference:
     """Whether the ids of a sequence were drawn with replacement: a run of these pools then draws so, too."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Flat, keyed as in metrics.json: `<pool>/<name>`."""
+    bytes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """For pools of single bytes, those that the ids stand for, in order: elsewhere the pool is refused."""
+    model: ModelMarks | None = None
+    """The model they were measured on: beside any other they are not shown. None: shown beside every model."""
 
 
 @dataclass(frozen=True)

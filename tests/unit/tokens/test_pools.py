@@ -14,7 +14,7 @@ from harness.models.exposures import Exposures
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.pools import resolve_pools
-from harness.tokens.rules import BYTES_UTF8_NEVER_HOLDS
+from harness.tokens.unused.bytes_never_used import BYTES_UTF8_NEVER_HOLDS
 
 pytestmark = pytest.mark.unit
 
