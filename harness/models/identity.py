@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -43,7 +43,8 @@ class ModelIdentity:
     """Over the weight files and config.json; None for a hub model, whose commit identifies the bytes as well."""
     label: str
     """Short and safe in a file name; a run id starts with it."""
-    gguf: GgufFacts | None = None
+    # Its mappings have no hash; the weights' own is enough.
+    gguf: GgufFacts | None = field(default=None, hash=False)
     """The file the weights were converted from; None for any other model."""
 
     @property
