@@ -190,10 +190,10 @@ def _facts(run: StoredRun) -> list[tuple[str, str]]:
 
 
 def _in_words(value: Any) -> Any:
-    """A nested fact on one line: `file a.gguf, tensor types (attn_q (Q4_1 30))`."""
+    """A nested fact on one line: `file a.gguf, tensor_types (attn_q (Q4_1 30))`."""
     if not isinstance(value, Mapping):
         return value
-    parts = [(key.replace("_", " "), _in_words(item), isinstance(item, Mapping)) for key, item in value.items()]
+    parts = [(key, _in_words(item), isinstance(item, Mapping)) for key, item in value.items()]
     return ", ".join(
         f"{key} ({item})" if nested else f"{key} {item}" for key, item, nested in parts if item is not None
     )

@@ -362,7 +362,7 @@ def test_the_report_says_it(converted: ModelIdentity, tmp_path: Path, monkeypatc
     page = (done.folder / "report.html").read_text(encoding="utf-8")
     assert any(text.startswith(NOTE) for text in done.notes)
     assert NOTE in page
-    assert "file Tiny llama.Q4_1.gguf, sha256 " in page and "ffn down (Q4_1 2)" in page
+    assert "file Tiny llama.Q4_1.gguf, sha256 " in page and "ffn_down (Q4_1 2)" in page
 
 
 def test_a_file_of_plain_numbers_is_no_quantised_one(tmp_path: Path) -> None:
