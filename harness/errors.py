@@ -46,6 +46,13 @@ class RunFailed(HarnessError):
     """The run started and could not finish; its folder holds the traceback (exit code 1)."""
 
 
+def span(low: int, high: int) -> str:
+    """The whole numbers from `low` to `high` as a refusal names them: `2 to 5`, `2`; `no value` where there is none."""
+    if high < low:
+        return "no value"
+    return f"{low} to {high}" if high > low else str(low)
+
+
 def nearest(word: str, known: Iterable[str], most: int = 3) -> str:
     """Words of `known` that look like `word`, as `'a', 'b'`; empty when none is near."""
     return ", ".join(repr(name) for name in get_close_matches(word, list(known), n=most, cutoff=0.5))

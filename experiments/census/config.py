@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harness.constraints import Count
-from harness.errors import FieldRejected
+from harness.errors import FieldRejected, span
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
@@ -35,7 +35,7 @@ def check(context: CheckContext[CensusConfig]) -> None:
     require_plain_weights(context.config.model)
     most = context.facts.d_vocab - len(context.facts.special_ids)
     if context.exp.n_tokens is not None and context.exp.n_tokens > most:
-        raise FieldRejected.key("n_tokens", context.exp.n_tokens, f"1 to {most}, the tokens that are not special")
+        raise FieldRejected.key("n_tokens", context.exp.n_tokens, f"{span(1, most)}, the tokens that are not special")
 
 
 EXPERIMENT = Experiment(

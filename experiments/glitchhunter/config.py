@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from harness.constraints import Count, must_be
-from harness.errors import FieldRejected
+from harness.errors import FieldRejected, span
 from harness.glitch.census.stored import census_inputs
 from harness.glitch.detectors.glitchhunter import GlitchHunterSettings
 from harness.glitch.graph.choices import Projection
@@ -50,7 +50,7 @@ def check(context: CheckContext[GlitchHunterConfig]) -> None:
     require_plain_weights(context.config.model)
     n_tokens = context.facts.d_vocab - len(context.facts.special_ids)
     if context.exp.k >= n_tokens:
-        allowed = f"1 to {n_tokens - 1}, neighbours among the {n_tokens} tokens that are not special"
+        allowed = f"{span(1, n_tokens - 1)}, neighbours among the {n_tokens} tokens that are not special"
         raise FieldRejected.key("k", context.exp.k, allowed)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.glitchhunter.config import GlitchHunterConfig
-from harness.errors import FieldRejected, Rejected
+from harness.errors import FieldRejected, Rejected, span
 from harness.glitch.census.calibration import calibrate, well_known
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question, census_questions
@@ -94,7 +94,8 @@ def _candidates(run: Run[GlitchHunterConfig], vocabulary: CensusVocabulary, cens
     if len(known) < len(ids):
         run.note(f"{len(ids) - len(known)} tokens have no verdict in the census and took no part in the hunt.")
     if known and run.exp.k >= len(known):
-        raise FieldRejected.key("k", run.exp.k, f"1 to {len(known) - 1}, neighbours among the tokens with a verdict")
+        allowed = f"{span(1, len(known) - 1)}, neighbours among the tokens with a verdict"
+        raise FieldRejected.key("k", run.exp.k, allowed)
     return known or ids
 
 

@@ -47,7 +47,7 @@ def _say_what_limits_the_answer(run: Run[RepeatTokensConfig], plan: DrawPlan, po
             "no BOS: this model has none, so nothing predicts the first token; first halves are means over the rest"
         )
     if pools[0].attention is None:
-        run.note("head scores are not applicable: this model has no attention patterns")
+        run.note(f"{run.model.no_patterns_reason}: head scores do not apply to it")
     for data in pools:
         for note in run.pools[data.name].notes:
             run.note(note)

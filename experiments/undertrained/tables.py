@@ -143,8 +143,8 @@ TABLES = (
     Table("verified", "Verified under-trained tokens, the most suspicious first.", verified_table),
     Table(
         "reference",
-        "Ids taken to be unused. Left out, with those whose rows coincide: the share of ordinary tokens whose indicator "
-        "is lower than theirs (0: they are still the lowest), and how alike the ranking stays (Spearman).",
+        "Ids taken to be unused. Left out, with those whose rows coincide: the share of ordinary tokens whose "
+        "indicator is lower than theirs (0: they are still the lowest), and how alike the ranking stays (Spearman).",
         reference_table,
     ),
     Table("published", "Published figures beside the measured ones.", published_figures_table),

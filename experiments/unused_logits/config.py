@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from harness.constraints import Count, must_be
-from harness.errors import FieldRejected
+from harness.errors import FieldRejected, span
 from harness.models.answers.requirements import require_plain_weights
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
@@ -44,7 +44,7 @@ def check(context: CheckContext[UnusedLogitsConfig]) -> None:
     facts, exp = context.facts, context.exp
     room = None if facts.n_ctx is None else facts.n_ctx - 1
     if room is not None and exp.window > room:
-        raise FieldRejected.key("window", exp.window, f"2 to {room} with this model's window")
+        raise FieldRejected.key("window", exp.window, f"{span(2, room)} with this model's window of {facts.n_ctx}")
     for prompt in exp.prompts:
         n = len(tokenizer.encode(prompt))
         if room is not None and n > room:

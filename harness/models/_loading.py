@@ -63,7 +63,7 @@ def require_causal(identity: ModelIdentity, file: ConfigFile) -> None:
 
 
 def error_text(error: BaseException, most: int = 300) -> str:
-    """An error of a library in one line: its class, what it says, and where it says nothing, the line that raised it."""
+    """An error of a library in one line: its class, what it says, or, where it is silent, the line it came from."""
     text = " ".join(str(error).split())[:most]
     if text:
         return f"{type(error).__name__}: {text}"

@@ -136,3 +136,13 @@ def test_a_model_that_transformers_cannot_run_is_told_from_one_that_the_bridge_c
     config = ModelConfig(name=str(folder), device="cpu")
     with pytest.raises(Rejected, match=r"transformers runs GPTBigCodeForCausalLM, TransformerLens .* cannot \(\w+: "):
         boot(resolve_identity(config), config)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "falcon"])
+def test_no_layer_s_pattern_is_kept_in_the_output(tmp_path: Path, name: str) -> None:
+    config = ModelConfig(name=str(save_model(BY_NAME[name], tmp_path)), device="cpu")
+    model = boot(resolve_identity(config), config)
+    assert not model.backend.config.output_attentions
+    with torch.inference_mode():
+        assert not model.backend(torch.arange(10)[None], use_cache=False).attentions
+    model.close()
