@@ -23,9 +23,9 @@ from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 from harness.runs.config.schema import RunConfig
 from harness.runs.progress import progress_bar
+from harness.tokens.evidence import TokenEvidence
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import select
-from harness.tokens.unused import TokenEvidence
 
 _POOL = "tokens"
 

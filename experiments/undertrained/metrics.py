@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.undertrained.config import UndertrainedConfig
 from experiments.undertrained.data import Verified, Weights
-from experiments.undertrained.ranking import judge_ranking
+from experiments.undertrained.ranking import judge_ranking, problems_of
 from experiments.undertrained.verifier import Verifier
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.exposures import EXPOSURE_RANGES, is_inside
@@ -54,7 +54,7 @@ def summarise(
     median = float(np.median(weights.ranking[ids[hits]])) if hits.any() else None
     low = _low_by_category(audit, weights.ranking, vocabulary, median)
     published = published_table(run.identity, run.config.tokenizer.name)
-    ranking = judge_ranking(weights.check, ordinary & verified.is_verified, ordinary, controls)
+    ranking = judge_ranking(problems_of(weights), ordinary & verified.is_verified, ordinary, controls)
     metrics = _metrics(weights, verified, ordinary, bool(verifier.questions)) | {
         "verification_threshold": threshold,
         "prompts_used": len(verifier.questions),

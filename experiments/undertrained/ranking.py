@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.stats import fisher_exact
 
-from experiments.undertrained.data import Verified
-from harness.glitch.indicators import ReferenceCheck
+from experiments.undertrained.data import Verified, Weights
 from harness.measure.intervals import wilson
 
 SIGNIFICANT = 0.05
@@ -39,19 +38,24 @@ class Ranking:
         return found
 
 
+def problems_of(weights: Weights) -> str:
+    """What the weights themselves say against the ranking; empty where nothing does."""
+    stand_in = "no token is known to be unused" if weights.unused.is_stand_in else ""
+    return "; ".join(filter(None, (stand_in, *(weights.check.problems if weights.check is not None else ()))))
+
+
 def judge_ranking(
-    check: ReferenceCheck | None, hits: Bool[np.ndarray, " candidate"], ordinary: Bool[np.ndarray, " candidate"],
+    problems: str, hits: Bool[np.ndarray, " candidate"], ordinary: Bool[np.ndarray, " candidate"],
     controls: Verified,
 ) -> Ranking:  # fmt: skip
     """The verification decides where it can; else what the weights say of the reference.
 
     They rank where ordinary candidates are verified more often than random tokens that are none (p below 0.05), and do
     not where they are verified no more often although some of the random ones are, or where the reference itself speaks
-    against it (`ReferenceCheck.problems`).
+    against it (`problems`).
     """
     n, k = int(ordinary.sum()), int(hits.sum())
     m, j = len(controls.ids), int(controls.is_verified.sum())
-    problems = "; ".join(check.problems) if check is not None else ""
     p = None
     if n and m and (k or j):
         p = float(fisher_exact([[k, n - k], [j, m - j]], alternative="greater").pvalue)

@@ -43,10 +43,10 @@ def load_facts(
     if tokenizer is None:
         logger.info("%s has no tokenizer: tokens are known by their ids only", identity.label)
         return by_ids
-    return _with_tokenizer(by_ids, tokenizer)
+    return with_tokenizer(by_ids, tokenizer)
 
 
-def _with_tokenizer(facts: VocabFacts, tokenizer: Tokenizer) -> VocabFacts:
+def with_tokenizer(facts: VocabFacts, tokenizer: Tokenizer) -> VocabFacts:
     """`facts` with what the tokenizer knows of its ids; ids beyond the embedding are left out."""
     d_vocab = facts.d_vocab
     beyond = sorted(i for i in tokenizer.known_ids if i >= d_vocab)

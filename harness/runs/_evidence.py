@@ -7,7 +7,7 @@ from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 from harness.runs.config.schema import RunConfig
-from harness.tokens.unused import TokenEvidence
+from harness.tokens.evidence import TokenEvidence
 
 # The last one only: rows are large.
 _KEPT: dict[tuple[object, ...], TokenEvidence] = {}

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
+from harness.tokens.evidence import TokenEvidence
 from harness.tokens.pools import Pool, Pools
-from harness.tokens.unused import TokenEvidence
 
 
 class Subject:

@@ -10,9 +10,10 @@ from harness.errors import Rejected
 from harness.measure.lying_together import Togetherness, togetherness
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens._encoder import TextEncoder
+from harness.tokens.evidence import TokenEvidence
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.rules import Selection, select
-from harness.tokens.unused import ENOUGH, TokenEvidence
+from harness.tokens.unused import ENOUGH
 
 _MOST_IDS_NAMED = 5
 
@@ -116,7 +117,8 @@ def _resolve(name: str, spec: PoolSpec, evidence: TokenEvidence, seed: int) -> P
     selection = select(name, spec, evidence, seed)
     special = tuple(sorted(set(selection.ids) & evidence.facts.special_ids))
     together = None
-    if selection.n_distinct is not None and evidence.rows is not None:
+    # Rows that were chosen for lying together, and for nothing else, prove nothing by doing so.
+    if selection.n_distinct is not None and not selection.is_proxy and evidence.rows is not None:
         together = togetherness(evidence.rows, selection.ids, evidence.ordinary_ids())
     evidence.let_go()
     notes = tuple(f"pools.{name}: {note}" for note in _notes(selection, special, together, evidence.facts))
@@ -136,7 +138,7 @@ def _notes(
     if special:
         named = ", ".join(map(str, special[:_MOST_IDS_NAMED])) + (", ..." if len(special) > _MOST_IDS_NAMED else "")
         yield f"{len(special)} of {n} ids are special tokens ({named})"
-    if selection.is_proxy:
+    if selection.is_proxy and selection.n_distinct is None:
         yield f"training counts are not known here; {selection.label}"
     if selection.n_distinct is not None:
         few = "" if selection.n_distinct >= ENOUGH else f", fewer than the {ENOUGH} wanted; no rule gives more"

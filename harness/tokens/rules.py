@@ -11,14 +11,14 @@ import numpy as np
 from harness.errors import Rejected, nearest
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens._encoder import TextEncoder
+from harness.tokens.common_tokens import CommonTokens, common_tokens, early_merges, high_scores, low_ids
+from harness.tokens.evidence import TokenEvidence
 from harness.tokens.pool_spec import PoolSpec
-from harness.tokens.unused import TokenEvidence, UnusedChoice, UnusedRule, choose_unused, unused_by
-from harness.tokens.vocabulary_audit import Category
+from harness.tokens.unused import UnusedChoice, UnusedRule, choose_unused, unused_by
 
 COMMON_EXPOSURES = 1_000
 """From this many occurrences in training on a token counts as common."""
-_EARLY = 1_000
-_EARLY_SAMPLE = 256
+_COMMON_SAMPLE = 256
 
 
 class Rule(Enum):
@@ -175,8 +175,8 @@ def _unused(request: _Request, rule: UnusedRule) -> Selection:
 
 
 def _of_choice(choice: UnusedChoice) -> Selection:
-    rule = "+".join(rule.value for rule in choice.rules)
-    return Selection(choice.ids, choice.words, rule, n_distinct=choice.n_distinct)
+    rule = "+".join(rule.value for rule in choice.rules) or "closest_rows"
+    return Selection(choice.ids, choice.words, rule, choice.is_proxy, choice.n_distinct)
 
 
 def _exposures(request: _Request, bounds: str) -> Selection:
@@ -206,64 +206,26 @@ def _exposure_label(low: int, high: int | None) -> str:
 
 
 def _early_merges(request: _Request) -> Selection:
-    if request.tokenizer is None or not request.facts.merges:
-        raise request.refused("something else here: no tokenizer whose merges are known; give a slice or ids")
-    # At most the first half: in a small vocabulary the last merges are rare ones.
-    first = request.facts.merges[: max(1, min(_EARLY, len(request.facts.merges) // 2))]
-    candidates = request.ordinary(first)
-    ordinary = [token for token in candidates if _is_plain_text(request.tokenizer, token)]
-    label = f"ordinary tokens among the first {len(first):,} merges, a proxy for common ones"
-    return _sample(request, ordinary, label, Rule.EARLY_MERGES)
+    return _sample(request, early_merges(request.evidence), "no tokenizer whose merges are known")
 
 
 def _high_scores(request: _Request) -> Selection:
-    vocabulary = request.evidence.vocabulary
-    ordered = [] if vocabulary is None else vocabulary.ids_by_score()
-    if not ordered:
-        raise request.refused("something else here: no tokenizer with scores (Unigram); give a slice or ids")
-    return _first_plain(request, ordered, "of the highest scores", Rule.HIGH_SCORES)
+    return _sample(request, high_scores(request.evidence), "no tokenizer with scores (Unigram)")
 
 
 def _low_ids(request: _Request) -> Selection:
-    if request.tokenizer is None:
-        raise request.refused("something else here: no tokenizer tells which ids are ordinary; give a slice or ids")
-    return _first_plain(request, range(request.facts.d_vocab), "of the lowest ids", Rule.LOW_IDS)
+    return _sample(request, low_ids(request.evidence), "no tokenizer tells which ids are ordinary")
 
 
-def _first_plain(request: _Request, ordered: Sequence[int], which: str, rule: Rule) -> Selection:
-    """A sample of the first ordinary tokens of an order, at most half of them all."""
-    ranked = _kept(ordered, request.ordinary(ordered))
-    audit = request.evidence.audit
-    if audit is not None:
-        ok = {token.id for token in audit.of(Category.OK) if token.text.strip() and token.text.isprintable()}
-        plain = [token for token in ranked if token in ok]
-    else:
-        assert request.tokenizer is not None
-        plain = [token for token in ranked if _is_plain_text(request.tokenizer, token)]
-    first = plain[: max(1, min(_EARLY, len(plain) // 2))]
-    label = f"ordinary tokens among the {len(first):,} {which}, a proxy for common ones"
-    return _sample(request, first, label, rule)
-
-
-def _kept(ordered: Iterable[int], ids: Iterable[int]) -> list[int]:
-    wanted = set(ids)
-    return [token for token in ordered if token in wanted]
-
-
-def _sample(request: _Request, ids: Sequence[int], label: str, rule: Rule) -> Selection:
-    # One stream of numbers for whichever proxy it is.
+def _sample(request: _Request, tokens: CommonTokens | None, missing: str) -> Selection:
+    if tokens is None:
+        raise request.refused(f"something else here: {missing}; give a slice or ids")
+    # The name of the first proxy there was: whichever it is, a seed draws from one stream of numbers.
     rng = np.random.default_rng([request.seed, zlib.crc32(b"early_merges")])
-    size = min(_EARLY_SAMPLE, len(ids))
-    chosen = rng.permutation(np.asarray(ids, dtype=np.int64))[:size]
+    size = min(_COMMON_SAMPLE, len(tokens.ids))
+    chosen = rng.permutation(np.asarray(sorted(tokens.ids), dtype=np.int64))[:size]
     found = tuple(sorted(int(token) for token in chosen))
-    return Selection(found, f"{size} {label}", rule.value, is_proxy=True)
-
-
-def _is_plain_text(tokenizer: TextEncoder, token: int) -> bool:
-    text = tokenizer.decode([token])
-    if not text.strip() or not text.isprintable() or "�" in text:
-        return False
-    return list(tokenizer.encode(text)) == [token]
+    return Selection(found, f"{size} {tokens.words}, a proxy for common ones", tokens.rule, is_proxy=True)
 
 
 def _all(request: _Request) -> Selection:
@@ -297,11 +259,7 @@ def _auto_common(request: _Request) -> Selection:
             "a slice 100:111 or ids [5,7,9]: without a tokenizer nothing tells which tokens are common; or a tokenizer "
             "beside the model, tokenizer.name=<folder or hub name>"
         )
-    if request.facts.merges:
-        found = _early_merges(request)
-        if found.ids:
-            return found
-    vocabulary = request.evidence.vocabulary
-    if vocabulary is not None and vocabulary.ids_by_score():
-        return _high_scores(request)
-    return _low_ids(request)
+    tokens = common_tokens(request.evidence)
+    if tokens is None:
+        raise request.refused("a slice 100:111 or ids [5,7,9]: no token of this tokenizer is plain text")
+    return _sample(request, tokens, "")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.models.vocab_facts import VocabFacts
-from harness.tokens.unused import TokenEvidence
+from harness.tokens.evidence import TokenEvidence
 
 _FIRST_LEAD_BYTE_BEYOND_UNICODE = 0xF5
 _THE = "▁the"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from harness.errors import FieldRejected
 from harness.glitch.indicators._published_ids import published_ids
-from harness.tokens.unused import TokenEvidence, UnusedRule, choose_unused
+from harness.tokens.evidence import TokenEvidence
+from harness.tokens.unused import UnusedRule, choose_unused
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class UnusedIds:
     """Those of the ids that the tokenizer calls special."""
     n_distinct: int | None = None
     """How many of them the model can tell apart, where that decided the choice."""
+    is_stand_in: bool = False
+    """Whether no token is known to be unused, and the rows that lie closest together stand in."""
 
     def as_dict(self) -> dict[str, object]:
         """For details.json."""
@@ -27,6 +30,7 @@ class UnusedIds:
             "rule": self.rule,
             "special_ids": list(self.special_ids),
             "n_distinct": self.n_distinct,
+            "is_stand_in": self.is_stand_in,
         }
 
 
@@ -60,7 +64,7 @@ def known_unused_ids(evidence: TokenEvidence, given: Iterable[int] | None = None
             "allowed: ids that training never showed, e.g. ",
             "unused_ids=[5,7]",
         )
-    return UnusedIds(choice.ids, choice.words, _special(evidence, choice.ids), choice.n_distinct)
+    return UnusedIds(choice.ids, choice.words, _special(evidence, choice.ids), choice.n_distinct, choice.is_proxy)
 
 
 def _special(evidence: TokenEvidence, ids: Iterable[int]) -> tuple[int, ...]:

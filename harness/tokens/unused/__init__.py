@@ -4,7 +4,6 @@ No rule ever looks at training counts: what is judged against them must not know
 """
 
 from harness.tokens.unused.choice import ENOUGH, UnusedChoice, choose_unused, unused_by
-from harness.tokens.unused.evidence import TokenEvidence
 from harness.tokens.unused.rules import UnusedRule
 
-__all__ = ["ENOUGH", "TokenEvidence", "UnusedChoice", "UnusedRule", "choose_unused", "unused_by"]
+__all__ = ["ENOUGH", "UnusedChoice", "UnusedRule", "choose_unused", "unused_by"]

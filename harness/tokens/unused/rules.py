@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from enum import Enum
 
 from harness.measure.coinciding_rows import COINCIDING_BELOW
+from harness.tokens.evidence import TokenEvidence
 from harness.tokens.unused.bytes_never_used import bytes_never_used
-from harness.tokens.unused.evidence import TokenEvidence
 from harness.tokens.unused.reserved_names import reserved_names
 from harness.tokens.unused.rows_in_one_place import rows_in_one_place
 from harness.tokens.unused.special_roles import special_without_role
