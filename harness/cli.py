@@ -28,7 +28,8 @@ choices
               model.revision=, model.n_ctx=, model.device_map=, model.compatibility_mode=, model.trust_remote_code=
   pools=      {pools}
               pools.NAME=SPEC for one of them, +pools.NAME=SPEC for one more; SPEC is a half-open slice 177:188, a list
-              [5,7,9], or byte_unused, exposures:LO:HI, early_merges, all
+              [5,7,9], or a rule: auto; byte_unused, no_token, reserved_names, unused_special, unreachable,
+              coinciding_rows (unused tokens); exposures:LO:HI; early_merges, high_scores, low_ids (common ones); all
   tracker=    {trackers}
   sweep=      {sweeps}
 

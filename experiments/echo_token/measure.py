@@ -139,6 +139,9 @@ def _choose_tokens(run: Run[EchoTokenConfig]) -> list[_Tested]:
         token = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer)
         return [_Tested("token", f"id {token}", 1, (token,))]
     pools = {name: (pool.label, pool.ids) for name, pool in run.pools.items()}
+    for pool in run.pools.values():
+        for note in pool.notes:
+            run.note(note)
     if run.organism is not None and run.organism.held_out.get(Task.MAGIKARP_INPUT_OUTPUT.value):
         held_out = run.organism.held_out[Task.MAGIKARP_INPUT_OUTPUT.value]
         pools["held_out"] = ("shown often, held out of this test's training", held_out)

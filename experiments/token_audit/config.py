@@ -12,7 +12,7 @@ class TokenAudit:
 
 EXPERIMENT = Experiment(
     name="token_audit",
-    version=1,
+    version=2,
     summary="What kind of token every id is: byte, special, part of a character, unreachable or ordinary.",
     config=TokenAudit,
     needs=frozenset({Needs.TOKENIZER}),

@@ -63,7 +63,7 @@ def inputs(config: RunConfig[UnusedLogitsConfig], _: object) -> dict[str, str]:
 
 EXPERIMENT = Experiment(
     name="unused_logits",
-    version=1,
+    version=2,
     summary="Raw logits and true probabilities of unused tokens, for prompts and at every position of running text.",
     config=UnusedLogitsConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

@@ -18,6 +18,7 @@ from harness.measure.intervals import student_t, wilson_clustered
 from harness.models.answers.causal_model import CausalModel
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
+from harness.tokens.pools import Pool
 from harness.tokens.text import shown
 
 KINDS = ("prompts", "text")
@@ -55,6 +56,9 @@ def pool_statistics(
 def measure(run: Run[UnusedLogitsConfig]) -> Outcome:
     """Read everything, shard by shard, and summarise."""
     sequences = [_prompts(run), _windows(run)]
+    for pool in run.pools.values():
+        for note in pool.notes:
+            run.note(note)
     with run.answering() as model:
         found = {item.kind: _read(run, model, item) for item in sequences}
     return _summarise(run, sequences, found)
@@ -170,16 +174,23 @@ def _summarise(
     details = {
         "top_k": run.exp.top_k,
         "d_vocab": run.facts.d_vocab,
-        "pools": {pool.name: {"label": pool.label, "n_ids": len(pool.ids)} for pool in run.pools.values()},
+        "pools": {
+            pool.name: {
+                "label": pool.label,
+                "n_ids": len(pool.ids),
+                "rule": pool.rule,
+                "special_ids": list(pool.special_ids),
+                "n_distinct": pool.n_distinct,
+            }
+            for pool in run.pools.values()
+        },
         "prompts": [shown(prompt, 80) for prompt in run.exp.prompts],
         "text": {
             "source": "built in" if run.exp.text_file is None else run.exp.text_file.name,
             "n_windows": len(windows.ids),
             "window": run.exp.window,
         },
-        "last": {
-            pool.name: _likeliest_at_the_end(run, pool.name, pool.ids, found["prompts"]) for pool in run.pools.values()
-        },
+        "last": {pool.name: _likeliest_at_the_end(run, pool, found["prompts"]) for pool in run.pools.values()},
     }
     return Outcome(metrics, arrays, details)
 
@@ -229,19 +240,21 @@ def _misreading(pool: str, last: Mapping[str, np.ndarray]) -> dict[str, float | 
 
 
 def _likeliest_at_the_end(
-    run: Run[UnusedLogitsConfig], pool: str, ids: Sequence[int], last: Mapping[str, np.ndarray]
+    run: Run[UnusedLogitsConfig], pool: Pool, last: Mapping[str, np.ndarray]
 ) -> list[dict[str, Any]]:
     def row(number: int, place: int) -> dict[str, Any]:
-        logit = float(last[f"{pool}/last_logit"][number, place])
+        token = pool.ids[place]
+        logit = float(last[f"{pool.name}/last_logit"][number, place])
         return {
             "prompt": shown(run.exp.prompts[number], 80),
-            "id": int(ids[place]),
-            "token": shown(run.tokenizer.token_text(int(ids[place]))),
+            "id": token,
+            "token": shown(run.tokenizer.token_text(token)),
+            "special": token in pool.special_ids,
             "logit": logit,
             "exp_logit": math.exp(min(logit, 700.0)),
-            "prob": float(last[f"{pool}/last_prob"][number, place]),
-            "rank": int(last[f"{pool}/last_rank"][number, place]),
+            "prob": float(last[f"{pool.name}/last_prob"][number, place]),
+            "rank": int(last[f"{pool.name}/last_rank"][number, place]),
         }
 
-    best = [np.argsort(-logits, kind="stable")[:_SHOWN].tolist() for logits in last[f"{pool}/last_logit"]]
+    best = [np.argsort(-logits, kind="stable")[:_SHOWN].tolist() for logits in last[f"{pool.name}/last_logit"]]
     return [row(number, place) for number, places in enumerate(best) for place in places]

@@ -5,6 +5,7 @@ import pandas as pd
 from harness.reporting.display import Table
 from harness.reporting.figures.tables import interval_columns
 from harness.reporting.pools import pools_shown
+from harness.reporting.words import yes_no
 from harness.runs.results.stored_run import StoredRun
 
 KINDS = {"prompts": "prompts", "text": "running text"}
@@ -41,6 +42,7 @@ def misreading_table(run: StoredRun) -> pd.DataFrame:
             "pool": pool,
             "id": row["id"],
             "token": row["token"],
+            "special": yes_no(row.get("special", False)),
             "raw logit": row["logit"],
             "exp(logit), no probability": row["exp_logit"],
             "probability": row["prob"],

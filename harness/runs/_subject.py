@@ -1,6 +1,5 @@
 """The model and the tokens under study, as far as they are known before any weights are loaded."""
 
-from collections.abc import Mapping
 
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
@@ -16,7 +15,7 @@ class Subject:
         self,
         identity: ModelIdentity | None,
         facts: VocabFacts | None,
-        pools: Pools | Mapping[str, Pool] | None,
+        pools: Pools | dict[str, Pool] | None,
         tokenizer: Tokenizer | None,
         evidence: TokenEvidence | None = None,
     ) -> None:
@@ -34,7 +33,7 @@ class Subject:
         return self._tokenizer is not None
 
     @property
-    def pools(self) -> Pools | Mapping[str, Pool]:
+    def pools(self) -> Pools | dict[str, Pool]:
         """The pools of the config; one that the experiment did not declare is resolved when it is asked for."""
         if self._pools is None:
             raise RuntimeError("this run has no pools (Needs.POOLS, together with Needs.MODEL)")

@@ -1,6 +1,6 @@
 """Which tokens a task is tried on, and how well the model does there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.glitch.census.interviewer import Interviewer
@@ -19,7 +19,7 @@ class WellKnown:
     where: str
 
 
-def well_known(task: Task, organism: Organism | None, pools: Pools | Mapping[str, Pool]) -> WellKnown:
+def well_known(task: Task, organism: Organism | None, pools: Pools | dict[str, Pool]) -> WellKnown:
     """Tokens shown often and held out of the task's training, where that is known; else the pool `common`."""
     if organism is not None and organism.held_out.get(task.value):
         return WellKnown(organism.held_out[task.value], "tokens shown often, held out of this task's training")

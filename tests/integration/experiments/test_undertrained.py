@@ -1,5 +1,7 @@
 """Tokens whose rows were planted among the unused ones become candidates; unlikely ones are verified."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from harness.models.config import ModelConfig
 from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from tests.helpers.scripted_census import write_model
+from tests.helpers.small_tokenizers import wordpiece
+from tests.helpers.small_tokenizers import write_model as write_small
 
 pytestmark = pytest.mark.integration
 
@@ -80,3 +84,42 @@ def test_prompts_that_do_not_fit_are_left_out(folder, tmp_path):
 def test_ids_outside_the_vocabulary_are_refused(folder, tmp_path):
     with pytest.raises(Rejected, match=r"exp\.unused_ids"):
         verify(folder, tmp_path, unused_ids=(5, 100_000))
+
+
+def test_a_pool_that_is_not_used_is_not_resolved(folder, tmp_path):
+    from experiments.undertrained.config import UndertrainedConfig
+
+    config = RunConfig(
+        exp_name="undertrained",
+        exp=UndertrainedConfig(unused_ids=(177, 178), percentile=1.0, controls=16),
+        model=ModelConfig(name=str(folder), device="cpu"),
+        pools={"unused": "exposures:0:1", "common": tuple(range(65, 75))},
+        results_dir=tmp_path,
+        tracker=TrackerConfig(kind=TrackerKind.NONE),
+    )
+    run = execute(config)
+    assert run.details["unused"]["ids"] == [177, 178]
+    # One that is used is refused before any weights are loaded.
+    with pytest.raises(Rejected, match=r"pools\.common: got 'exposures:5:'"):
+        execute(replace(config, pools={"unused": "auto", "common": "exposures:5:"}))
+
+
+def test_the_reference_is_checked_and_random_tokens_are_asked_as_well(folder, tmp_path):
+    run = verify(folder, tmp_path, controls=20)
+    check = run.details["unused"]["check"]
+    assert check["problems"] == []
+    assert check["together"]["cosine"] > 0.9 > check["together"]["random_highest"]
+    assert run.metrics["controls"] == len(run.arrays["controls"]) == len(run.arrays["controls/max_prob"]) == 20
+    assert not set(run.arrays["controls"].tolist()) & set(run.arrays["candidates"].tolist())
+    assert run.metrics["controls_verified"] == int((run.arrays["controls/max_prob"] < 0.01).sum())
+    assert any(note.startswith("Taken to be unused: 11 ids (the ids Land & Bartolo") for note in run.notes)
+    assert (run.folder / "tables" / "reference.csv").is_file()
+
+
+def test_random_rows_rank_nothing(tmp_path):
+    run = verify(write_small(tmp_path / "words", wordpiece(), unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]",
+                             sep_token="[SEP]", mask_token="[MASK]"), tmp_path / "results")  # fmt: skip
+    assert run.metrics["weights_rank"] == 0
+    assert "no token is known to be unused" in run.details["weights_rank"]["reason"]
+    assert any("do not rank under-training" in note and "exp=census" in note for note in run.notes)
+    assert "ask instead" in (run.folder / "headline.json").read_text()

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 
 from harness.errors import Rejected
@@ -30,3 +32,32 @@ def test_what_is_no_token_is_refused(value):
 def test_a_text_needs_a_tokenizer():
     with pytest.raises(Rejected, match="no tokenizer"):
         find_token("a", 26, None)
+
+
+class Spaced(Letters):
+    """Puts a space before every text: id 40 is `on`, 41 is ` on`, which is what "on" encodes to; `x` is two tokens."""
+
+    names: ClassVar = {40: "on", 41: " on", 42: "x", 43: "x"}
+
+    def encode(self, text):
+        return {"on": [41], " on": [41], "x": [1, 2]}.get(text, [0, 0])
+
+    def decode(self, ids):
+        return "".join(self.names.get(i, "?") for i in ids)
+
+    def ids_of_text(self, text):
+        return tuple(i for i, name in self.names.items() if name == text)
+
+
+def test_the_exact_text_of_a_token_comes_before_what_it_encodes_to(caplog):
+    with caplog.at_level("INFO"):
+        assert find_token("on", 50, Spaced()) == 40
+    assert "token 'on' is taken to be id 40, its exact text; also there: 41 ␣on" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        assert find_token(" on", 50, Spaced()) == 41
+    assert not caplog.text
+    # No text leads to it, and it is one token all the same.
+    assert find_token("x", 50, Spaced()) == 42
+    # A token beyond the embedding is none.
+    assert find_token("on", 40, Spaced()) == 41

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.tokenizer_loading import load_tokenizer
+from harness.models.tokenizers import Tokenizer
+from harness.tokens.lookup import find_token
 from harness.tokens.vocabulary_audit import ByteType, Category, audit_vocabulary, byte_type
+from tests.helpers.small_tokenizers import unigram, wordpiece
 
 pytestmark = pytest.mark.unit
 
@@ -117,3 +121,21 @@ def test_batches_give_what_single_calls_give(shared_dir):
     assert tokenizer.decode_batch(rows) == texts
     assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
     assert tokenizer.encode_batch([]) == tokenizer.decode_batch([]) == []
+
+
+def test_continuations_of_a_wordpiece_are_found_inside_words():
+    tokenizer = Tokenizer(PreTrainedTokenizerFast(tokenizer_object=wordpiece(("##zzq", "a b"))), "wordpiece")
+    audit = audit_vocabulary(tokenizer)
+    categories = {tokenizer.token_name(token.id): token.category for token in audit.tokens}
+    assert {categories[name] for name in ("the", "a", "##a", "##ing", "##zzq")} == {Category.OK}
+    assert categories["a b"] is Category.UNREACHABLE_SEVERAL
+
+
+def test_a_unigram_without_guillemets_is_audited_by_its_own_letters():
+    tokenizer = Tokenizer(PreTrainedTokenizerFast(tokenizer_object=unigram()), "unigram")
+    audit = audit_vocabulary(tokenizer)
+    categories = {tokenizer.token_name(token.id): token.category for token in audit.tokens}
+    assert {categories[name] for name in ("▁the", "the", "▁on", "on", "a")} == {Category.OK}
+    exact = tokenizer.ids_of_text("on")
+    assert [tokenizer.token_name(i) for i in exact] == ["on"]
+    assert find_token("on", 100, tokenizer) == exact[0] != tokenizer.encode("on")[0]
