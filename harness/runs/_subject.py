@@ -1,6 +1,5 @@
 """The model and the tokens under study, as far as they are known before any weights are loaded."""
 
-
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts

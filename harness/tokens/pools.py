@@ -44,7 +44,7 @@ class Pool:
 
 
 # Not of Mapping[str, Pool]: a type checker that looks at the first item while the tests run would resolve it.
-class Pools(Mapping):  # type: ignore[type-arg]
+class Pools(Mapping):
     """The pools of a config, each resolved when it is first asked for: what is not used can't be refused.
 
     Asking raises `Rejected` naming the pool for a spec that means nothing here, is empty, leaves the vocabulary or
