@@ -4,7 +4,7 @@ Tokens that training never showed are moved by nothing but what moves all rows (
 in one place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,12 +33,16 @@ class RowsInOnePlace:
         return tuple(sorted((*self.members, *self.ring)))
 
 
-def rows_in_one_place(centred: CentredRows, already: Sequence[int], enough: int) -> RowsInOnePlace | None:
+def rows_in_one_place(
+    centred: CentredRows, already: Sequence[int], enough: int, in_use: Collection[int] = ()
+) -> RowsInOnePlace | None:
     """The largest set, with neighbours until there are `enough` tokens that can be told apart, `already` counted in.
 
-    None where no two rows coincide: then weights say nothing (random ones, for instance).
+    `in_use` are tokens known to be used (BOS, a chat template's): however their rows lie, they are left out. None where
+    no two rows coincide: then weights say nothing (random ones, for instance).
     """
-    largest = max(centred.sets(), key=lambda members: (len(members), -members[0]))
+    free = (tuple(i for i in members if i not in in_use) for members in centred.sets())
+    largest = max((members for members in free if members), key=lambda members: (len(members), -members[0]), default=())
     if len(largest) < _LEAST_MEMBERS:
         return None
     centroid = centred.directions[list(largest)].mean(axis=0)
@@ -50,7 +54,7 @@ def rows_in_one_place(centred: CentredRows, already: Sequence[int], enough: int)
         token = int(place)
         if n_distinct >= enough or distance[token] >= RING_BELOW:
             break
-        if token in taken:
+        if token in taken or token in in_use:
             continue
         wider = len(centred.sets([*taken, token]))
         if wider > n_distinct:

@@ -8,7 +8,7 @@ from harness.tokens.evidence import TokenEvidence
 from harness.tokens.unused.bytes_never_used import bytes_never_used
 from harness.tokens.unused.reserved_names import reserved_names
 from harness.tokens.unused.rows_in_one_place import rows_in_one_place
-from harness.tokens.unused.special_roles import special_without_role
+from harness.tokens.unused.special_roles import special_with_role, special_without_role
 from harness.tokens.vocabulary_audit import Category
 
 
@@ -57,8 +57,7 @@ def found_by(
         tokens = evidence.audit.of(*(kind for kind in Category if kind.is_unreachable)) if evidence.audit else ()
         ids = tuple(token.id for token in tokens)
     elif vocabulary is not None:
-        named = ((i, vocabulary.token_name(i)) for i in sorted(vocabulary.known_ids) if i < facts.d_vocab)
-        names = {i: name for i, name in named if name is not None}
+        names = _names(evidence)
         if rule is UnusedRule.RESERVED_NAMES:
             ids = reserved_names(names)
         else:
@@ -68,10 +67,23 @@ def found_by(
 
 def _rows_in_one_place(evidence: TokenEvidence, already: Sequence[int], enough: int) -> tuple[tuple[int, ...], str]:
     words = UnusedRule.COINCIDING_ROWS.words
-    found = None if evidence.centred is None else rows_in_one_place(evidence.centred, already, enough)
+    if evidence.centred is None:
+        return (), words
+    templates = evidence.vocabulary.chat_templates if evidence.vocabulary is not None else ()
+    in_use = special_with_role(evidence.facts, _names(evidence), templates)
+    found = rows_in_one_place(evidence.centred, already, enough, in_use)
     if found is None:
         return (), words
     words = f"{words} ({len(found.members)} within a cosine distance of {COINCIDING_BELOW}"
     if found.ring:
         words += f", and the {len(found.ring)} nearest ones around them, up to {found.farthest:.2f}"
     return found.ids, words + ")"
+
+
+def _names(evidence: TokenEvidence) -> dict[int, str]:
+    """Every token of the embedding's rows as the tokenizer writes it; empty without a tokenizer."""
+    vocabulary = evidence.vocabulary
+    if vocabulary is None:
+        return {}
+    named = ((i, vocabulary.token_name(i)) for i in sorted(vocabulary.known_ids) if i < evidence.facts.d_vocab)
+    return {i: name for i, name in named if name is not None}
