@@ -89,8 +89,16 @@ def notes(run: Run[RepeatTokensConfig], plan: DrawPlan) -> Iterable[str]:
     if not plan.is_matched:
         counts = ", ".join(f"{n} of {name}" for name, n in plan.n_own.items())
         yield f"The pools are not matched (exp.draws=unmatched): a half holds {counts}; it may be all the difference."
+    sizes = {name: len(found) for name, found in plan.units.items()}
+    if plan.is_matched and len(set(sizes.values())) > 1:
+        n_own = next(iter(plan.n_own.values()))
+        counts = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+        yield (
+            f"Draws are matched: every pair of sequences takes {2 * n_own} tokens of each pool ({counts}), anew each "
+            "time and without replacement."
+        )
     for name, pool in run.pools.items():
-        n_units = len(plan.units[name])
+        n_units = sizes[name]
         if n_units < len(pool.ids):
             yield (
                 f"pools.{name}: the model can tell {n_units} of its {len(pool.ids)} ids apart (the embedding's rows of "

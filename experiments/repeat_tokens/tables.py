@@ -42,6 +42,7 @@ def pool_metrics(run: StoredRun) -> pd.DataFrame:
 def comparisons(run: StoredRun) -> pd.DataFrame:
     """The difference between every two pools: for these kinds of tokens, and for these very ones."""
     rows = []
+    warning = data.warning(run)
     for pair in run.details.get("comparisons", []):
         prefix = f"compare/{pair['a']}_vs_{pair['b']}/"
         names = [key.removeprefix(prefix) for key in run.metrics if key.startswith(prefix)]
@@ -53,6 +54,7 @@ def comparisons(run: StoredRun) -> pd.DataFrame:
                     **interval_columns("difference", run.interval(prefix + name)),
                     "p": run.metrics.get(f"{prefix}{name}/p_value"),
                     "p, these very tokens": run.metrics.get(f"{prefix}{name}/p_value_these_tokens"),
+                    **({} if warning is None else {"caution": warning}),
                 }
             )
     return pd.DataFrame(rows)

@@ -132,6 +132,15 @@ def run_in(
     return run, measuring.measure(run)
 
 
+def stored_run(folder: Path, outcome: Outcome, unused: str = "30:42") -> StoredRun:
+    """The answer as its tables and pictures read it."""
+    (folder / "metrics.json").write_text(to_json(dict(outcome.metrics)))
+    (folder / "details.json").write_text(to_json(dict(outcome.details)))
+    (folder / "config.yaml").write_text(f"pools: {{unused: '{unused}', common: '0:20'}}\n")
+    (folder / "manifest.json").write_text("{}")
+    return StoredRun(folder)
+
+
 def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
     run, outcome = run_in(tmp_path, RuleModel())
     metrics = outcome.metrics
@@ -177,7 +186,10 @@ def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
     assert metrics["compare/unused_vs_common/p_value_these_tokens"] == pytest.approx(0.1)
     high = metrics["unused/copy_accuracy/ci_high"]
     assert isinstance(high, float) and 0.5 < high < 0.9  # three pairs of sequences that are all wrong say little
-    assert run.notes == []
+    assert run.notes == [
+        "Draws are matched: every pair of sequences takes 10 tokens of each pool (unused 12, common 20), anew each "
+        "time and without replacement."
+    ]
 
 
 def test_a_small_pool_gets_company_and_is_measured_by_itself(tmp_path: Path) -> None:
@@ -203,6 +215,10 @@ def test_pools_of_other_sizes_are_compared_unmatched_only_on_request(tmp_path: P
     assert not outcome.details["is_matched"]
     (warning,) = [note for note in run.notes if "not matched" in note]
     assert "a half holds 1 of unused, 5 of common" in warning
+    stored = stored_run(tmp_path, outcome, unused="30:33")
+    assert tables.comparisons(stored)["caution"].str.contains("not matched").all()
+    drawn = figures.draw_copy_summary(stored)
+    assert drawn is not None and drawn.get_suptitle().startswith("Caution: the pools are not matched")
 
 
 def test_published_pools_are_drawn_as_they_were_published(tmp_path: Path) -> None:
@@ -449,12 +465,8 @@ def test_a_quantity_is_declared_in_one_place(tmp_path: Path, monkeypatch: pytest
     assert {"common/worst/ci_low", "compare/unused_vs_common/worst_diff/p_value"} <= set(outcome.metrics)
     assert outcome.details["intervals"]["worst"].startswith("Student t")
     assert outcome.details["intervals"]["compare/worst_diff"].startswith("Welch t")
-    (tmp_path / "metrics.json").write_text(to_json(dict(outcome.metrics)))
-    (tmp_path / "details.json").write_text(to_json(dict(outcome.details)))
-    (tmp_path / "config.yaml").write_text("pools: {unused: '30:42', common: '0:20'}\n")
     assert '"worst": ' in (tmp_path / "records.jsonl").read_text().splitlines()[0]
-    (tmp_path / "manifest.json").write_text("{}")
-    stored = StoredRun(tmp_path)
+    stored = stored_run(tmp_path, outcome)
     assert "worst log-prob (nats)" in tables.pool_metrics(stored)["measure"].tolist()
     assert "worst" in tables.comparisons(stored)["measure"].tolist()
     drawn = figures.draw_copy_summary(stored)
