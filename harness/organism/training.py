@@ -24,6 +24,7 @@ from harness.organism._stream import Material, Stream, build_stream, prepare_mat
 from harness.organism.recipe import LOG_EVERY, RecipeConfig
 from harness.training import attention
 from harness.training.checkpoints import newest_checkpoint, step_of
+from harness.training.denormals import denormals_flushed
 from harness.training.positions import initial_positions
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ Progress = Callable[[int, int, float], None]
 """Called as (step, total, loss)."""
 
 
+@denormals_flushed()
 def train_organism(
     recipe: RecipeConfig, out_folder: Path, work_folder: Path, on_progress: Progress, stdlib: Path | None = None
 ) -> TrainingOutcome:
@@ -64,8 +66,6 @@ def train_organism(
     # Progress is the caller's to show.
     disable_progress_bar()
     torch.set_num_threads(recipe.threads)
-    # Adam's averages of never-seen rows decay into denormal numbers, which this makes zero instead of slow.
-    torch.set_flush_denormal(True)
     material = prepare_material(recipe, stdlib)
     stream = build_stream(recipe, material)
     work = work_folder / f"pocket-{recipe.fingerprint()}"

@@ -29,6 +29,7 @@ from harness.path_star.recipe import PathStarRecipe
 from harness.path_star.ways.batch import IGNORED, Batch
 from harness.path_star.ways.way import ModelSizes, Trunk, Way
 from harness.training.checkpoints import newest_checkpoint, step_of
+from harness.training.denormals import denormals_flushed
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class PathModel(nn.Module):
         return type(state)((name, tensor.clone()) for name, tensor in state.items())
 
 
+@denormals_flushed()
 def train_path_model(
     recipe: PathStarRecipe, out_folder: Path, work_folder: Path, on_progress: Callable[[int], None]
 ) -> TrainingOutcome:
@@ -95,8 +97,6 @@ def train_path_model(
     # Progress is the caller's to show.
     disable_progress_bar()
     torch.set_num_threads(recipe.threads)
-    # Adam's averages of what is no longer learnt decay into denormal numbers, which this makes zero instead of slow.
-    torch.set_flush_denormal(True)
     codec = make_codec(recipe)
     material = prepare_material(recipe)
     trainer = make_trainer(recipe, codec, material, work_folder, on_progress)

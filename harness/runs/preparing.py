@@ -61,10 +61,11 @@ def prepare(config: RunConfig[Any]) -> Prepared:
     tokenizer = None
     if config.tokenizer.name is not None and experiment.needs & {Needs.MODEL, Needs.TOKENIZER}:
         tokenizer = resolve_tokenizer(config.tokenizer.name)
+    pool_bytes = dict(config.reference.bytes) if config.reference is not None else {}
+    # First: how published pools are drawn depends on whether these are the published model's.
+    config = _with_fitting_reference(config, identity, tokenizer)
     digest = config_hash(answer_key(config, experiment, identity, tokenizer))
     label = identity.label if identity else tokenizer.label if tokenizer else ""
-    pool_bytes = dict(config.reference.bytes) if config.reference is not None else {}
-    config = _with_fitting_reference(config, identity, tokenizer)
     return Prepared(config, experiment, identity, tokenizer, digest, run_id(label, digest), pool_bytes)
 
 

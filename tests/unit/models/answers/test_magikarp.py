@@ -10,6 +10,8 @@ from harness.models.answers.magikarp import (
     soft_threshold,
     superstrings,
 )
+from harness.models.config import ModelConfig
+from harness.models.identity import ModelIdentity, ModelSource, resolve_identity
 
 pytestmark = pytest.mark.unit
 
@@ -57,13 +59,24 @@ def test_superstrings_have_larger_ids():
     assert superstrings("ab", 1, ["xab", "ab", "cab", "b", "abab"]) == [2, 4]
 
 
-def test_the_published_table_is_the_oracle(shared_dir):
+def shaped_like(folder, shared_dir, n_layer, n_embd):
+    """A folder with the config.json and the vocabulary of a GPT-2 size: what it is recognised by."""
+    folder.mkdir()
+    for path in (shared_dir / "tokenizers" / "gpt2").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    config = {"model_type": "gpt2", "n_layer": n_layer, "n_embd": n_embd, "vocab_size": 50257}
+    (folder / "config.json").write_text(json.dumps(config))
+    return ModelIdentity(str(folder), ModelSource.LOCAL, folder, None, "0" * 64, folder.name)
+
+
+def test_the_published_table_is_the_oracle(shared_dir, tmp_path):
     from experiments.undertrained.metrics import published_table
 
+    sizes = {"gpt2": (12, 768), "gpt2-medium": (24, 1024), "gpt2-large": (36, 1280), "gpt2-xl": (48, 1600)}
     oracle = json.loads((shared_dir / "oracles/magikarp_gpt2.json").read_text())
     for name, model in oracle["models"].items():
-        found = published_table(f"openai-community/{name}")
+        found = published_table(shaped_like(tmp_path / name, shared_dir, *sizes[name]))
         assert found["verified_count"] == model["verified_count"]
         assert found["verification_threshold"] == model["verification_threshold"]
         assert set(found["verified"]) == set(model["verified"])
-    assert published_table("pocket") is None
+    assert published_table(resolve_identity(ModelConfig())) is None
