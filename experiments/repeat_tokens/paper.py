@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
-from experiments.repeat_tokens.quantities import Quantity, Shown, shown_in
+from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
@@ -177,6 +177,34 @@ def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     return frame if any(group.other for group in groups) else frame.drop(columns="setting")
 
 
+def published_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
+    """Every published figure beside what was measured on the same ids, one row each; None where none was published."""
+    rows = []
+    for group in group_by_setting(runs):
+        first = group.runs[0]
+        for pool in pools_of_all(group.runs):
+            for quantity in QUANTITIES:
+                value = across_seeds(group, pool, quantity.name)
+                if value is None or value.published is None:
+                    continue
+                rows.append(
+                    {
+                        "model": group.model,
+                        "draws": first.details.get("draws", "replacement"),
+                        "pool": data.pool_label(first, pool),
+                        "quantity": quantity.label,
+                        "published": value.published,
+                        "measured": value.mean,
+                        f"measured{LOW}": value.low,
+                        f"measured{HIGH}": value.high,
+                        "measured minus published": value.mean - value.published,
+                        "seeds": value.n_seeds,
+                        "published for": str((first.config.get("reference") or {}).get("condition", "")),
+                    }
+                )
+    return pd.DataFrame(rows) if rows else None
+
+
 _BANDS = (
     "Intervals are 95 %, clustered by token and by sequence, their ends averaged over seeds, which draw other orders "
     "of the same tokens. Bands are 95 % over seeds where there are several, over sequences where there is one."
@@ -203,5 +231,11 @@ PAPER_FIGURES = (
     ),
 )
 PAPER_TABLES = (
+    PaperTable(
+        "published",
+        "Published figures beside those measured on the same ids, once drawn with replacement as they were published, "
+        f"once matched and beside a control. {_BANDS}",
+        published_table,
+    ),
     PaperTable("metrics", f"Copy effect, accuracy, log-probs and copy gain by model and pool. {_BANDS}", metrics_table),
 )
