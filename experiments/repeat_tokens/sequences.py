@@ -223,7 +223,8 @@ def example_patterns(
 ) -> dict[str, Float[np.ndarray, "top_head query key"]]:
     """Attention of `heads` on the first sequence of every pool, from one more pass each.
 
-    With a store the pool's first pass is asked for again, as it lies there: any head's pattern is found without the model.
+    With a store the pool's first pass is asked for again, as it lies there: any head's pattern is found without the
+    model.
     """
     exp = run.exp
 

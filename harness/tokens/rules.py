@@ -237,7 +237,9 @@ def _common_part(request: _Request, bounds: str) -> Selection:
     number, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= number <= parts or parts < 2:
         raise request.refused("common_part:NUMBER:PARTS with 1 <= NUMBER <= PARTS and 2 parts or more")
-    whole = _exposures(request, f"{COMMON_EXPOSURES}:") if request.facts.exposures is not None else _auto_common(request)
+    whole = (
+        _exposures(request, f"{COMMON_EXPOSURES}:") if request.facts.exposures is not None else _auto_common(request)
+    )
     rng = np.random.default_rng([request.seed, zlib.crc32(Rule.COMMON_PART.value.encode())])
     dealt = rng.permutation(np.asarray(whole.ids, dtype=np.int64))[number - 1 :: parts]
     label = f"random part {number} of {parts} of {whole.label}"

@@ -1,4 +1,4 @@
-"""A sweep over models given by their paths, as a user types it: its figures, and its group in the tracker's offline files."""
+"""A sweep over models given by their paths, as a user types it: its figures, and its group in the tracker's files."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -46,7 +45,8 @@ def swept(deep, checkpoints, tmp_path_factory):
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
     environment = {**kept, "HOME": str(home), "NETRC": str(home / "netrc"), "MPLCONFIGDIR": str(base / "matplotlib")}
     models = f"model.name='{deep}',{checkpoints['gpt2']},{empty}"
-    words = ["exp=repeat_tokens", models, "pools.unused=0:20", "pools.common=20:60", "exp.n_sequences=4", "exp.seq_len=8"]
+    words = ["exp=repeat_tokens", models, "pools.unused=0:20", "pools.common=20:60"]
+    words += ["exp.n_sequences=4", "exp.seq_len=8"]
     done = subprocess.run(
         [sys.executable, "-m", "harness", "-m", *words, "seed=0,1", f"results_dir={results}"],
         env=environment, capture_output=True, text=True, check=False, timeout=400,

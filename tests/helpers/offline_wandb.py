@@ -1,4 +1,4 @@
-"""An offline `.wandb` file read back: a LevelDB log of protobuf records (the format is stated in wandb's own sources)."""
+"""An offline `.wandb` file read back: a LevelDB log of protobuf records (the format is in wandb's own sources)."""
 
 import json
 from collections.abc import Iterator

@@ -206,7 +206,9 @@ def test_parts_of_the_common_tokens_are_disjoint_alike_and_dealt_by_the_seed() -
     assert set(proxies["a"].ids) | set(proxies["b"].ids) < whole
 
 
-@pytest.mark.parametrize("spec", ["common_part", "common_part:1", "common_part:0:2", "common_part:3:2", "common_part:1:1"])
+@pytest.mark.parametrize(
+    "spec", ["common_part", "common_part:1", "common_part:0:2", "common_part:3:2", "common_part:1:1"]
+)
 def test_a_part_that_is_none_is_refused(spec: str) -> None:
     with pytest.raises(Rejected, match=r"^pools.some: got 'common_part.*allowed: common_part:NUMBER:PARTS with"):
         ids_of(spec, tokenizer=Words())

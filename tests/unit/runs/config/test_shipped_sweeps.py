@@ -11,8 +11,8 @@ from harness.sweep import expand
 pytestmark = pytest.mark.unit
 
 SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
-N_JOBS = {"models_by_pools": 5 * 2 * 3, "local_models": 2 * 2 * 3, "path_star_table": 2 * 3 * 3, "path_star_small": 6, "path_star_mamba": 6,
-          "path_star_gpu": 3 * 7 * 3, "path_star_later": 6,
+N_JOBS = {"models_by_pools": 5 * 2 * 3, "local_models": 2 * 2 * 3, "path_star_table": 2 * 3 * 3, "path_star_small": 6,
+          "path_star_mamba": 6, "path_star_gpu": 3 * 7 * 3, "path_star_later": 6,
           "path_star_wide_heads": 18, "path_star_token_order": 6}  # fmt: skip
 
 
@@ -27,7 +27,11 @@ def test_it_expands_to_different_jobs_that_are_accepted(name: str) -> None:
 @pytest.mark.parametrize("sweep", ["local_models", "models_by_pools"])
 @pytest.mark.parametrize(
     ("typed", "models"),
-    [("model=gpt2-xl", {"gpt2-xl"}), ("model.name=./a,pocket", {"./a", "pocket"}), ("model=pocket,gpt2", {"pocket", "gpt2"})],
+    [
+        ("model=gpt2-xl", {"gpt2-xl"}),
+        ("model.name=./a,pocket", {"./a", "pocket"}),
+        ("model=pocket,gpt2", {"pocket", "gpt2"}),
+    ],
 )
 def test_models_that_were_typed_take_the_place_of_the_files(sweep: str, typed: str, models: set[str]) -> None:
     configs = [compose_run(job) for job in expand(normalise([f"sweep={sweep}", typed]))]
