@@ -20,7 +20,7 @@ SMOLLM2_FOLDER := models/smollm2
 SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
-.PHONY: run test test-all lint smollm2 reference reference-smollm2 reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
+.PHONY: run test test-all lint smollm2 reference reference-smollm2 reference-gpt2 reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
 
 run: $(READY)
 	$(BIN)/python -m harness exp=repeat_tokens
@@ -64,6 +64,21 @@ reference: $(READY)
 	mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
+
+# Published figures of GPT-2 and measured ones side by side. Needs the hub, or MODEL=<folder with its weights and tokenizer>.
+MODEL ?= gpt2
+SEEDS ?= 0,1,2
+GPT2_RUNS ?= results/gpt2
+GPT2_REFERENCE ?= results/reference/gpt2
+
+reference-gpt2: $(READY)
+	$(BIN)/python -m harness -m exp=repeat_tokens model.name=$(MODEL) pools=blog exp.draws=replacement,matched seed=$(SEEDS) tracker=none results_dir=$(GPT2_RUNS)
+	$(BIN)/python -m harness exp=echo_token model.name=$(MODEL) pools=blog tracker=none results_dir=$(GPT2_RUNS)
+	$(BIN)/python -m harness exp=undertrained model.name=$(MODEL) tracker=none results_dir=$(GPT2_RUNS)
+	$(BIN)/python -m harness.figures $(GPT2_RUNS) --experiment repeat_tokens --out $(GPT2_REFERENCE)
+	mkdir -p $(GPT2_REFERENCE)/echo_token $(GPT2_REFERENCE)/undertrained
+	cp $(GPT2_RUNS)/echo_token/*/metrics.json $(GPT2_RUNS)/echo_token/*/tables/*.csv $(GPT2_RUNS)/echo_token/*/figures/* $(GPT2_REFERENCE)/echo_token
+	cp $(GPT2_RUNS)/undertrained/*/metrics.json $(GPT2_RUNS)/undertrained/*/tables/*.csv $(GPT2_RUNS)/undertrained/*/figures/* $(GPT2_REFERENCE)/undertrained
 
 # Path-star trainings and their tables: a long job on two cores.
 reference-path-star: $(READY)

@@ -28,6 +28,9 @@ from harness.runs.config.compose import (
 )
 from harness.runs.preparing import prepare
 
+_SAY_WHICH_MODEL = frozenset({"model", "model.name"})
+"""Either of them, typed, takes the place of a sweep file's models: a folder has no name to give to `model`."""
+
 
 @dataclass(frozen=True)
 class JobResult:
@@ -55,7 +58,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     # Hydra gets the file's parameters as if they were typed: it knows neither keys that only a dataclass states, nor
     # that a typed value replaces the file's.
     texts = [*spelled_out(normalised), "hydra.sweeper.params=null"]
-    _launch([*keep_texts(texts), f"++sweep_id={_quoted(sweep_id)}", f"hydra.sweep.dir={_quoted(folder)}"])
+    _launch([*texts, f"++sweep_id={_quoted(sweep_id)}", f"hydra.sweep.dir={_quoted(folder)}"])
     return _summary(folder, jobs)
 
 
@@ -66,14 +69,22 @@ def expand(overrides: Sequence[str]) -> Iterator[list[str]]:
 
 
 def spelled_out(overrides: Sequence[str]) -> list[str]:
-    """What was typed, and before it the sweep file's parameters as overrides; typed ones win."""
+    """What was typed, and before it the sweep file's parameters as overrides; typed ones win.
+
+    Values that are meant as text are quoted, so that `5e10` is not a number by the time that Hydra counts the jobs.
+    """
 
     single = [text for text in overrides if not typed_overrides.is_sweep(text)]
     composed = compose_hydra(single, return_hydra_config=True)
     params = composed.hydra.sweeper.get("params") or {}
     typed_keys = {OverridesParser.create().parse_override(text).key_or_group for text in overrides}
+    if typed_keys & _SAY_WHICH_MODEL:
+        typed_keys |= _SAY_WHICH_MODEL
     from_file = [f"{key}={value}" for key, value in params.items() if key not in typed_keys]
-    return [*typed_overrides.normalise(from_file), *overrides]
+    spelled = [*typed_overrides.normalise(from_file), *overrides]
+    # The last value changes fastest: what is known of a model is kept from one job to the next, and no longer.
+    spelled.sort(key=lambda text: OverridesParser.create().parse_override(text).key_or_group not in _SAY_WHICH_MODEL)
+    return keep_texts(spelled)
 
 
 def _choices(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Pictures and tables across repeat_tokens runs: models by pools, seeds as intervals."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
-from experiments.repeat_tokens.quantities import Quantity, Shown, shown_in
+from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
@@ -30,14 +31,17 @@ from harness.runs.results.grouping import Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import shorten
 
+_LETTERS_BESIDE = 20
+"""Of a name beside a row of the grid."""
+
 
 def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     """Log-prob against position: a row for each model, a column for each choice of pools."""
-    groups = group_by_setting(runs)
+    groups = _in_order(group_by_setting(runs))
     if not groups:
         return None
 
-    names = pools_of_all(runs)
+    names = pools_of_all([run for group in groups for run in group.runs])
     rows = list(dict.fromkeys((group.model, group.other) for group in groups))
     columns = list(dict.fromkeys(group.pools for group in groups))
     width = ONE_COLUMN if len(columns) == 1 else TWO_COLUMNS
@@ -46,19 +50,23 @@ def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     for axes in grid.flat:
         axes.set_axis_off()
     letters = int(24 * (figure.get_figwidth() / len(columns)) / 1.7)
+    titles = _pools_titles(groups, letters)
+    lowest = 0.0
     for group in groups:
         row, column = rows.index((group.model, group.other)), columns.index(group.pools)
         axes = grid[row, column]
         axes.set_axis_on()
         mark_halves(axes, data.seq_len(group.runs[0]), named=False)
-        _draw_setting(axes, group, names)
+        lowest = min(lowest, _draw_setting(axes, group, names))
         if row == 0 and len(columns) > 1:
-            axes.set_title(figure_text(_pools_title(group), letters))
+            axes.set_title(titles[group.pools])
         if row == len(rows) - 1:
             axes.set_xlabel("position in the sequence (tokens)")
         if column == 0:
-            title = "\n".join(figure_text(part, 26) for part in (group.model, group.other) if part)
+            title = "\n".join(_wrapped(part) for part in (group.model, group.other) if part)
             axes.set_ylabel(f"{title}\nlog-prob (nats)")
+    # A band of a few seeds with few tokens at a position may be several times as wide as all curves lie apart.
+    grid[0, 0].set_ylim(1.35 * lowest, max(0.5, -0.04 * lowest))
     handles = {
         label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -66,17 +74,41 @@ def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     return figure
 
 
-def _pools_title(group: Setting) -> str:
-    specs = (group.runs[0].config.get("pools") or {}).values()
-    return "default pools" if all(spec == "auto" for spec in specs) else group.pools
+def _is_default(group: Setting) -> bool:
+    return all(spec == "auto" for spec in (group.runs[0].config.get("pools") or {}).values())
 
 
-def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> None:
+def _in_order(groups: Sequence[Setting]) -> list[Setting]:
+    """Model by model, the question before other choices of pools."""
+    return sorted(groups, key=lambda group: (group.model, group.other, not _is_default(group), group.pools))
+
+
+def _pools_titles(groups: Sequence[Setting], letters: int) -> dict[str, str]:
+    """What stands above each choice of pools: as typed where there is room, else the pools' names where those tell."""
+    by_pools = {group.pools: group for group in groups}
+    names = {pools: ", ".join(pools_shown(group.runs[0])) for pools, group in by_pools.items()}
+    titles = {}
+    for pools, group in by_pools.items():
+        is_own_name = list(names.values()).count(names[pools]) == 1
+        typed = names[pools] if len(pools) > letters and is_own_name else pools
+        titles[pools] = figure_text("default pools" if _is_default(group) else typed, letters)
+    return titles
+
+
+def _wrapped(text: str) -> str:
+    """A model's name beside its row, on two lines where it is longer than the row is high."""
+    return textwrap.fill(figure_text(text, 2 * _LETTERS_BESIDE), _LETTERS_BESIDE)
+
+
+def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> float:
+    """Draw every pool's curve; the lowest value of any."""
+    lowest = 0.0
     for pool in names:
         curve = curve_across_seeds(group, pool)
         if curve is None:
             continue
         mean, low, high = curve
+        lowest = min(lowest, float(np.nanmin(mean, initial=0.0)))
         if 1 < len(group.runs) < FEWEST_SEEDS:
             for run in group.runs:
                 axes.plot(run.arrays[f"{pool}/position/logprob_mean"], color=colour_of(pool, names), linewidth=0.4)
@@ -94,26 +126,35 @@ def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> None:
         fontsize=5.5,
         color=QUIET,
     )
+    return lowest
 
 
 def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
     """Copy effect (copy gain where no run has a control) and copy accuracy of every model and choice of pools."""
-    groups = group_by_setting(runs)
+    groups = _in_order(group_by_setting(runs))
     if not groups:
         return None
 
-    names = pools_of_all(runs)
+    names = pools_of_all([run for group in groups for run in group.runs])
     drawn: Sequence[Quantity] = shown_in(Shown.PICTURE)
     if not any(data.is_controlled(run) for run in runs):
         drawn = data.without_control(drawn)
     main = drawn[0].name
     rows: dict[str, list[IntervalRow]] = {quantity.name: [] for quantity in drawn}
+    # What a pool is made of stands in the table; beside a model's name there is no room for it.
+    shown = [(group.model, group.other, pool) for group in groups for pool in pools_shown(group.runs[0])]
     for group in groups:
         for pool in names:
             if pool not in pools_shown(group.runs[0]):
                 continue
             where = " ".join(part for part in (group.model, group.other) if part)
-            label = f"{where}  {data.pool_label(group.runs[0], pool)}"
+            if len(groups) == 1:
+                words = data.pool_label(group.runs[0], pool)
+            elif shown.count((group.model, group.other, pool)) > 1:
+                words = f"{pool}={data.spec_text(group.runs[0].config['pools'][pool])}"
+            else:
+                words = pool
+            label = f"{where}  {words}"
             found = {metric: across_seeds(group, pool, metric) for metric in rows}
             if not any(found.values()):
                 continue
@@ -153,7 +194,7 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
 
 def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     """Every mean by model, pools and pool, with its interval and the number of seeds."""
-    groups = group_by_setting(runs)
+    groups = _in_order(group_by_setting(runs))
     rows = []
     for group in groups:
         for pool in pools_of_all(group.runs):
@@ -177,6 +218,59 @@ def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
     return frame if any(group.other for group in groups) else frame.drop(columns="setting")
 
 
+def published_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
+    """Every published figure beside what was measured on the same ids, one row each; None where none was published."""
+    rows = []
+    for group in _in_order(group_by_setting(runs)):
+        first = group.runs[0]
+        for pool in pools_of_all(group.runs):
+            for quantity in QUANTITIES:
+                value = across_seeds(group, pool, quantity.name)
+                if value is None or value.published is None:
+                    continue
+                rows.append(
+                    {
+                        "model": group.model,
+                        "draws": first.details.get("draws", "replacement"),
+                        "pool": data.pool_label(first, pool),
+                        "quantity": quantity.label,
+                        "published": value.published,
+                        "measured": value.mean,
+                        f"measured{LOW}": value.low,
+                        f"measured{HIGH}": value.high,
+                        "measured minus published": value.mean - value.published,
+                        "seeds": value.n_seeds,
+                        "published for": str((first.config.get("reference") or {}).get("condition", "")),
+                    }
+                )
+    return pd.DataFrame(rows) if rows else None
+
+
+def heads_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
+    """The head with the highest score of every kind by model, pools and pool; None where no model attends."""
+    rows = []
+    for group in _in_order(group_by_setting(runs)):
+        for pool in pools_of_all(group.runs):
+            row: dict[str, object] = {"model": group.model, "pool": pool, "setting": group.other}
+            for score, words in data.SCORES.items():
+                value = across_seeds(group, pool, f"{score}_score_max")
+                if value is None:
+                    continue
+                named = (run.metrics.get(f"{pool}/{score}_head") for run in group.runs)
+                row |= {
+                    f"{words}, head": " ".join(dict.fromkeys(str(head) for head in named if head is not None)),
+                    f"{words} score": value.mean,
+                    f"{words} score{LOW}": value.low,
+                    f"{words} score{HIGH}": value.high,
+                }
+            if len(row) > 3:
+                rows.append({**row, "seeds": len(group.runs)})
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    return frame if any(frame["setting"]) else frame.drop(columns="setting")
+
+
 _BANDS = (
     "Intervals are 95 %, clustered by token and by sequence, their ends averaged over seeds, which draw other orders "
     "of the same tokens. Bands are 95 % over seeds where there are several, over sequences where there is one."
@@ -186,7 +280,8 @@ PAPER_FIGURES = (
     PaperFigure(
         "logprob_grid",
         "Log-prob of each token against its position, a row for each model, a column for each choice of pools; the "
-        f"shaded second half repeats the first. {_BANDS} Two seeds are drawn as two thin lines instead of a band.",
+        f"shaded second half repeats the first. {_BANDS} Two seeds are drawn as two thin lines instead of a "
+        "band. Bands may reach beyond the axis.",
         draw_grid,
     ),
     PaperFigure(
@@ -203,5 +298,18 @@ PAPER_FIGURES = (
     ),
 )
 PAPER_TABLES = (
+    PaperTable(
+        "heads",
+        "The heads that look most from the second half to the token after the earlier copy (induction), to the token "
+        "before, and to the earlier copy: layer.head, one for each seed where they differ, and mean attention. "
+        f"{_BANDS}",
+        heads_table,
+    ),
+    PaperTable(
+        "published",
+        "Published figures beside those measured on the same ids, once drawn with replacement as they were published, "
+        f"once matched and beside a control. {_BANDS}",
+        published_table,
+    ),
     PaperTable("metrics", f"Copy effect, accuracy, log-probs and copy gain by model and pool. {_BANDS}", metrics_table),
 )

@@ -95,11 +95,15 @@ def _measure(run: Run[RepeatTokensConfig], work: _Work, said: Mapping[int, tuple
     drawn = work.drawn
     n_rows, n_pos = work.stop - work.start, drawn.tokens.shape[1]
     rows = np.arange(work.start, work.stop)
-    size = min(choose_batch_size(run.model, n_pos, run.exp.batch_size), n_rows)
+    size = _rows_in_a_pass(run, n_rows, n_pos)
     parts = halve_on_oom(lambda some: _forward(run, rows[some], drawn, said), n_rows, n_pos, size)
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0] if key != "layers"} | {
         "layers": parts[0]["layers"]
     }
+
+
+def _rows_in_a_pass(run: Run[RepeatTokensConfig], n_rows: int, n_pos: int) -> int:
+    return min(choose_batch_size(run.model, n_pos, run.exp.batch_size), n_rows)
 
 
 def _forward(
@@ -217,13 +221,21 @@ def _mean(values: Float[np.ndarray, " index"]) -> float | None:
 def example_patterns(
     run: Run[RepeatTokensConfig], pools: Sequence[PoolData], heads: Sequence[Head]
 ) -> dict[str, Float[np.ndarray, "top_head query key"]]:
-    """Attention of `heads` on the first sequence of every pool, from one more pass each."""
+    """Attention of `heads` on the first sequence of every pool, from one more pass each.
+
+    With a store the pool's first pass is asked for again, as it lies there: any head's pattern is found without the
+    model.
+    """
+    exp = run.exp
 
     def patterns(batch: Batch[PoolData]) -> dict[str, np.ndarray]:
-        tokens = torch.from_numpy(batch.work.drawn.tokens[:1])
+        drawn = batch.work.drawn.tokens
+        n_rows = min(exp.batch_size or SHARD, exp.n_sequences)
+        in_pass = 1 if run.store is None else _rows_in_a_pass(run, n_rows, drawn.shape[1])
+        tokens = torch.from_numpy(drawn[:in_pass])
         names = pattern_hooks(run.model)
         requests = [
-            ActivationRequest(names[layer], lambda pattern, _: pattern.float())
+            ActivationRequest(names[layer], lambda pattern, _: pattern[:1].float())
             for layer in {head.layer for head in heads}
         ]
         kept = capture(run.model, tokens, requests, None, run.store).reduced

@@ -34,6 +34,7 @@ class Rule(Enum):
     EARLY_MERGES = "early_merges"
     HIGH_SCORES = "high_scores"
     LOW_IDS = "low_ids"
+    COMMON_PART = "common_part"
     ALL = "all"
     AUTO = "auto"
 
@@ -137,6 +138,8 @@ def _rule(request: _Request, spec: str) -> Selection:
     rule = Rule(word)
     if rule is Rule.EXPOSURES:
         return _exposures(request, bounds)
+    if rule is Rule.COMMON_PART:
+        return _common_part(request, bounds)
     if bounds or ":" in spec:
         raise request.refused(f"{word} on its own, without bounds")
     if word in (unused.value for unused in UnusedRule):
@@ -226,6 +229,21 @@ def _sample(request: _Request, tokens: CommonTokens | None, missing: str) -> Sel
     chosen = rng.permutation(np.asarray(sorted(tokens.ids), dtype=np.int64))[:size]
     found = tuple(sorted(int(token) for token in chosen))
     return Selection(found, f"{size} {tokens.words}, a proxy for common ones", tokens.rule, is_proxy=True)
+
+
+def _common_part(request: _Request, bounds: str) -> Selection:
+    """One of several disjoint parts of the common tokens, dealt out at random by the seed: pools of one kind."""
+    match = re.fullmatch(r"(\d+):(\d+)", bounds)
+    number, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= number <= parts or parts < 2:
+        raise request.refused("common_part:NUMBER:PARTS with 1 <= NUMBER <= PARTS and 2 parts or more")
+    whole = (
+        _exposures(request, f"{COMMON_EXPOSURES}:") if request.facts.exposures is not None else _auto_common(request)
+    )
+    rng = np.random.default_rng([request.seed, zlib.crc32(Rule.COMMON_PART.value.encode())])
+    dealt = rng.permutation(np.asarray(whole.ids, dtype=np.int64))[number - 1 :: parts]
+    label = f"random part {number} of {parts} of {whole.label}"
+    return Selection(tuple(sorted(int(token) for token in dealt)), label, Rule.COMMON_PART.value, whole.is_proxy)
 
 
 def _all(request: _Request) -> Selection:

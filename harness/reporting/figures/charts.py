@@ -168,7 +168,7 @@ def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 
             if row.low is not None and row.high is not None:
                 axes.plot([row.low, row.high], [position, position], color=row.colour, linewidth=1.2)
             axes.annotate(
-                f"{row.mean:.{digits}f}".replace("-", "−"), (row.mean, position), xytext=(0, 4),
+                _signed(row.mean, digits), (row.mean, position), xytext=(0, 4),
                 textcoords="offset points", ha="center", va="bottom", fontsize=6, color=row.colour,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
             )  # fmt: skip
@@ -180,6 +180,11 @@ def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(x_label)
     axes.margins(x=0.12)
+
+
+def _signed(value: float, digits: int) -> str:
+    """With a minus of full width, and none before what rounds to zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def attention_map(axes: Axes, pattern: np.ndarray, tokens: Sequence[str], has_bos: bool, vmax: float) -> object:

@@ -76,7 +76,7 @@ def add_footer(figure: Figure, text: str) -> None:
 
 def runs_footer(run_ids: Sequence[str], sidecar: str, width: float) -> str:
     """As many run ids as fit under a picture `width` inches wide, and where the full list lies."""
-    fits = int(width * 72 / (0.56 * _FOOTER_POINTS)) - len(sidecar) - 30
+    fits = int(width * 72 / (0.6 * _FOOTER_POINTS)) - len(sidecar) - 30
     named: list[str] = []
     for run_id in run_ids:
         if sum(len(name) + 2 for name in named) + len(run_id) > fits:

@@ -23,6 +23,8 @@ from harness.tokens.text import visible
 # Seconds. The tracker's own time limit stands above them.
 _INIT_TIMEOUT, _FINISH_TIMEOUT, _LOGIN_TIMEOUT = 60, 180, 5
 _LONGEST_ID = 120
+_MOST_ROWS = 10_000
+"""Of a table: a vocabulary's would be tens of megabytes. The run's folder, which is logged too, has it whole."""
 _CLOUD = (".wandb.ai", ".coreweave.com")
 
 
@@ -195,7 +197,7 @@ def _table(frame: pd.DataFrame) -> Any:
     wandb = _library()
     rows: list[Any] = [
         [visible(cell) if isinstance(cell, str) else cell for cell in (plain(value) for value in row)]
-        for row in frame.itertuples(index=False)
+        for row in frame.head(_MOST_ROWS).itertuples(index=False)
     ]
     return wandb.Table(columns=[str(name) for name in frame.columns], data=rows, allow_mixed_types=True)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType, QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, OverrideType, QuotedString
 from hydra.errors import HydraException
 
 from harness.errors import Rejected, nearest
@@ -77,12 +77,38 @@ def keep_texts(overrides: Sequence[str], is_text: Callable[[str, type], bool]) -
     kept = []
     for text in overrides:
         override = OverridesParser.create().parse_override(text)
-        value = None if override.is_sweep_override() or override.is_delete() else override.value()
-        if isinstance(value, bool | int | float) and is_text(override.key_or_group, type(value)):
-            key, raw = text.split("=", 1)
-            text = f"{key}='{raw}'"
+        value = None if override.is_delete() else override.value()
+
+        def quoted(raw: str, value: object, key: str = override.key_or_group) -> str:
+            return f"'{raw}'" if isinstance(value, bool | int | float) and is_text(key, type(value)) else raw
+
+        key, _, raw = text.partition("=")
+        if isinstance(value, ChoiceSweep):
+            # Of several values each may be one.
+            raws = _between_commas(raw.strip().removeprefix("choice(").removesuffix(")") if "choice(" in raw else raw)
+            if len(raws) == len(value.list):
+                text = f"{key}={','.join(map(quoted, raws, value.list))}"
+        elif value is not None:
+            text = f"{key}={quoted(raw, value)}"
         kept.append(text)
     return kept
+
+
+def _between_commas(raw: str) -> list[str]:
+    """The values of a list as they were typed; commas within quotes and brackets separate none."""
+    found, depth, quote, escaped = [""], 0, "", False
+    for letter in raw:
+        if letter == "," and not depth and not quote:
+            found.append("")
+            continue
+        found[-1] += letter
+        if quote:
+            quote, escaped = ("" if letter == quote and not escaped else quote), letter == "\\" and not escaped
+        elif letter in "'\"":
+            quote = letter
+        else:
+            depth += (letter in "[{(") - (letter in "]})")
+    return [part.strip() for part in found]
 
 
 def is_sweep(text: str) -> bool:

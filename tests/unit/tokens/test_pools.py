@@ -189,3 +189,26 @@ def test_all_is_everything_but_special_and_says_what_lies_beyond_the_tokenizer()
     assert pool.ids == tuple(range(3, 520))
     assert pool.notes == ("pools.some: 8 of 517 ids are embedding rows without a token of the tokenizer",)
     assert resolve_pools({"some": "3:9"}, BASE, 0)["some"].notes == ()
+
+
+def test_parts_of_the_common_tokens_are_disjoint_alike_and_dealt_by_the_seed() -> None:
+    counted = vocabulary([5_000 if 259 <= token < 359 else 0 for token in range(520)])
+    parts = [ids_of(f"common_part:{number}:2", counted) for number in (1, 2)]
+    assert [len(part) for part in parts] == [50, 50]
+    assert sorted(parts[0] + parts[1]) == list(range(259, 359))
+    assert parts[0] != ids_of("common_part:1:2", counted, seed=1)
+    assert parts[0] == ids_of("common_part:1:2", counted)
+    # Dealt at random: neither half of the vocabulary's order lies in one part.
+    assert 10 < sum(token < 309 for token in parts[0]) < 40
+    proxies = resolve_pools({"a": "common_part:1:3", "b": "common_part:2:3"}, BASE, 0, Words())
+    assert proxies["a"].is_proxy and proxies["a"].label.startswith("random part 1 of 3 of ")
+    whole = set(resolve_pools({"common": "auto"}, BASE, 0, Words())["common"].ids)
+    assert set(proxies["a"].ids) | set(proxies["b"].ids) < whole
+
+
+@pytest.mark.parametrize(
+    "spec", ["common_part", "common_part:1", "common_part:0:2", "common_part:3:2", "common_part:1:1"]
+)
+def test_a_part_that_is_none_is_refused(spec: str) -> None:
+    with pytest.raises(Rejected, match=r"^pools.some: got 'common_part.*allowed: common_part:NUMBER:PARTS with"):
+        ids_of(spec, tokenizer=Words())

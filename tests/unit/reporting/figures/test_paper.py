@@ -11,6 +11,7 @@ from experiments.repeat_tokens.dose import doses
 from experiments.repeat_tokens.seeds import across_seeds, curve_across_seeds
 from harness.errors import Rejected
 from harness.figures import main
+from harness.reporting.figures.charts import _signed
 from harness.reporting.figures.paper import draw_paper
 from harness.runs.results.collect import collect
 from harness.runs.results.grouping import group_by_setting
@@ -184,3 +185,54 @@ def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None
     sidecar = json.loads((tmp_path / "paper/repeat_tokens/figures/dose_response.json").read_text())
     assert [run["run_id"] for run in sidecar["runs"]] == [run.run_id for run in runs] != [other.run_id]
     assert paper.draw_dose_response([write_run(tmp_path / "other", SMALL)]) is None
+
+
+def _labels(figure: Any) -> list[str]:
+    return [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+
+
+def test_a_row_is_named_by_model_and_pool_and_by_the_spec_where_two_share_a_name(tmp_path: Path) -> None:
+    long = "SmolLM2-135M-Instruct.Q4_1"
+    halves = {"common_a": "common_part:1:2", "common_b": "common_part:2:2"}
+    auto = {"unused": "auto", "common": "auto"}
+    models = [replace(SMALL, model=long, pools=pools) for pools in (halves, auto)]
+    figure = paper.draw_forest([write_run(tmp_path / "one", made) for made in models])
+    # The question first, then the control; nothing is cut out of the middle.
+    assert _labels(figure) == [f"{long}  {pool}" for pool in (*auto, *halves)]
+    slices = {"unused": "177:188", "common": "100:111"}
+    two = [write_run(tmp_path / "two", replace(SMALL, pools=pools)) for pools in (auto, slices)]
+    assert _labels(paper.draw_forest(two)) == [
+        "pocket  unused=auto", "pocket  common=auto", "pocket  unused=177:188", "pocket  common=100:111",
+    ]  # fmt: skip
+
+
+def test_columns_of_the_grid_are_named_apart_within_their_width(tmp_path: Path) -> None:
+    halves = {"common_a": "common_part:1:2", "common_b": "common_part:2:2"}
+    auto = {"unused": "auto", "common": "auto"}
+    runs = [write_run(tmp_path, replace(SMALL, pools=pools)) for pools in (halves, auto)]
+    figure = paper.draw_grid(runs)
+    assert figure is not None
+    assert [axes.get_title() for axes in figure.axes] == ["default pools", "common_a, common_b"]
+
+
+def test_published_figures_stand_beside_the_measured_ones(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, replace(SMALL, seed=seed)) for seed in range(2)]
+    for run in runs:
+        run.config["reference"] = {
+            "condition": "GPT-2 small, batch 1",
+            "metrics": {"unused/logprob_first_half": -17.27},
+        }
+    table = paper.published_table(runs)
+    assert table is not None
+    (row,) = table.to_dict("records")
+    measured = np.mean([run.metrics["unused/logprob_first_half"] for run in runs])
+    assert (row["published"], row["measured"], row["seeds"]) == (-17.27, pytest.approx(measured), 2)
+    assert row["measured minus published"] == pytest.approx(measured + 17.27)
+    assert row["published for"] == "GPT-2 small, batch 1"
+    for run in runs:
+        run.config["reference"] = None
+    assert paper.published_table(runs) is None
+
+
+def test_a_mean_that_rounds_to_zero_has_no_sign() -> None:
+    assert [_signed(value, 2) for value in (-0.004, 0.004, -0.07, -1.0)] == ["0.00", "0.00", "−0.07", "−1.00"]

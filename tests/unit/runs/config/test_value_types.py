@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from harness.errors import Rejected
 from harness.runs.config.compose import compose_run
-from harness.sweep import _quoted
+from harness.runs.config.overrides import normalise
+from harness.sweep import _quoted, expand, spelled_out
 
 pytestmark = pytest.mark.unit
 
@@ -59,3 +60,30 @@ def test_a_choice_that_is_no_name_is_one_line(group: str, value: str) -> None:
 def test_names_are_what_they_were() -> None:
     for name in string.ascii_lowercase[:3]:
         assert compose_run(["exp=repeat_tokens", f"model.name={name}"]).model.name == name
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ("model.revision=5e10,main", ["5e10", "main"]),
+        ("model.revision=choice(4e07,97692205)", ["4e07", "97692205"]),
+        ("model.revision='a, b',true", ["a, b", "true"]),
+        ('model.revision="x=y, [z",1_000', ["x=y, [z", "1_000"]),
+    ],
+)
+def test_each_of_several_values_keeps_its_type(typed: str, values: list[str]) -> None:
+    jobs = list(expand(normalise(["exp=repeat_tokens", typed])))
+    assert [compose_run(job).model.revision for job in jobs] == values
+    # The same texts reach Hydra, which counts the jobs itself.
+    (sweep,) = [text for text in spelled_out(normalise(["exp=repeat_tokens", typed])) if "revision" in text]
+    swept = OverridesParser.create().parse_override(sweep)
+    assert [getattr(value, "text", value) for value in swept.value().list] == values
+
+
+def test_numbers_among_several_values_stay_numbers() -> None:
+    jobs = list(expand(normalise(["exp=token_card", "exp.token=true,262", "seed=0,1"])))
+    assert [(config.exp.token, config.seed) for config in map(compose_run, jobs)] == [
+        ("true", 0), ("true", 1), (262, 0), (262, 1),
+    ]  # fmt: skip
+    lists = expand(normalise(["exp=undertrained", "exp.unused_ids=[1,2],[3]"]))
+    assert [compose_run(job).exp.unused_ids for job in lists] == [(1, 2), (3,)]
