@@ -222,15 +222,14 @@ class TestSampling:
             yield [PROMPTS[0], PROMPTS[4], PROMPTS[0]], NoRepeatedNgrams(sampled, 2, [()] * 3)
             yield [PROMPTS[0], PROMPTS[1]], NoRepeatedNgrams(likeliest, 2, [PROMPTS[0], PROMPTS[1]])
 
-        alone = [
-            answer for prompts, choose in groups() for answer in decode(model, prompts, N_NEW, choose=choose).tokens
-        ]
+        alone = []
+        for prompts, choose in groups():
+            alone += decode(model, prompts, N_NEW, choose=choose).tokens
+        lengths = [6, 6, 2, 6, 6, 6, 3]
+        asked = [prompt for prompts, _ in groups() for prompt in prompts]
         choose = EachItsOwn([(len(prompts), choose) for prompts, choose in groups()])
-        together = decode(
-            model, [prompt for prompts, _ in groups() for prompt in prompts], N_NEW, After([6, 6, 2, 6, 6, 6, 3]), choose,
-            batch_size=batch_size,
-        )  # fmt: skip
-        assert together.tokens == tuple(said[:n] for said, n in zip(alone, (6, 6, 2, 6, 6, 6, 3), strict=True))
+        together = decode(model, asked, N_NEW, After(lengths), choose, batch_size=batch_size)
+        assert together.tokens == tuple(said[:n] for said, n in zip(alone, lengths, strict=True))
 
     def test_banning_the_prompts_ngrams_is_what_generate_does(self, checkpoints):
         from harness.models.answers.decoding import likeliest
