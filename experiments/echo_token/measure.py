@@ -16,7 +16,7 @@ from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import Interval, wilson, wilson_clustered
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.decoding import Choose, decode, likeliest
-from harness.models.answers.sampling import Cutoff, NoRepeatedNgrams, Sampled
+from harness.models.answers.sampling import Cutoff, EachItsOwn, NoRepeatedNgrams, Sampled
 from harness.models.answers.stopping import EndOfLine, LineTable, UntilTarget
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
@@ -56,6 +56,14 @@ class _Tested:
     ids: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What is asked in one setting: every token as often as it is answered."""
+
+    setting: Setting
+    tokens: tuple[int, ...]
+
+
 class _Echoer:
     """The model with everything an answer needs."""
 
@@ -83,27 +91,43 @@ class _Echoer:
         """Answers for each token."""
         return int(self.run.exp.n_seeds) if setting.is_sampled else 1
 
-    def echo(self, tokens: Sequence[int], setting: Setting) -> list[list[tuple[int, ...]]]:
-        """The model's answers for every token, one for each trial."""
-        n, room = self.n_trials(setting), self.question.max_new_tokens
-        prompted = [token for token in tokens for _ in range(n)]
-        prompts = [self.question.prompt(token, self.tokenizer) for token in prompted]
-        targets = torch.tensor(prompted, dtype=torch.long, device=self.model.device)
-        stop = UntilTarget(targets, EndOfLine(self.table, len(prompted)))
-        choose = self._choose(prompted, setting, prompts, n)
-        found = decode(self.model, prompts, room, stop, choose, batch_size=self.run.exp.batch_size).tokens
-        return [list(found[start : start + n]) for start in range(0, len(found), n)]
+    def echo(self, tokens: Sequence[int], settings: Sequence[Setting]) -> dict[str, list[list[tuple[int, ...]]]]:
+        """The model's answers for every token in every setting, one for each trial.
 
-    def _choose(self, prompted: Sequence[int], setting: Setting, prompts: Sequence[Sequence[int]], n: int) -> Choose:
-        exp = self.run.exp
+        All settings are answered together, so that a prompt is read once for all of them.
+        """
+        parts = [
+            _Part(setting, tuple(token for token in tokens for _ in range(self.n_trials(setting))))
+            for setting in settings
+        ]
+        asked = [token for part in parts for token in part.tokens]
+        prompts = [self.question.prompt(token, self.tokenizer) for token in asked]
+        chooses, start = [], 0
+        for part in parts:
+            end = start + len(part.tokens)
+            chooses.append(self._choose(part, prompts[start:end]))
+            start = end
+        targets = torch.tensor(asked, dtype=torch.long, device=self.model.device)
+        stop = UntilTarget(targets, EndOfLine(self.table, len(asked)))
+        choose = EachItsOwn([(len(part.tokens), one) for part, one in zip(parts, chooses, strict=True)])
+        room = self.question.max_new_tokens
+        answers = iter(decode(self.model, prompts, room, stop, choose, batch_size=self.run.exp.batch_size).tokens)
+        return {
+            part.setting.name: [[next(answers) for _ in range(self.n_trials(part.setting))] for _ in tokens]
+            for part in parts
+        }
+
+    def _choose(self, part: "_Part", prompts: Sequence[Sequence[int]]) -> Choose:
+        exp, n = self.run.exp, self.n_trials(part.setting)
         choose: Choose = likeliest
-        if setting.is_sampled:
+        if part.setting.is_sampled:
             # The same draws with and without the article's ban: the settings differ in nothing else.
-            seeds = [(self.run.seed, token, number % n) for number, token in enumerate(prompted)]
+            seeds = [(self.run.seed, token, number % n) for number, token in enumerate(part.tokens)]
             choose = Sampled(Cutoff(exp.top_k, exp.top_p, exp.temperature), seeds, exp.max_new_tokens)
         if not exp.no_repeat_ngram:
             return choose
-        return NoRepeatedNgrams(choose, exp.no_repeat_ngram, prompts if setting.counts_prompt else [()] * len(prompts))
+        contexts = prompts if part.setting.counts_prompt else [()] * len(prompts)
+        return NoRepeatedNgrams(choose, exp.no_repeat_ngram, contexts)
 
     def succeeds(self, token: int, answer_ids: Sequence[int]) -> bool:
         """Whether the token came first, or its exact text up to the closing mark."""
@@ -161,9 +185,10 @@ def _echo_pool(
     def compute(batch: Batch[tuple[int, ...]]) -> dict[str, np.ndarray]:
         arrays = {}
         room = run.exp.max_new_tokens
+        answers = echoer.echo(batch.work, settings)
         for setting in settings:
             answer_ids = np.full((len(batch.work), echoer.n_trials(setting), room), -1, dtype=np.int64)
-            for row, trials in enumerate(echoer.echo(batch.work, setting)):
+            for row, trials in enumerate(answers[setting.name]):
                 for trial, ids in enumerate(trials):
                     answer_ids[row, trial, : len(ids)] = ids
             arrays[setting.name] = answer_ids

@@ -46,6 +46,9 @@ class _Scripted(torch.nn.Module):
         self.config = SimpleNamespace(pad_token_id=None, get_text_config=lambda: SimpleNamespace(num_hidden_layers=1))
         self._answers, self._newline = answers, newline
 
+    def get_input_embeddings(self) -> torch.nn.Module:
+        return self.head
+
     def get_output_embeddings(self) -> torch.nn.Module:
         return self.head
 

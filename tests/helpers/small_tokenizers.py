@@ -23,6 +23,8 @@ WORDS = (
     "tree",
     "sea",
 )
+SYLLABLES = tuple(f"{a}{b}{c}" for a in "bdfgklmnpr" for b in "aeiou" for c in "bdglmtz" if f"{a}{b}{c}" not in WORDS)
+"""More words, some 350: for a vocabulary large enough to draw from."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -41,12 +43,13 @@ def wordpiece(extra: tuple[str, ...] = ()) -> Tokenizer:
     return tokenizer
 
 
-def unigram() -> Tokenizer:
-    """Words with and without a space in front, letters; no bytes. `▁the` is the likeliest, letters the least."""
+def unigram(extra: tuple[str, ...] = ()) -> Tokenizer:
+    """Words with and without a space in front, letters, `extra` words last; no bytes. `▁the` is the likeliest."""
     pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("▁", -6.0)]
     pieces += [(f"▁{word}", -2.0 - 0.1 * place) for place, word in enumerate(WORDS)]
     pieces += [(word, -5.0 - 0.1 * place) for place, word in enumerate(WORDS)]
     pieces += [(letter, -9.0) for letter in LETTERS]
+    pieces += [(f"▁{word}", -7.0) for word in extra]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0, byte_fallback=False))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
@@ -75,7 +78,9 @@ def split_on(pattern: str) -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Split(Regex(pattern), "isolated")
 
 
-def write_model(folder: Path, tokenizer: Tokenizer, extra_rows: int = 0, chat: str | None = None, **named: str) -> Path:
+def write_model(
+    folder: Path, tokenizer: Tokenizer, extra_rows: int = 0, chat: str | None = None, n_ctx: int = 256, **named: str
+) -> Path:
     """A tiny Llama with random rows, all distinct, and this tokenizer; `named`: bos_token and others."""
     import transformers as tf
 
@@ -84,7 +89,7 @@ def write_model(folder: Path, tokenizer: Tokenizer, extra_rows: int = 0, chat: s
         wrapped.chat_template = chat
     config = tf.LlamaConfig(
         vocab_size=len(wrapped) + extra_rows, hidden_size=16, intermediate_size=32, num_hidden_layers=1,
-        num_attention_heads=2, max_position_embeddings=256, tie_word_embeddings=True, bos_token_id=None,
+        num_attention_heads=2, max_position_embeddings=n_ctx, tie_word_embeddings=True, bos_token_id=None,
         eos_token_id=None,
     )  # fmt: skip
     state = torch.get_rng_state()

@@ -70,15 +70,44 @@ class CachedContinuation(Continuation):
         return last
 
 
+class StatefulContinuation(Continuation):
+    """Keeps what the model itself keeps of a row (Mamba: a state of fixed size): each prompt is read whole, once."""
+
+    def __init__(
+        self, backend: Any, prefix: Prefix, rest: Int[Tensor, "batch pos"], keep_last: Mapping[str, int], argument: str
+    ) -> None:
+        """`argument`: the name by which the model takes and gives its state."""
+        self._backend, self._keep_last, self._argument = backend, keep_last, argument
+        self._state: Any = None
+        self.logits = self._read(whole_rows(prefix, rest))
+
+    def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch d_vocab"]:
+        """Append one token to every row."""
+        self.logits = self._read(tokens[:, None])
+        return self.logits
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with these rows only."""
+        with torch.inference_mode():
+            self._state.reorder_cache(rows)
+
+    def _read(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch d_vocab"]:
+        given = {} if self._state is None else {self._argument: self._state}
+        with torch.inference_mode():
+            out = self._backend(input_ids=tokens, use_cache=True, **given, **self._keep_last)
+        self._state = out[self._argument]
+        last: Tensor = out.logits[:, -1]
+        return last
+
+
 class WholeContinuation(Continuation):
-    """Reads every row from its beginning at each step: for models whose state cannot be shared."""
+    """Reads every row from its beginning at each step: for models that keep nothing that can be trusted."""
 
     def __init__(
         self, backend: Any, prefix: Prefix, rest: Int[Tensor, "batch pos"], keep_last: Mapping[str, int]
     ) -> None:
         self._backend, self._keep_last = backend, keep_last
-        beginning = torch.tensor(prefix.ids, dtype=rest.dtype, device=rest.device).expand(len(rest), -1)
-        self._tokens = torch.cat([beginning, rest], dim=1)
+        self._tokens = whole_rows(prefix, rest)
         self.logits = self._read()
 
     def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch d_vocab"]:
@@ -96,3 +125,9 @@ class WholeContinuation(Continuation):
             out = self._backend(input_ids=self._tokens, use_cache=False, **self._keep_last)
         last: Tensor = out.logits[:, -1]
         return last
+
+
+def whole_rows(prefix: Prefix, rest: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch whole"]:
+    """Each row with the common beginning in front."""
+    beginning = torch.tensor(prefix.ids, dtype=rest.dtype, device=rest.device).expand(len(rest), -1)
+    return torch.cat([beginning, rest], dim=1)

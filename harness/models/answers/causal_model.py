@@ -10,13 +10,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import AutoModelForCausalLM
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, LinearAttentionCacheLayerMixin
 
 from harness.errors import RunFailed
 from harness.models._device import resolve_device
 from harness.models._in_memory import lend
 from harness.models._loading import free_memory, input_rows, loading, output_rows, require_causal
-from harness.models.answers._continuation import CachedContinuation, Continuation, Prefix, WholeContinuation
+from harness.models.answers._continuation import (
+    CachedContinuation,
+    Continuation,
+    Prefix,
+    StatefulContinuation,
+    WholeContinuation,
+)
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
@@ -25,6 +31,8 @@ from harness.models.loaded import LanguageModel
 
 logger = logging.getLogger(__name__)
 
+# More tokens than the convolution of a state model reaches back.
+_TRIED = 10
 # How far the logits may differ, relative to the largest, with a reused prefix and without: rounding only.
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
 
@@ -127,6 +135,8 @@ class CausalModel(LanguageModel):
         rest = rest.to(self.device)
         if self.reuses_prefixes:
             return CachedContinuation(self.backend, prefix, rest, self._keep_last)
+        if self.state_argument is not None:
+            return StatefulContinuation(self.backend, prefix, rest, self._keep_last, self.state_argument)
         return WholeContinuation(self.backend, prefix, rest, self._keep_last)
 
     @cached_property
@@ -149,10 +159,44 @@ class CausalModel(LanguageModel):
             logger.warning("this model's keys and values cannot be reused: every prompt is read whole")
         return bool(faithful)
 
+    @cached_property
+    def state_argument(self) -> str | None:
+        """The name of the argument that takes up a state the model gave before; None where that can't be trusted.
+
+        For models whose beginnings can't be shared (Mamba), so that at least no answer reads its prompt again at every
+        token. Tried once on this very model, with rows dropped, doubled and reordered on the way.
+        """
+        accepted = inspect.signature(self.backend.forward).parameters
+        named = next((name for name in ("cache_params", "past_key_values") if name in accepted), None)
+        tokens = torch.arange(_TRIED, device=self.device).repeat(2, 1) % self.d_vocab
+        tokens[1] = tokens[1].flip(0)
+        if named is None or not self._gives_state(named, tokens):
+            return None
+        order = torch.tensor([1, 0, 1], device=self.device)
+        flow = StatefulContinuation(self.backend, Prefix((), None), tokens[:, :-2], self._keep_last, named)
+        flow.keep(order)
+        found = [flow.step(tokens[order, place]) for place in (-2, -1)]
+        whole = self.logits(tokens)[order].float()
+        allowed = _TOLERANCE.get(self.dtype, 0.1) * float(whole.abs().max())
+        off = max(float((found[place].float() - whole[:, place]).abs().max()) for place in (-2, -1))
+        if off > allowed:
+            logger.warning("this model's state cannot be reused: every answer is read from its beginning at each token")
+            return None
+        return named
+
     def close(self) -> None:
         """Let go of the weights; safe to call twice."""
         self._backend = None
         free_memory()
+
+    def _gives_state(self, named: str, tokens: Int[Tensor, "batch pos"]) -> bool:
+        """Whether all that the model keeps of rows is in the cache it gives, as states or keys and values."""
+        with torch.inference_mode():
+            out = self.backend(input_ids=tokens, use_cache=True, **self._keep_last)
+        cache = out.get(named)
+        if not isinstance(cache, Cache) or not cache.layers:
+            return False
+        return all(isinstance(layer, (LinearAttentionCacheLayerMixin, DynamicLayer)) for layer in cache.layers)
 
     def _keys_and_values(self, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]] | None:
         """Keys and values [1 head pos d_head] of every layer; None for a model that keeps something else."""

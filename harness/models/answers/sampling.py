@@ -99,6 +99,29 @@ class NoRepeatedNgrams:
         return self._following[number].get(last, set()) | _followers(recent, self._n).get(last, set())
 
 
+class EachItsOwn:
+    """Lets groups of rows be chosen for in ways of their own, as if each group were decoded alone; a `Choose`.
+
+    `groups`: how many prompts, and their `Choose`, in the order of the prompts; each counts its own from 0.
+    """
+
+    def __init__(self, groups: Sequence[tuple[int, Choose]]) -> None:
+        self._chooses = [choose for _, choose in groups]
+        self._ends = torch.tensor([n for n, _ in groups]).cumsum(0)
+
+    def __call__(self, rows: Tensor, logits: Tensor, step: int) -> Tensor:
+        """One token per row."""
+        ends = self._ends.to(rows.device)
+        group = torch.searchsorted(ends, rows, right=True)
+        tokens = torch.empty_like(rows)
+        for number, choose in enumerate(self._chooses):
+            inside = group == number
+            if inside.any():
+                start = ends[number - 1] if number else 0
+                tokens[inside] = choose(rows[inside] - start, logits[inside], step)
+        return tokens
+
+
 def _followers(ids: Sequence[int], n: int) -> dict[tuple[int, ...], set[int]]:
     found: dict[tuple[int, ...], set[int]] = defaultdict(set)
     for start in range(len(ids) - n + 1):

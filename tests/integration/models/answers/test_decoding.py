@@ -1,5 +1,6 @@
 """Many prompts together say what each says alone, whatever the architecture keeps."""
 
+from functools import wraps
 from itertools import pairwise
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 import torch
 
 from harness.errors import Rejected, RunFailed
+from harness.models.answers._continuation import Prefix, StatefulContinuation, WholeContinuation
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.decoding import Stop, common_prefix, decode, groups_by_length
-from harness.models.answers.sampling import Cutoff, NoRepeatedNgrams, Sampled
+from harness.models.answers.sampling import Cutoff, EachItsOwn, NoRepeatedNgrams, Sampled
 from harness.models.answers.verification import target_probabilities
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
+from tests.helpers.zoo import ROWS, save_model
 
 pytestmark = pytest.mark.integration
 
@@ -110,6 +113,58 @@ class TestRunningOutOfMemory:
         assert sizes == [8, 4, 2, 2, 2, 2]
 
 
+class TestState:
+    """Models whose beginnings can't be shared keep a state, and read each prompt once."""
+
+    @pytest.mark.parametrize("name", ["mamba", "mamba2", "jamba"])
+    def test_says_what_reading_everything_again_says(self, name, tmp_path):
+        model = load(save_model(next(row for row in ROWS if row.name == name), tmp_path / name))
+        tokens = torch.randint(3, 60, (3, 24), generator=torch.Generator().manual_seed(0))
+        prefix, rest = Prefix((5, 6), None), tokens[:, :16]
+        flow = model.begin(prefix, rest)
+        assert isinstance(flow, StatefulContinuation)
+        whole = WholeContinuation(model.backend, prefix, rest, {})
+        for place in range(16, 24):
+            if place == 20:
+                kept = torch.tensor([2, 0, 2])
+                flow.keep(kept)
+                whole.keep(kept)
+                tokens = tokens[kept]
+            found, expected = (one.step(tokens[:, place]).log_softmax(-1) for one in (flow, whole))
+            assert (found - expected).abs().max() < 3e-5
+
+    def test_reads_each_token_once(self, checkpoints, monkeypatch):
+        model, read = load(checkpoints["mamba"]), []
+        assert (model.reuses_prefixes, model.state_argument) == (False, "cache_params")
+        forward = model.backend.forward
+        monkeypatch.setattr(
+            model.backend, "forward", lambda **given: (read.append(given["input_ids"].numel()), forward(**given))[1]
+        )
+        decode(model, [PROMPTS[0]], N_NEW)
+        assert read == [5, *[1] * (N_NEW - 1)]
+
+    def test_a_state_that_cannot_be_taken_up_is_not_trusted(self, checkpoints, monkeypatch, caplog):
+        model = load(checkpoints["mamba"])
+        forward = model.backend.forward
+
+        @wraps(forward)
+        def forgetful(**given):
+            out = forward(**given)
+            for layer in out.cache_params.layers if out.get("cache_params") is not None else ():
+                layer.recurrent_states[0].zero_()
+            return out
+
+        assert not model.reuses_prefixes
+        monkeypatch.setattr(model.backend, "forward", forgetful)
+        assert model.state_argument is None
+        assert "cannot be reused" in caplog.text
+        assert isinstance(model.begin(Prefix((), None), torch.tensor([PROMPTS[0]])), WholeContinuation)
+
+    def test_a_model_that_keeps_its_state_to_itself_is_read_whole(self, tmp_path):
+        model = load(save_model(next(row for row in ROWS if row.name == "recurrent_gemma"), tmp_path / "model"))
+        assert isinstance(model.begin(Prefix((), None), torch.tensor([PROMPTS[0]])), WholeContinuation)
+
+
 class TestPrefixes:
     def test_common_prefix_leaves_a_token_of_each(self):
         assert common_prefix(PROMPTS) == 2
@@ -154,6 +209,27 @@ class TestSampling:
         assert sample(0) == sample(0)
         assert sample(0) != sample(1)
         assert len(set(sample(0).tokens)) > 1
+
+    @pytest.mark.parametrize("batch_size", [None, 3])
+    def test_groups_chosen_for_in_their_own_way_say_what_they_say_alone(self, checkpoints, batch_size):
+        from harness.models.answers.decoding import likeliest
+
+        model = load(checkpoints["gpt2"])
+
+        def groups():
+            sampled = Sampled(Cutoff(), [(7, n) for n in range(3)], N_NEW)
+            yield [PROMPTS[2], PROMPTS[0]], likeliest
+            yield [PROMPTS[0], PROMPTS[4], PROMPTS[0]], NoRepeatedNgrams(sampled, 2, [()] * 3)
+            yield [PROMPTS[0], PROMPTS[1]], NoRepeatedNgrams(likeliest, 2, [PROMPTS[0], PROMPTS[1]])
+
+        alone = []
+        for prompts, choose in groups():
+            alone += decode(model, prompts, N_NEW, choose=choose).tokens
+        lengths = [6, 6, 2, 6, 6, 6, 3]
+        asked = [prompt for prompts, _ in groups() for prompt in prompts]
+        choose = EachItsOwn([(len(prompts), choose) for prompts, choose in groups()])
+        together = decode(model, asked, N_NEW, After(lengths), choose, batch_size=batch_size)
+        assert together.tokens == tuple(said[:n] for said, n in zip(alone, lengths, strict=True))
 
     def test_banning_the_prompts_ngrams_is_what_generate_does(self, checkpoints):
         from harness.models.answers.decoding import likeliest
