@@ -52,8 +52,6 @@ class _Scripted(torch.nn.Module):
     def get_output_embeddings(self) -> torch.nn.Module:
         return self.head
 
-    get_input_embeddings = get_output_embeddings
-
     def forward(self, input_ids: torch.Tensor, use_cache: bool = False) -> SimpleNamespace:
         logits = torch.zeros(*input_ids.shape, self.head.weight.shape[0])
         for row, ids in enumerate(input_ids.tolist()):
