@@ -88,7 +88,8 @@ ALL = tuple(METRICS)
 LONG = ("undertrained", "repeat_tokens", "glitchhunter")
 KINDS = (
     Kind(
-        "wordpiece", _wordpiece, "chosen as tokens with reserved names", {"glitchhunter": "nothing was hunted"}, slow=LONG
+        "wordpiece", _wordpiece, "chosen as tokens with reserved names",
+        {"glitchhunter": "nothing was hunted"}, slow=LONG,
     ),
     Kind("unigram", _unigram, "a stand-in: no rule finds a token that training can't have shown", slow=LONG),
     Kind(
