@@ -18,9 +18,10 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
 from harness.models._hub import repository_files
-from harness.models._loading import free_memory, input_rows, loading, output_rows
+from harness.models._loading import free_memory, input_rows, loading, output_rows, require_causal
 from harness.models._weights import _CANDIDATES, find_weights
 from harness.models.config import DType, ModelConfig
+from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ def load_embedding_rows(identity: ModelIdentity, config: ModelConfig) -> Embeddi
 @lru_cache(maxsize=1)
 def _load(identity: ModelIdentity, dtype: DType, trust_remote_code: bool) -> EmbeddingRows:
     config = ModelConfig(name=identity.name, dtype=dtype, device="cpu", trust_remote_code=trust_remote_code)
+    # Pools ask for rows before any model is loaded, and transformers' own words for T5 name a hundred classes.
+    require_causal(identity, load_config_file(identity, trust_remote_code))
     with loading(identity, config):
         rows = _from_files(identity, config)
         if rows is None:

@@ -85,24 +85,26 @@ def _more_rows(folder: Path, _: pytest.FixtureRequest) -> Path:
 
 
 ALL = tuple(METRICS)
+LONG = ("undertrained", "repeat_tokens", "glitchhunter")
 KINDS = (
     Kind(
-        "wordpiece", _wordpiece, "chosen as tokens with reserved names", {"glitchhunter": "nothing was hunted"}
+        "wordpiece", _wordpiece, "chosen as tokens with reserved names",
+        {"glitchhunter": "nothing was hunted"}, slow=LONG,
     ),
-    Kind("unigram", _unigram, "a stand-in: no rule finds a token that training can't have shown"),
+    Kind("unigram", _unigram, "a stand-in: no rule finds a token that training can't have shown", slow=LONG),
     Kind(
         "more-rows", _more_rows, "chosen as rows that the tokenizer has no token for",
-        {"token_audit": "30 of 282 embedding rows", "undertrained": "30 embedding rows have no token"},
+        {"token_audit": "30 of 282 embedding rows", "undertrained": "30 embedding rows have no token"}, slow=LONG,
     ),
     Kind(
         "gpt2", _with_gpt2_tokenizer("GPT2Config", n_layer=2, n_head=4, n_embd=64),
-        "chosen as bytes that UTF-8 never holds", slow=("undertrained", "echo_token", "repeat_tokens", "glitchhunter"),
+        "chosen as bytes that UTF-8 never holds", slow=(*LONG, "echo_token"),
     ),
     Kind(
         "mamba",
         _with_gpt2_tokenizer("MambaConfig", hidden_size=64, state_size=8, num_hidden_layers=2, time_step_rank=4),
         "chosen as bytes that UTF-8 never holds", {"repeat_tokens": "attention"},
-        slow=("undertrained", "echo_token", "repeat_tokens", "glitchhunter"),
+        slow=(*LONG, "echo_token"),
     ),
     Kind(
         "stories260k", lambda _, request: _shared(request, "models", "stories260k"), "chosen as", slow=ALL,
@@ -110,7 +112,7 @@ KINDS = (
     Kind(
         "smollm2", lambda _, request: request.getfixturevalue("smollm2_file"),
         "chosen as special tokens that no role and no chat template uses; the largest set of rows that nearly coincide",
-        {"undertrained": "findings", "repeat_tokens": "apart"}, slow=ALL,
+        {"undertrained": "what is found is true of this file", "repeat_tokens": "apart"}, slow=ALL,
     ),
 )  # fmt: skip
 

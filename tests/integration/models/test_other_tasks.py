@@ -14,6 +14,7 @@ from harness.models._no_installs import is_installer, no_installs
 from harness.models.answers.causal_model import CausalModel
 from harness.models.bridge import boot
 from harness.models.config import ModelConfig
+from harness.models.embedding_rows import load_embedding_rows
 from harness.models.facts import load_facts
 from harness.models.identity import resolve_identity
 
@@ -31,6 +32,10 @@ SIZES = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1, "num_atten
             tf.GPT2Config(vocab_size=64, n_embd=16, n_layer=1, n_head=2, n_positions=32),
             tf.GPT2ForSequenceClassification,
         ),
+        (
+            tf.T5Config(vocab_size=64, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2),
+            tf.T5ForConditionalGeneration,
+        ),
     ],
 )
 def test_another_task_is_refused_before_its_weights_are_loaded(tmp_path: Path, config, kind) -> None:
@@ -38,7 +43,8 @@ def test_another_task_is_refused_before_its_weights_are_loaded(tmp_path: Path, c
     kind(config).save_pretrained(tmp_path / "model")
     request = ModelConfig(name=str(tmp_path / "model"), device="cpu")
     identity = resolve_identity(request)
-    for load in (boot, CausalModel.load):
+    # Pools ask for the rows before any model is loaded.
+    for load in (load_embedding_rows, boot, CausalModel.load):
         with pytest.raises(Rejected, match=rf"{kind.__name__} does not predict the next token, allowed: a causal"):
             load(identity, request)
     # Its vocabulary can still be audited.
