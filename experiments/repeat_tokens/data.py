@@ -54,6 +54,26 @@ def tokens_of(run: StoredRun) -> pd.DataFrame:
     return records[records["token"].notna()] if "token" in records else records.iloc[:0]
 
 
+def told_apart(tokens: pd.DataFrame) -> pd.DataFrame:
+    """One row for every token that the model can tell from others: means over all appearances of a coinciding set.
+
+    Columns `pool`, `shown`, `copy_effect`; empty where there is no control.
+    """
+    if tokens.empty or tokens["copy_effect"].isna().all():
+        return tokens.iloc[:0]
+    known = tokens[tokens["copy_effect"].notna()].copy()
+    known["unit"] = known["same_as"].fillna(known["token"]).astype(int)
+    known["total"] = known["copy_effect"] * known["n_appearances"]
+    sets = known.groupby(["pool", "unit"], sort=False)
+    found = sets.agg(
+        shown=("shown", "first"), ids=("token", "size"), total=("total", "sum"), n=("n_appearances", "sum")
+    ).reset_index()
+    found["copy_effect"] = found["total"] / found["n"]
+    several = found["ids"] > 1
+    found.loc[several, "shown"] = found["shown"] + " and " + (found["ids"] - 1).astype(str) + " more"
+    return found[["pool", "shown", "copy_effect"]]
+
+
 def pool_words(run: StoredRun, pool: str) -> str:
     """What a pool is made of, in a few words: a slice as it was requested, a rule by what it selected."""
     facts = run.details["pools"][pool]
@@ -61,6 +81,9 @@ def pool_words(run: StoredRun, pool: str) -> str:
     if facts.get("is_proxy"):
         # The label of a proxy is a sentence; its first part says enough beside a curve.
         return f"{label.split(' among ')[0]}, a proxy"
+    # Where several rules had to join, the surest of them is named; table and notes name all.
+    first, *others = label.split("; ")
+    label = f"{first} and others" if others else first
     is_slice = isinstance(spec, str) and spec.replace(":", "").strip().isdigit()
     return spec_text(spec) if is_slice or not label else label
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, draws_of, refuse_too_few
-from harness.errors import Rejected
+from harness.errors import Rejected, span
 from harness.runs.context import Run
 from harness.tokens.pools import Pool, resolve_pools
 from harness.tokens.repeats import RepeatedTokens, Unit, draw_pairs, draw_with_replacement
@@ -144,6 +144,7 @@ def _find_companions(
         others = {token for name, pool in run.pools.items() if name != _COMMON for token in pool.ids}
         apart = (unit for unit in common if not others & {same for token in unit for same in coinciding.get(token, ())})
         return Companions(tuple(unit[0] for unit in apart), "companions from the common pool")
+    most = 0
     for spec, source in (("auto", "well-known companions"), ("all", "companions from the rest of the vocabulary")):
         try:
             found = resolve_pools({_COMMON: spec}, run.facts, run.seed, run.tokenizer if run.has_tokenizer else None)
@@ -153,8 +154,9 @@ def _find_companions(
         if len(ids) >= needed:
             label = f" ({found[_COMMON].label})" if spec == "auto" else ""
             return Companions(ids, source + label)
-    largest = min(len(found) // 2 for found in units.values())
+        most = max(most, len(ids))
+    smallest = min(len(found) // 2 for found in units.values())
     raise Rejected(
-        f"exp.seq_len: got {run.exp.seq_len}, allowed: 2 to {largest}, half of the smallest pool: this vocabulary has "
-        f"fewer than {needed} other tokens to keep its tokens company"
+        f"exp.seq_len: got {run.exp.seq_len}, allowed: {span(2, smallest + most // 2)}: half of the smallest pool "
+        f"({smallest}) and half of the {most} other tokens that can keep its tokens company"
     )

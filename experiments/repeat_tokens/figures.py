@@ -137,8 +137,8 @@ def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
 
 def draw_tokens(run: StoredRun) -> MatplotlibFigure | None:
     """The copy effect of every token: a dot each, a row for each pool, and the lowest named."""
-    found = data.tokens_of(run)
-    if found.empty or found["copy_effect"].isna().all():
+    found = data.told_apart(data.tokens_of(run))
+    if found.empty:
         return None
     names = [name for name in pools_shown(run) if (found["pool"] == name).any()]
     figure = new_figure(TWO_COLUMNS, 0.75 + 0.55 * len(names))
@@ -292,7 +292,8 @@ FIGURES = (
     Figure(
         "copy_effect_by_token",
         "The copy effect of every token, mean over its appearances where something announces it (all but the second "
-        "half's first position): one dot a token, one row a pool; the line is the pool's median.",
+        "half's first position): one dot a token, or a set of tokens whose rows coincide; the line is the pool's "
+        "median.",
         draw_tokens,
     ),
     Figure(
