@@ -9,7 +9,7 @@ ARRAYS = (
     ArraySpec("<pool>/position/logprob_mean", "position", "float32",
               "nats, mean over sequences with a token of the pool there"),
     ArraySpec("<pool>/position/logprob_low", "position", "float32",
-              "lower end of its 95 % interval (Student t over sequences)"),
+              "lower end of its 95 % interval (Student t over sequences, at least 5)"),
     ArraySpec("<pool>/position/logprob_high", "position", "float32", "upper end"),
     ArraySpec("<pool>/position/accuracy_mean", "position", "float32",
               "share of sequences whose most likely token is the right one"),

@@ -28,6 +28,8 @@ from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 
 _NAMED = 4
+_TOP = 0.6
+"""Of an axis of log-probs, in nats: none is above 0."""
 
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
@@ -74,6 +76,7 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
         axes.plot([], [], "--", color=QUIET, linewidth=1.0, label=f"{data.published_name(run)}, mean of each half")
     axes.set_xlabel("position in the sequence (tokens)")
     axes.set_ylabel("log-prob of the token (nats)")
+    axes.set_ylim(top=min(axes.get_ylim()[1], _TOP))
 
 
 def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:

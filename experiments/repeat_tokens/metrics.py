@@ -13,6 +13,9 @@ from harness.measure.compare import permutation_p_value
 from harness.measure.heads import Head, HeadScore, top_heads, uniform_attention
 from harness.measure.intervals import Interval, student_t, student_t_columns
 
+FEWEST_IN_BAND = 5
+"""Of sequences at a position, for its log-prob to have an interval."""
+
 Metrics = dict[str, float | int | str | None]
 
 
@@ -112,7 +115,11 @@ def _head_interval(data: PoolData, score: HeadScore, head: Head) -> Interval:
 def pool_arrays(data: PoolData) -> dict[str, np.ndarray]:
     """The curves over positions and the head scores of one pool, as `arrays.py` declares them."""
     both = np.concatenate([data.own, data.own], axis=1)
-    mean, low, high = student_t_columns(np.where(both, data.logprob, np.nan))
+    counted = np.where(both, data.logprob, np.nan)
+    mean, low, high = student_t_columns(counted)
+    # Among companions a place may hold the pool's tokens in very few sequences, whose band would say nothing.
+    few = (~np.isnan(counted)).sum(axis=0) < FEWEST_IN_BAND
+    low, high = np.where(few, np.nan, low), np.where(few, np.nan, np.minimum(high, 0.0))
     arrays = {
         "position/logprob_mean": mean,
         "position/logprob_low": low,

@@ -111,7 +111,7 @@ KINDS = (
     ),
     Kind(
         "smollm2", lambda _, request: request.getfixturevalue("smollm2_file"),
-        "chosen as special tokens that no role and no chat template uses; the largest set of rows that nearly coincide",
+        "chosen as special tokens without a role; the largest set of rows that nearly coincide",
         {"undertrained": "what is found is true of this file", "repeat_tokens": "apart"}, slow=ALL,
     ),
 )  # fmt: skip

@@ -32,7 +32,7 @@ _WORDS = {
     UnusedRule.BYTE_UNUSED: "bytes that UTF-8 never holds",
     UnusedRule.NO_TOKEN: "rows that the tokenizer has no token for",
     UnusedRule.RESERVED_NAMES: "tokens with reserved names",
-    UnusedRule.UNUSED_SPECIAL: "special tokens that no role and no chat template uses",
+    UnusedRule.UNUSED_SPECIAL: "special tokens without a role",
     UnusedRule.UNREACHABLE: "tokens that the tokenizer never produces",
     UnusedRule.COINCIDING_ROWS: "the largest set of rows that nearly coincide",
 }
