@@ -49,7 +49,7 @@ def swept(deep, checkpoints, tmp_path_factory):
     words += ["exp.n_sequences=4", "exp.seq_len=8"]
     done = subprocess.run(
         [sys.executable, "-m", "harness", "-m", *words, "seed=0,1", f"results_dir={results}"],
-        env=environment, capture_output=True, text=True, check=False, timeout=400,
+        env=environment, capture_output=True, text=True, check=False, timeout=1500,
     )  # fmt: skip
     return done, results
 

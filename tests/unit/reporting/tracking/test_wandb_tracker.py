@@ -9,12 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.tracking import NullTracker, make_tracker
 from harness.reporting.tracking._tracker import BoundedTracker
-from harness.reporting.tracking._wandb_tracker import Mode, WandbTracker, choose_mode, stable_id
+from harness.reporting.tracking._wandb_tracker import Mode, WandbTracker, _table, choose_mode, stable_id
 from harness.runs.config.schema import TrackerConfig, TrackerKind
 from harness.runs.experiment import Experiment
 from harness.runs.folder import RunFolder
@@ -258,3 +259,9 @@ def test_none_is_a_tracker_that_does_nothing(tmp_path: Path) -> None:
     assert isinstance(tracker, NullTracker)
     tracker.log_run(write_run(tmp_path, SMALL), DISPLAY)
     assert not (tmp_path / "wandb").exists()
+
+
+def test_a_table_of_a_whole_vocabulary_is_cut_and_the_folder_has_it_whole() -> None:
+    table = _table(pd.DataFrame({"id": range(25_000)}))
+    assert len(table.data) == 10_000 and table.data[-1] == [9_999]
+    assert len(_table(pd.DataFrame({"id": range(10_000)})).data) == 10_000
