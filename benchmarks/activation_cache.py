@@ -116,7 +116,8 @@ def main() -> None:
     for dtype in arguments.dtypes:
         with tempfile.TemporaryDirectory() as folder:
             figures[dtype] = measure(arguments.model, dtype, arguments.sequences, Path(folder))
-    write_result("activation_cache", figures)
+        # After each: a later one that is interrupted takes nothing away.
+        write_result("activation_cache", figures)
 
 
 if __name__ == "__main__":
