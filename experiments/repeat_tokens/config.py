@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
-from harness.constraints import Count, must_be
+from harness.constraints import Count, Share, must_be
 from harness.errors import FieldRejected, Rejected
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
@@ -35,6 +35,8 @@ class RepeatTokensConfig:
     """Halves of each pool; each is seen after itself, after another half and after its own tokens shuffled."""
     draws: Draws | None = None
     """`matched`, `unmatched`, `replacement`; default: matched, for published pools as they were drawn."""
+    own_share: Share = 1.0
+    """Of a half's tokens, at most this share are the pool's; companions are the rest. 0.25 keeps p-values honest."""
     top_heads: Count = 4
     """Heads whose attention patterns are kept."""
     batch_size: Annotated[int, must_be("1 or more, or null to choose", lambda n: n >= 1)] | None = None

@@ -57,7 +57,8 @@ def plan_draws(run: Run[RepeatTokensConfig], coinciding: Mapping[int, tuple[int,
         return DrawPlan(draws, units, dict.fromkeys(units, fewest), None)
     for name, pool in run.pools.items():
         refuse_too_few(name, len(units[name]), len(pool.ids))
-    n_own = {name: min(seq_len, len(found) // 2) for name, found in units.items()}
+    most = max(1, int(run.exp.own_share * seq_len))
+    n_own = {name: min(most, len(found) // 2) for name, found in units.items()}
     if draws is Draws.MATCHED:
         n_own = dict.fromkeys(n_own, min(n_own.values()))
     needed = 2 * (seq_len - min(n_own.values()))
@@ -107,9 +108,11 @@ def notes(run: Run[RepeatTokensConfig], plan: DrawPlan) -> Iterable[str]:
     if plan.companions is not None:
         own = sorted(set(plan.n_own.values()))
         count = str(own[0]) if len(own) == 1 else f"{own[0]} to {own[-1]}"
+        asked = run.exp.own_share < 1 and own[-1] == max(1, int(run.exp.own_share * run.exp.seq_len))
+        why = "as exp.own_share asks" if asked else f"since a pool has fewer than two halves of {run.exp.seq_len}"
         yield (
-            f"A half holds {count} tokens of its pool among {plan.companions.source}, since a pool has fewer than two "
-            f"halves of {run.exp.seq_len}; only the pool's own tokens are measured."
+            f"A half holds {count} of its pool's tokens among {plan.companions.source}, {why}; only the pool's own are "
+            "measured."
         )
 
 

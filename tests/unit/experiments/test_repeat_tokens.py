@@ -206,7 +206,16 @@ def test_a_small_pool_gets_company_and_is_measured_by_itself(tmp_path: Path) -> 
     assert outcome.metrics["common/copy_accuracy_cued"] == 1.0
     assert outcome.details["pools"]["unused"]["n_in_half"] == outcome.details["pools"]["common"]["n_in_half"] == 1
     assert outcome.details["companions"] == "companions from the common pool"
-    assert any("A half holds 1 tokens of its pool among companions from the common pool" in note for note in run.notes)
+    assert any(
+        "A half holds 1 of its pool's tokens among companions from the common pool, since" in note for note in run.notes
+    )
+
+
+def test_a_share_of_own_tokens_brings_company_to_large_pools_too(tmp_path: Path) -> None:
+    run, outcome = run_in(tmp_path, RuleModel(), own_share=0.4)
+    assert [outcome.details["pools"][name]["n_in_half"] for name in ("unused", "common")] == [2, 2]
+    assert outcome.metrics["unused/copy_effect"] == 0.0 and outcome.metrics["common/copy_accuracy_cued"] == 1.0
+    assert any("companions from the common pool, as exp.own_share asks" in note for note in run.notes)
 
 
 def test_pools_of_other_sizes_are_compared_unmatched_only_on_request(tmp_path: Path) -> None:
