@@ -27,7 +27,8 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
 
     rows = []
     answer = data.pictured(run)[0]
-    halves_label, names = _HALVES[data.is_controlled(run)]
+    # Published figures are means of the two halves: beside them these are shown.
+    halves_label, names = _HALVES[data.is_controlled(run) and not data.published(run)]
     for pool in pools_shown(run):
         found = {name: data.measured(run, pool, name) for name in (*names, answer.name, "copy_accuracy")}
         effect, accuracy = found[answer.name], found["copy_accuracy"]
