@@ -36,7 +36,7 @@ class RepeatTokensConfig:
     draws: Draws | None = None
     """`matched`, `unmatched`, `replacement`; default: matched, for published pools as they were drawn."""
     own_share: Share = 1.0
-    """Of a half's tokens, at most this share are the pool's; companions are the rest. 0.25 keeps p-values honest."""
+    """Of a half's tokens, at most this share are the pool's; companions are the rest (docs/results.md says when to)."""
     top_heads: Count = 4
     """Heads whose attention patterns are kept."""
     batch_size: Annotated[int, must_be("1 or more, or null to choose", lambda n: n >= 1)] | None = None

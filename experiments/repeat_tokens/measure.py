@@ -33,8 +33,9 @@ def measure(run: Run[RepeatTokensConfig]) -> Outcome:
         arrays |= metrics.pool_arrays(data)
     if top:
         arrays |= {f"{pool}/example/pattern": found for pool, found in example_patterns(run, pools, top).items()}
+    why_none = run.model.no_patterns_reason if pools[0].attention is None else None
     details = _details(run, plan, pools) | {
-        "heads": metrics.head_details(pools, top, run.exp.top_heads),
+        "heads": metrics.head_details(pools, top, run.exp.top_heads, why_none),
         "intervals": metrics.intervals(),
     }
     return Outcome(metrics.all_metrics(pools, run.seed), arrays, details)

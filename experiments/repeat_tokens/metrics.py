@@ -147,11 +147,11 @@ def _column_medians(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
     return np.array([np.median(column[here]) if here.any() else np.nan for column, here in columns])
 
 
-def head_details(pools: Sequence[PoolData], top: Sequence[Head], n: int) -> dict[str, Any]:
-    """`details["heads"]`: the ranking of every pool, or why there is none."""
+def head_details(pools: Sequence[PoolData], top: Sequence[Head], n: int, why_none: str | None) -> dict[str, Any]:
+    """`details["heads"]`: the ranking of every pool; `why_none` where the model gives no attention patterns."""
     first = pools[0]
     if first.attention is None:
-        return {"applicable": False, "reason": "this model has no attention patterns", "layers": [], "top": []}
+        return {"applicable": False, "reason": why_none, "layers": [], "top": []}
     return {
         "applicable": True,
         "reason": None,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.repeat_tokens.quantities import QUANTITIES
+from experiments.repeat_tokens.quantities import QUANTITIES, known_mean
 from experiments.repeat_tokens.sequences import PoolData
 from harness.measure.intervals import student_t
 
@@ -29,7 +29,7 @@ def token_rows(
     for token in sorted(set(halves[counted].tolist())):
         here = (halves == token) & counted
         unit = int(units[here][0])
-        means = {name: _mean(values[here]) for name, values in wanted.items()}
+        means = {name: known_mean(values[here]) for name, values in wanted.items()}
         effects = wanted["copy_effect"][here]
         known = effects[~np.isnan(effects)]
         interval = student_t(known) if len(known) else None
@@ -49,8 +49,3 @@ def token_rows(
             }
         )
     return sorted(rows, key=lambda row: (row["copy_effect"] is None, row["copy_effect"], row["logprob_second_half"]))
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else None

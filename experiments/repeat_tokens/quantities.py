@@ -143,6 +143,12 @@ class Quantity:
         return f"{method}, clustered by token and by sequence: a claim about these kinds of tokens"
 
 
+def known_mean(items: Float[np.ndarray, "..."]) -> float | None:
+    """The mean of what was measured; None where nothing was."""
+    known = items[~np.isnan(items)]
+    return float(known.mean()) if len(known) else None
+
+
 def _second(name: str) -> Callable[[Predictions], Items]:
     return lambda p: p.second(getattr(p, name))
 

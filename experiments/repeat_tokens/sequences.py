@@ -13,7 +13,7 @@ from experiments.repeat_tokens import quantities
 from experiments.repeat_tokens.coinciding import Coinciding
 from experiments.repeat_tokens.config import RepeatTokensConfig
 from experiments.repeat_tokens.draws import DrawPlan, draw
-from experiments.repeat_tokens.quantities import Items, Observed, Predictions
+from experiments.repeat_tokens.quantities import Items, Observed, Predictions, known_mean
 from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
 from harness.models.activations.capture import capture
@@ -209,13 +209,8 @@ def _rows(batch: Batch[_Work], arrays: Mapping[str, np.ndarray]) -> Iterable[dic
             "pair": int(work.drawn.pair[index]),
             "tokens": work.drawn.halves[index].tolist(),
             "own": np.flatnonzero(work.drawn.own[index]).tolist(),
-            **{name: _mean(values[row]) for name, values in columns.items()},
+            **{name: known_mean(values[row]) for name, values in columns.items()},
         }
-
-
-def _mean(values: Float[np.ndarray, " index"]) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else None
 
 
 def example_patterns(

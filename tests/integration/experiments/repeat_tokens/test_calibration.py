@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float, Int
 
 from experiments.repeat_tokens.quantities import QUANTITIES, Observed
-from harness.measure.compare import permutation_p_value
 from harness.measure.logprobs import target_statistics
 from harness.models.bridge import boot
 from harness.models.config import ModelConfig
@@ -69,7 +68,7 @@ def test_two_halves_of_one_pool_differ_one_time_in_twenty(
     rng = np.random.default_rng(size)
     pool = rng.choice(np.flatnonzero((counts >= low) & (counts < high)), 2 * size, replace=False)
     company = rng.choice(np.flatnonzero(counts >= 1000), 256, replace=False).tolist()
-    over_tokens, over_sequences = 0, 0
+    below = 0
     for split in range(N_SPLITS):
         shuffled = rng.permutation(pool)
         halves = [
@@ -84,10 +83,5 @@ def test_two_halves_of_one_pool_differ_one_time_in_twenty(
         ]  # fmt: skip
         found = COPY_EFFECT.difference(*halves)
         assert found is not None and found[1] is not None
-        over_tokens += found[1] < 0.05
-        by_pair = [half.by_pair(COPY_EFFECT.of(half)) for half in halves]
-        these = permutation_p_value(by_pair[0], by_pair[1], 0, n_permutations=199)
-        over_sequences += these is not None and these < 0.05
-    assert 0.02 <= over_tokens / N_SPLITS <= 0.08
-    # What the test over sequences says is true of these very tokens, which do differ: it is no claim about kinds.
-    assert over_sequences >= over_tokens
+        below += found[1] < 0.05
+    assert 0.02 <= below / N_SPLITS <= 0.08
