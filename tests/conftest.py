@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share: the shared data, and tiny models with random weights."""
 
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,12 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Several workers share few cores; the models under test are tiny.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# While jaxtyping's import hook loads one of our modules, all that this imports is looked for under another bytecode name
+# and compiled anew, 20 seconds a worker. So the large libraries come first.
+for _library in ("matplotlib.pyplot", "pandas", "scipy.stats", "sklearn", "sklearn.linear_model", "torch", "transformers"):
+    importlib.import_module(_library)
+importlib.import_module("transformer_lens")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

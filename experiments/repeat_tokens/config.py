@@ -35,8 +35,8 @@ class RepeatTokensConfig:
     """Halves of each pool; each is seen after itself, after another half and after its own tokens shuffled."""
     draws: Draws | None = None
     """`matched`, `unmatched`, `replacement`; default: matched, for published pools as they were drawn."""
-    own_share: Share = 1.0
-    """Of a half's tokens, at most this share are the pool's; companions are the rest (docs/results.md says when to)."""
+    own_share: Share | None = None
+    """Of a half's tokens, at most this share are the pool's, companions the rest; default: 0.25, unmatched 1."""
     top_heads: Count = 4
     """Heads whose attention patterns are kept."""
     batch_size: Annotated[int, must_be("1 or more, or null to choose", lambda n: n >= 1)] | None = None
@@ -49,6 +49,17 @@ def draws_of(config: RunConfig[RepeatTokensConfig]) -> Draws:
         return config.exp.draws
     published = config.reference is not None and config.reference.with_replacement
     return Draws.REPLACEMENT if published else Draws.MATCHED
+
+
+def own_share_of(exp: RepeatTokensConfig, draws: Draws) -> float:
+    """At most this share of a half's tokens are the pool's: few by default, since many help or hinder one another.
+
+    What tokens of one pool do to one another's copies happens in every sequence, so nothing measured within the pool
+    shows it, and intervals over tokens come out too short.
+    """
+    if exp.own_share is not None:
+        return exp.own_share
+    return 0.25 if draws is Draws.MATCHED else 1.0
 
 
 def check(context: CheckContext[RepeatTokensConfig]) -> None:

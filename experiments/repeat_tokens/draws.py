@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, draws_of, refuse_too_few
+from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, draws_of, own_share_of, refuse_too_few
 from harness.errors import Rejected, span
 from harness.runs.context import Run
 from harness.tokens.pools import Pool, resolve_pools
@@ -50,18 +50,34 @@ def plan_draws(run: Run[RepeatTokensConfig], coinciding: Mapping[int, tuple[int,
     Raises `Rejected` for a pool without two tokens that the model can tell apart, or where companions are needed and
     the vocabulary has too few other tokens.
     """
-    draws, seq_len = draws_of(run.config), run.exp.seq_len
+    draws = draws_of(run.config)
     units = {name: _units(pool, coinciding) for name, pool in run.pools.items()}
     if draws is Draws.REPLACEMENT:
         fewest = min(len(pool.ids) for pool in run.pools.values())
         return DrawPlan(draws, units, dict.fromkeys(units, fewest), None)
     for name, pool in run.pools.items():
         refuse_too_few(name, len(units[name]), len(pool.ids))
-    most = max(1, int(run.exp.own_share * seq_len))
+    try:
+        return _plan_halves(run, draws, units, coinciding, own_share_of(run.exp, draws))
+    except Rejected:
+        if run.exp.own_share is not None:
+            raise
+    # A vocabulary with too few other tokens: as few of them as it takes.
+    return _plan_halves(run, draws, units, coinciding, own_share=1.0)
+
+
+def _plan_halves(
+    run: Run[RepeatTokensConfig],
+    draws: Draws,
+    units: Mapping[str, tuple[Unit, ...]],
+    coinciding: Mapping[int, tuple[int, ...]],
+    own_share: float,
+) -> DrawPlan:
+    most = max(1, int(own_share * run.exp.seq_len))
     n_own = {name: min(most, len(found) // 2) for name, found in units.items()}
     if draws is Draws.MATCHED:
         n_own = dict.fromkeys(n_own, min(n_own.values()))
-    needed = 2 * (seq_len - min(n_own.values()))
+    needed = 2 * (run.exp.seq_len - min(n_own.values()))
     companions = _find_companions(run, units, coinciding, needed, n_own) if needed else None
     return DrawPlan(draws, units, n_own, companions)
 
@@ -108,11 +124,13 @@ def notes(run: Run[RepeatTokensConfig], plan: DrawPlan) -> Iterable[str]:
     if plan.companions is not None:
         own = sorted(set(plan.n_own.values()))
         count = str(own[0]) if len(own) == 1 else f"{own[0]} to {own[-1]}"
-        asked = run.exp.own_share < 1 and own[-1] == max(1, int(run.exp.own_share * run.exp.seq_len))
-        why = "as exp.own_share asks" if asked else f"since a pool has fewer than two halves of {run.exp.seq_len}"
+        fewest = min(sizes.values())
+        share = own_share_of(run.exp, plan.draws)
+        too_few = own[0] == fewest // 2 < int(share * run.exp.seq_len)
+        why = f" (the smallest pool has {fewest} to share between a half and its control)" if too_few else ""
         yield (
-            f"A half holds {count} of its pool's tokens among {plan.companions.source}, {why}; only the pool's own are "
-            "measured."
+            f"A half holds {count} of its pool's tokens{why} among {plan.companions.source}; only the pool's own "
+            "are measured."
         )
 
 

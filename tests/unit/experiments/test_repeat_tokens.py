@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from experiments.repeat_tokens import figures, quantities, tables
 from experiments.repeat_tokens import measure as measuring
 from experiments.repeat_tokens.coinciding import Coinciding
 from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, check
+from experiments.repeat_tokens.draws import plan_draws
 from experiments.repeat_tokens.quantities import QUANTITIES, Predictions, Quantity, Shown
 from harness.errors import Rejected, RunFailed
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
@@ -121,7 +123,7 @@ def run_in(
     reference: Reference | None = None,
     **parameters: Any,
 ) -> tuple[Run, Outcome]:
-    exp = RepeatTokensConfig(**{"seq_len": SEQ_LEN, "n_sequences": 6, "top_heads": 2, **parameters})
+    exp = RepeatTokensConfig(**{"seq_len": SEQ_LEN, "n_sequences": 6, "top_heads": 2, "own_share": 1.0, **parameters})
     config = RunConfig(
         "repeat_tokens", exp, pools={"unused": unused, "common": "0:20"}, seed=seed, results_dir=folder,
         reference=reference,
@@ -207,7 +209,8 @@ def test_a_small_pool_gets_company_and_is_measured_by_itself(tmp_path: Path) -> 
     assert outcome.details["pools"]["unused"]["n_in_half"] == outcome.details["pools"]["common"]["n_in_half"] == 1
     assert outcome.details["companions"] == "companions from the common pool"
     assert any(
-        "A half holds 1 of its pool's tokens among companions from the common pool, since" in note for note in run.notes
+        "A half holds 1 of its pool's tokens (the smallest pool has 3" in note and "companions from the common" in note
+        for note in run.notes
     )
 
 
@@ -215,7 +218,33 @@ def test_a_share_of_own_tokens_brings_company_to_large_pools_too(tmp_path: Path)
     run, outcome = run_in(tmp_path, RuleModel(), own_share=0.4)
     assert [outcome.details["pools"][name]["n_in_half"] for name in ("unused", "common")] == [2, 2]
     assert outcome.metrics["unused/copy_effect"] == 0.0 and outcome.metrics["common/copy_accuracy_cued"] == 1.0
-    assert any("companions from the common pool, as exp.own_share asks" in note for note in run.notes)
+    assert any("A half holds 2 of its pool's tokens among companions from the common" in note for note in run.notes)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n_own"),
+    [
+        ({}, 1),  # a quarter of 5
+        ({"draws": Draws.UNMATCHED}, 5),
+        ({"own_share": 0.9}, 4),
+    ],
+)
+def test_few_tokens_of_a_half_are_the_pools_by_default(tmp_path: Path, parameters: dict[str, Any], n_own: int) -> None:
+    _, outcome = run_in(tmp_path, RuleModel(), **{"own_share": None, **parameters})
+    assert [outcome.details["pools"][name]["n_in_half"] for name in ("unused", "common")] == [n_own, n_own]
+
+
+def test_where_too_few_tokens_can_keep_company_halves_are_the_pools_own_by_default(tmp_path: Path) -> None:
+    exp = RepeatTokensConfig(seq_len=SEQ_LEN, n_sequences=6)
+    pools = {"unused": "20:49", "others": "0:20"}  # the vocabulary's 50 tokens but BOS: nobody is left
+    config = RunConfig("repeat_tokens", exp, pools=pools, results_dir=tmp_path)
+    found = resolve_pools(pools, facts(), 0)
+    run = Run(config, RunFolder(tmp_path), Subject(None, facts(), found, None))
+    plan = plan_draws(run, {})
+    assert plan.companions is None and set(plan.n_own.values()) == {SEQ_LEN}
+    asked = replace(config, exp=replace(exp, own_share=0.25))
+    with pytest.raises(Rejected, match=r"exp\.seq_len: got 5, allowed: .* the 0 other tokens"):
+        plan_draws(Run(asked, RunFolder(tmp_path), Subject(None, facts(), found, None)), {})
 
 
 def test_pools_of_other_sizes_are_compared_unmatched_only_on_request(tmp_path: Path) -> None:
