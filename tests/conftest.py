@@ -15,7 +15,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # While jaxtyping's import hook loads one of our modules, all that this imports is looked for under another bytecode name
 # and compiled anew, 20 seconds a worker. So the large libraries come first.
-for _library in ("matplotlib.pyplot", "pandas", "scipy.stats", "sklearn", "sklearn.linear_model", "torch", "transformers"):
+for _library in (
+    "matplotlib.pyplot",
+    "pandas",
+    "scipy.stats",
+    "sklearn",
+    "sklearn.linear_model",
+    "torch",
+    "transformers",
+):
     importlib.import_module(_library)
 importlib.import_module("transformer_lens")
 

@@ -47,6 +47,10 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
     normalised += unquoted_slices(overrides, registry.search_folders())
     for group, got in typed_overrides.odd_choices(overrides):
         raise _unknown_option(group, got)
+    return _compose(normalised, return_hydra_config)
+
+
+def _compose(normalised: list[str], return_hydra_config: bool = False) -> DictConfig:
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
             return compose("config", overrides=normalised, return_hydra_config=return_hydra_config)
@@ -58,7 +62,7 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
 
 def keep_texts(overrides: Sequence[str]) -> list[str]:
     """Overrides of keys that hold text, quoted where Hydra would read something else; the experiment's keys, too."""
-    chosen = next((text.split("=", 1)[1] for text in overrides if text.startswith("exp=")), "")
+    chosen = _chosen_experiment(overrides)
 
     def is_text(key: str, kind: type) -> bool:
         below_exp = key.startswith("exp.")
@@ -68,6 +72,16 @@ def keep_texts(overrides: Sequence[str]) -> list[str]:
         return accepts(hint, str) and not accepts(hint, kind)
 
     return typed_overrides.keep_texts(overrides, is_text)
+
+
+def _chosen_experiment(overrides: Sequence[str]) -> str:
+    """The experiment that was typed, or the one of the sweep file; empty where neither names one."""
+    choices = {text.partition("=")[0]: text for text in overrides if text.partition("=")[0] in ("exp", "sweep")}
+    if "exp" in choices or "sweep" not in choices:
+        return choices.get("exp", "=").partition("=")[2]
+    declare_experiments()
+    name = OmegaConf.select(_compose([*search_path_override(), choices["sweep"]]), "exp.name")
+    return name if isinstance(name, str) else ""
 
 
 def compose_run(overrides: Sequence[str]) -> RunConfig:

@@ -1,6 +1,7 @@
 """A value keeps its type: text that looks like a number stays text, a truth value is no number, a choice is a name."""
 
 import string
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -87,3 +88,22 @@ def test_numbers_among_several_values_stay_numbers() -> None:
     ]  # fmt: skip
     lists = expand(normalise(["exp=undertrained", "exp.unused_ids=[1,2],[3]"]))
     assert [compose_run(job).exp.unused_ids for job in lists] == [(1, 2), (3,)]
+
+
+@pytest.fixture
+def sweep_of_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A sweep file that chooses the experiment and a parameter of it."""
+    (tmp_path / "conf" / "sweep").mkdir(parents=True)
+    (tmp_path / "conf" / "sweep" / "cards.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /exp: token_card\nhydra:\n  sweeper:\n    params:\n"
+        "      exp.token: true,262\n"
+    )
+    monkeypatch.setenv("HARNESS_PATH", str(tmp_path))
+    return "sweep=cards"
+
+
+def test_text_for_an_experiment_that_the_sweep_file_chooses_stays_text(sweep_of_cards: str) -> None:
+    jobs = list(expand(normalise([sweep_of_cards])))
+    assert [compose_run(job).exp.token for job in jobs] == ["true", 262]
+    typed = list(expand(normalise([sweep_of_cards, "exp.token=false,5e10"])))
+    assert [compose_run(job).exp.token for job in typed] == ["false", "5e10"]
