@@ -1,9 +1,9 @@
 """How often two random halves of one pool are called different: about one time in twenty, as a test at 5 % promises.
 
-On pocket, whose tokens of 17 to 64 exposures differ most from one another in how well they are copied. A half holds 6 of
-the pool's tokens among 19 companions, as by default. Where it is made of the pool's own (20 of 25, `exp.own_share=1`)
-they also help or hinder one another's copies in every sequence, which nothing measured within the pool shows: there the
-test cries wolf too often, and this says how often.
+On pocket, whose tokens of 17 to 64 exposures differ most from one another in how well they are copied. A half holds 6
+of the pool's tokens among 19 companions, as by default. Where it is made of the pool's own (20 of 25,
+`exp.own_share=1`) they also help or hinder one another's copies in every sequence, which nothing measured within the
+pool shows: there the test cries wolf too often, and this says how often.
 """
 
 import numpy as np
