@@ -13,19 +13,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Several workers share few cores; the models under test are tiny.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# While jaxtyping's import hook loads one of our modules, all that this imports is looked for under another bytecode name
-# and compiled anew, 20 seconds a worker. So the large libraries come first.
-for _library in (
-    "matplotlib.pyplot",
-    "pandas",
-    "scipy.stats",
-    "sklearn",
-    "sklearn.linear_model",
-    "torch",
-    "transformers",
-):
+# While jaxtyping's import hook loads one of our modules, all that this imports is looked for under another bytecode
+# name and compiled anew, 20 seconds a worker. So the large libraries come first.
+for _library in ("matplotlib.pyplot", "pandas", "scipy.stats", "sklearn.linear_model", "transformer_lens"):
     importlib.import_module(_library)
-importlib.import_module("transformer_lens")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -18,6 +18,8 @@ ARRAYS = (
     ArraySpec("<pool>/position/entropy_mean", "position", "float32", "nats, mean over sequences"),
     ArraySpec("<pool>/position/logprob_control_mean", "index", "float32",
               "of the second half after another first half", _CONTROL),
+    ArraySpec("<pool>/position/logprob_foil_mean", "index", "float32",
+              "in the second half after its own first half, of the token at that place of the other half", _CONTROL),
     ArraySpec("<pool>/position/logprob_shuffled_mean", "index", "float32",
               "of the second half after its own tokens in another order", _CONTROL),
     ArraySpec("<pool>/heads/attention_by_offset", "layer head offset", "float32",

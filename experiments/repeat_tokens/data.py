@@ -104,9 +104,9 @@ def pictured(run: StoredRun) -> list[Quantity]:
 
 
 def without_control(drawn: Sequence[Quantity]) -> list[Quantity]:
-    """The same quantities with the copy gain in the place of the copy effect."""
+    """The copy gain, and of the quantities those that need no control."""
     gain = next(quantity for quantity in QUANTITIES if quantity.name == "copy_gain")
-    return [gain if quantity.name == "copy_effect" else quantity for quantity in drawn]
+    return [gain, *(quantity for quantity in drawn if not quantity.needs_control)]
 
 
 def warning(run: StoredRun) -> str | None:

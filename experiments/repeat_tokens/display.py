@@ -30,14 +30,16 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     # Published figures are means of the two halves: beside them these are shown.
     halves_label, names = _HALVES[data.is_controlled(run) and not data.published(run)]
     for pool in pools_shown(run):
-        found = {name: data.measured(run, pool, name) for name in (*names, answer.name, "copy_accuracy")}
-        effect, accuracy = found[answer.name], found["copy_accuracy"]
+        found = {name: data.measured(run, pool, name) for name in (*names, answer.name, "logit_diff", "copy_accuracy")}
+        effect, identity = found[answer.name], found["logit_diff"]
         # A terminal of 80 columns holds the intervals of the answer, not those of its parts.
         values = {
             answer.label: with_interval(*effect.interval, 2),
             halves_label: halves([found[half].mean for half in names]),
-            "copy accuracy": with_interval(*accuracy.interval, 2),
         }
+        if identity.mean is not None:
+            values["logit difference"] = number(identity.mean, 1)
+        values["copy accuracy"] = number(found["copy_accuracy"].mean, 2)
         head = run.metrics.get(f"{pool}/induction_head")
         if head is not None:
             values["induction"] = f"{head} ({number(run.metrics.get(f'{pool}/induction_score_max'), 2).lstrip('0')})"

@@ -31,13 +31,16 @@ _NAMED = 4
 _TOP = 0.6
 """Of an axis of log-probs, in nats: none is above 0."""
 
+_BESIDE = {"logprob_control_mean": ":", "logprob_foil_mean": "-."}
+"""Curves of the second half beside its log-prob, and how they are dashed."""
+
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
 
 
 def draw_logprob(run: StoredRun) -> MatplotlibFigure:
     """Log-prob against position, a curve for each pool."""
-    n_lines = len(pools_shown(run)) + bool(data.published(run)) + data.is_controlled(run)
+    n_lines = len(pools_shown(run)) + bool(data.published(run)) + 2 * data.is_controlled(run)
     figure = new_figure(height=2.2 + 0.14 * n_lines)
     axes = figure.subplots()
     draw_logprob_axes(axes, run)
@@ -60,9 +63,10 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
             colour_of(pool, names), line_style_of(pool, names),
         )  # fmt: skip
         draw_curve(axes, curve)
-        control = run.arrays.get(f"{pool}/position/logprob_control_mean")
-        if control is not None:
-            axes.plot(length + np.arange(length), control, ":", color=colour_of(pool, names), linewidth=1.0)
+        for beside, dashes in _BESIDE.items():
+            values = run.arrays.get(f"{pool}/position/{beside}")
+            if values is not None:
+                axes.plot(length + np.arange(length), values, dashes, color=colour_of(pool, names), linewidth=1.0)
         for half, name in enumerate(data.HALVES):
             value = data.measured(run, pool, name).published
             if value is None:
@@ -72,6 +76,8 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
             shown_published = True
     if data.is_controlled(run):
         axes.plot([], [], ":", color=QUIET, linewidth=1.0, label="second half after another first half (control)")
+        foil = "another token of the pool in its place (foil)"
+        axes.plot([], [], "-.", color=QUIET, linewidth=1.0, label=foil)
     if shown_published:
         axes.plot([], [], "--", color=QUIET, linewidth=1.0, label=f"{data.published_name(run)}, mean of each half")
     axes.set_xlabel("position in the sequence (tokens)")
@@ -108,7 +114,7 @@ def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:
 
 
 def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
-    """Copy effect (copy gain without a control) and copy accuracy of every pool, beside published values."""
+    """Copy effect, logit difference (without a control copy gain) and copy accuracy of every pool, beside published."""
     names = pools_shown(run)
     if not names:
         return None
@@ -281,15 +287,17 @@ FIGURES = (
     Figure(
         "logprob_by_position",
         "Log-prob of each token against its position, mean over sequences with a 95 % band for these very tokens; the "
-        "shaded second half repeats the first. Dotted: the same second half after another first half. Dashed: "
-        "published means, where the config names them.",
+        "shaded second half repeats the first. Dotted: the same second half after another first half. Dash-dotted: "
+        "what another token of the pool, which did not occur, gets in its place; where this lies as high, the model "
+        "knows what kind of token comes and not which. Dashed: published means, where the config names them.",
         draw_logprob,
     ),
     Figure(
         "copy_summary",
-        "Copy effect (log-prob of the second half after its own first half minus after another; copy gain where there "
-        "is no control) and copy accuracy of each pool, with 95 % intervals clustered by token and by sequence; "
-        "diamonds are published values.",
+        "Copy effect: log-prob of the second half after its own first half minus after another, what is gained (copy "
+        "gain where there is no control). Logit difference: to the token at that place of the other half, which did "
+        "not occur; above 0 the model knows which token it was. Copy accuracy: whether it is said. 95 % intervals "
+        "clustered by token and by sequence; diamonds are published values.",
         draw_copy_summary,
     ),
     Figure(

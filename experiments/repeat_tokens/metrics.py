@@ -130,6 +130,7 @@ def pool_arrays(data: PoolData) -> dict[str, np.ndarray]:
     }
     if data.drawn.control is not None:
         arrays["position/logprob_control_mean"] = _column_means(data.control, data.own)
+        arrays["position/logprob_foil_mean"] = _column_means(data.foil, data.own)
         arrays["position/logprob_shuffled_mean"] = _column_means(data.shuffled, data.own)
     if data.attention is not None:
         arrays["heads/attention_by_offset"] = data.attention.mean(axis=0, dtype=np.float64)

@@ -66,7 +66,7 @@ def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
             title = "\n".join(_wrapped(part) for part in (group.model, group.other) if part)
             axes.set_ylabel(f"{title}\nlog-prob (nats)")
     # A band of a few seeds with few tokens at a position may be several times as wide as all curves lie apart.
-    grid[0, 0].set_ylim(1.35 * lowest, max(0.5, -0.04 * lowest))
+    grid[0, 0].set_ylim(1.15 * lowest, max(0.5, -0.04 * lowest))
     handles = {
         label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -130,7 +130,7 @@ def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> float:
 
 
 def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
-    """Copy effect (copy gain where no run has a control) and copy accuracy of every model and choice of pools."""
+    """Copy effect and logit difference (copy gain where no run has a control), and copy accuracy, of every setting."""
     groups = _in_order(group_by_setting(runs))
     if not groups:
         return None

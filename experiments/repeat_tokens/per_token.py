@@ -9,7 +9,15 @@ from experiments.repeat_tokens.quantities import QUANTITIES, known_mean
 from experiments.repeat_tokens.sequences import PoolData
 from harness.measure.intervals import student_t
 
-COLUMNS = ("copy_effect", "order_effect", "copy_accuracy", "logprob_second_half", "logprob_control", "copy_gain")
+COLUMNS = (
+    "copy_effect",
+    "logit_diff",
+    "order_effect",
+    "copy_accuracy",
+    "logprob_second_half",
+    "logprob_control",
+    "copy_gain",
+)
 
 
 def token_rows(

@@ -31,6 +31,9 @@ class Predictions:
     """Log-prob of the second half after another half; NaN where there is no control."""
     shuffled: Items
     """Log-prob of the second half after its own tokens in another order; NaN where that was not measured."""
+    foil: Items
+    """Log-prob, in the second half, of the token at the same place of the other half, which did not occur; NaN where
+    there is no other half."""
     coinciding: Items
     """Log-prob, in the second half, of all tokens together that the model can't tell from the right one."""
     own: Bool[np.ndarray, "sequence index"]
@@ -110,6 +113,8 @@ class Quantity:
     """Whether it is summed up by the median, which has no interval here (ranks)."""
     is_compared: bool = False
     """Whether pools are compared by it."""
+    needs_control: bool = False
+    """Whether it stands in a picture only where there is a control."""
 
     def interval(self, found: Observed) -> Interval | None:
         """Its mean over the pool's tokens; None where it was not measured."""
@@ -164,6 +169,15 @@ QUANTITIES: tuple[Quantity, ...] = (
         "copy effect (nats)",
         Shown.PICTURE,
         is_compared=True,
+        needs_control=True,
+    ),
+    Quantity(
+        "logit_diff",
+        lambda p: p.second(p.logprob) - p.own_only(p.foil),
+        "logit difference (nats)",
+        Shown.PICTURE,
+        is_compared=True,
+        needs_control=True,
     ),
     Quantity(
         "copy_effect_cued",
@@ -191,7 +205,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         _second("correct"),
         "copy accuracy",
         Shown.PICTURE,
-        "copy accuracy (top-1 in the second half)",
+        "copy accuracy (top-1)",
         is_share=True,
         is_compared=True,
     ),
@@ -220,6 +234,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "log-prob, second half, with tokens that coincide (nats)",
         Shown.TABLE,
     ),
+    Quantity("logprob_foil", lambda p: p.own_only(p.foil)),
     Quantity("logprob_second_half_cued", lambda p: p.cued(p.logprob)),
     Quantity(
         "copy_gain",

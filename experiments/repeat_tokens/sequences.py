@@ -28,7 +28,7 @@ SHARD = 16
 """Sequences kept or lost together when a run is killed; passes are never larger, whatever memory would allow, so that
 the same run on another day adds up its numbers in the same order."""
 
-_PREDICTED = ("logprob", "rank", "entropy", "correct", "control", "shuffled", "coinciding")
+_PREDICTED = ("logprob", "rank", "entropy", "correct", "control", "shuffled", "foil", "coinciding")
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,8 @@ def _forward(
     hooks = pattern_hooks(run.model)
     tokens = torch.from_numpy(drawn.tokens[rows])
     own = torch.from_numpy(drawn.own[rows])
+    # A control is the other half, then this one.
+    foils = None if drawn.control is None else torch.from_numpy(drawn.control[rows][:, -2 * drawn.seq_len :])
 
     def by_offset(pattern: Tensor, _: str) -> Tensor:
         return attention_by_offset(pattern, drawn.seq_len, drawn.first_query, own)
@@ -123,20 +125,22 @@ def _forward(
     def statistics(logits: Tensor) -> dict[str, Tensor]:
         found = target_statistics(logits, tokens)
         second = found.logprob[:, drawn.first_query - 1 :]
+        predicting, said_now = logits[:, drawn.first_query - 1 : -1], tokens[:, drawn.first_query :]
         return {
             "logprob": found.logprob,
             "rank": found.rank,
             "entropy": found.entropy,
             "correct": found.correct,
-            "coinciding": _of_sets(logits[:, drawn.first_query - 1 :], tokens[:, drawn.first_query :], second, said),
+            "coinciding": _of_sets(predicting, said_now, second, said),
+            **({} if foils is None else {"foil": second + _ahead(predicting, foils[:, : drawn.seq_len], said_now)}),
         }
 
     requests = [ActivationRequest(name, by_offset) for name in hooks.values()]
     captured = capture(run.model, tokens, requests, statistics, run.store)
     kept = {name: tensor.numpy().astype(np.float32) for name, tensor in captured.logits.items()}
-    coinciding = kept.pop("coinciding")
-    arrays = {name: _by_position(values, drawn) for name, values in kept.items()}
-    arrays["coinciding"] = coinciding
+    halves = {name: kept.pop(name) for name in ("coinciding", "foil") if name in kept}
+    arrays = {name: _by_position(values, drawn) for name, values in kept.items()} | halves
+    arrays.setdefault("foil", np.full_like(arrays["coinciding"], np.nan))
     for name, others in (("control", drawn.control), ("shuffled", drawn.shuffled)):
         arrays[name] = _second_half(run, None if others is None else others[rows], drawn, len(rows))
     arrays["layers"] = np.array(list(hooks), dtype=np.int64)
@@ -160,8 +164,17 @@ def _second_half(
     return capture(run.model, ids, (), statistics, run.store).logits["logprob"].numpy().astype(np.float32)
 
 
+def _ahead(
+    logits: Float[Tensor, "batch index d_vocab"], of: Int[Tensor, "batch index"], than: Int[Tensor, "batch index"]
+) -> Float[Tensor, "batch index"]:
+    """How much higher the logits of one token are than another's."""
+    both = torch.stack([of, than], dim=-1).to(logits.device)
+    first, second = logits.gather(-1, both).float().unbind(-1)
+    return first - second
+
+
 def _of_sets(
-    logits: Float[Tensor, "batch pos d_vocab"],
+    logits: Float[Tensor, "batch index d_vocab"],
     targets: Int[Tensor, "batch index"],
     logprob: Float[Tensor, "batch index"],
     said: Mapping[int, tuple[int, ...]],

@@ -153,6 +153,7 @@ def tokens(run: StoredRun) -> pd.DataFrame:
                 **interval_columns(
                     "copy effect", (row["copy_effect"], row["copy_effect_low"], row["copy_effect_high"])
                 ),
+                "logit difference": row["logit_diff"],
                 "by order": row["order_effect"],
                 "copy accuracy": row["copy_accuracy"],
                 "log-prob": row["logprob_second_half"],
@@ -169,8 +170,9 @@ TABLES = (
     Table(
         "pool_metrics",
         "Means over each pool's tokens with 95 % intervals clustered by token and by sequence. Copy effect: log-prob "
-        "of the second half after its own first half minus after another first half; by order: minus after its own "
-        "tokens shuffled. Cued positions leave out the second half's first, which nothing announces.",
+        "of the second half after its own first half minus after another first half; logit difference: to the token at "
+        "that place of the other half, which did not occur; by order: log-prob minus that after its own tokens "
+        "shuffled. Cued positions leave out the second half's first, which nothing announces.",
         pool_metrics,
     ),
     Table(

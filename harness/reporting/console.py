@@ -4,8 +4,10 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -59,12 +61,32 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
     """A small table on stdout; the first column is text, the others are aligned to the right."""
 
     drawn = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
-    for position, column in enumerate(columns):
-        drawn.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
+    widths = _widths(columns, rows, console.width - 2 * len(columns))
+    for position, (column, width) in enumerate(zip(columns, widths, strict=True)):
+        justify: Literal["left", "right"] = "left" if position == 0 else "right"
+        drawn.add_column(column, justify=justify, overflow="fold", width=width)
     for row in rows:
         # Text, not str: a token such as "[/red]" is data, never markup.
         drawn.add_row(*(Text(cell) for cell in row))
-    Console(file=sys.stdout, highlight=False, soft_wrap=False).print(drawn)
+    console.print(drawn)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
+    """Widths at which headers wrap and values do not; None, for the library to decide, where that takes more room."""
+    needed = [
+        max([*(cell_len(row[position]) for row in rows), *(cell_len(word) for word in column.split())], default=0)
+        for position, column in enumerate(columns)
+    ]
+    left = room - sum(needed)
+    if left < 0:
+        return [None] * len(columns)
+    widths: list[int | None] = []
+    for column, width in zip(columns, needed, strict=True):
+        more = min(left, max(0, cell_len(column) - width))
+        widths.append(width + more)
+        left -= more
+    return widths
 
 
 def headline(rows: Sequence[tuple[str, Mapping[str, str]]], title: str = "") -> None:

@@ -151,6 +151,8 @@ def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
     expected = {
         "unused/copy_effect": 0.0,
         "unused/order_effect": 0.0,
+        "unused/logit_diff": 0.0,
+        "common/logit_diff": (SEQ_LEN - 1) / SEQ_LEN * LOGIT,
         "unused/logprob_first_half": UNIFORM,
         "unused/copy_gain": 0.0,
         "unused/copy_accuracy": 0.0,
@@ -323,6 +325,7 @@ def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
     curves = ("logprob_mean", "logprob_low", "logprob_high", "accuracy_mean", "rank_median", "entropy_mean")
     assert shapes == {f"common/position/{name}": (10,) for name in curves} | {
         "common/position/logprob_control_mean": (5,),
+        "common/position/logprob_foil_mean": (5,),
         "common/position/logprob_shuffled_mean": (5,),
         "common/heads/attention_by_offset": (2, 3, 6),
         "common/example/pattern": (2, 11, 11),
@@ -471,7 +474,7 @@ def test_halves_by_hand() -> None:
     correct = np.array([[0, 1, 0, 1], [1, 1, 1, 1]], dtype=np.float32)
     control = np.array([[-6.0, -5.0], [-7.0, -9.0]], dtype=np.float32)
     own = np.array([[True, True], [False, True]])
-    found = Predictions(values, -values, 2 * values, correct, control, control + 1, control + 2, own)
+    found = Predictions(values, -values, 2 * values, correct, control, control + 1, control - 2, control + 2, own)
     halves = SimpleNamespace(**{quantity.name: quantity.of(found) for quantity in QUANTITIES})
     nan = np.nan
     expected = {
@@ -479,6 +482,7 @@ def test_halves_by_hand() -> None:
         "copy_effect_cued": [[nan, 4], [nan, 9]],
         "order_effect": [[2, 3], [nan, 8]],
         "presence_effect": [[1, 1], [nan, 1]],
+        "logit_diff": [[5, 6], [nan, 11]],
         "logprob_first_half": [[-4, -2], [nan, -8]],
         "logprob_second_half": [[-3, -1], [nan, 0]],
         "logprob_coinciding": [[-4, -3], [nan, -7]],
@@ -510,3 +514,23 @@ def test_a_quantity_is_declared_in_one_place(tmp_path: Path, monkeypatch: pytest
     drawn = figures.draw_copy_summary(stored)
     assert drawn is not None
     assert [axes.get_xlabel() for axes in drawn.axes][-1] == "worst log-prob (nats)"
+
+
+def test_a_model_that_says_only_that_some_token_of_the_pool_comes_knows_none_of_them(tmp_path: Path) -> None:
+    class Kinds(RuleModel):
+        """After a token that occurred before, whose successor was of 30..41, expects all of these alike."""
+
+        def forward(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
+            logits = super().forward(tokens, *rest)
+            for row, sequence in enumerate(tokens.tolist()):
+                for position in range(1, len(sequence)):
+                    earlier = [place for place in range(position) if sequence[place] == sequence[position]]
+                    if earlier and 30 <= sequence[earlier[-1] + 1] < 42:
+                        logits[row, position, 30:42] = LOGIT
+            return logits
+
+    _, outcome = run_in(tmp_path, Kinds())
+    effect = outcome.metrics["unused/copy_effect"]
+    assert isinstance(effect, float) and effect > 1  # a gain, though nothing is known of the token itself
+    assert outcome.metrics["unused/logit_diff"] == pytest.approx(0.0, abs=1e-6)
+    assert outcome.metrics["common/logit_diff"] == pytest.approx((SEQ_LEN - 1) / SEQ_LEN * LOGIT)

@@ -45,7 +45,7 @@ def observed(model: LoadedModel, drawn: RepeatedTokens) -> Observed:
     assert drawn.control is not None
     own, control = second_half(model, drawn.tokens), second_half(model, drawn.control)
     whole = np.concatenate([np.full_like(own, np.nan), own], axis=1)
-    return Observed(whole, whole, whole, whole, control, control, own, drawn.own, drawn.halves, drawn.pair)
+    return Observed(whole, whole, whole, whole, control, control, own, own, drawn.own, drawn.halves, drawn.pair)
 
 
 OFTEN = pytest.mark.xfail(strict=True, reason="18 and 28 of 200 below 0.05: a pool's tokens disturb one another")

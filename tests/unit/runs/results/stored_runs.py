@@ -121,6 +121,7 @@ def _arrays(made: Made, pool: str, gain: float, rng: np.random.Generator) -> dic
         for values in arrays.values():
             values[0] = np.nan
     arrays |= {"logprob_control_mean": mean[made.seq_len :] - gain, "logprob_shuffled_mean": mean[: made.seq_len]}
+    arrays |= {"logprob_foil_mean": mean[made.seq_len :] - gain - 1}
     arrays = {f"{pool}/position/{name}": values.astype(np.float32) for name, values in arrays.items()}
     if not made.heads:
         return arrays
