@@ -21,6 +21,19 @@ for _library in ("matplotlib.pyplot", "pandas", "scipy.stats", "sklearn.linear_m
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without pictures and report, most of what a small run takes, for tests that look at numbers alone."""
+
+    # Not at the top: what is imported before jaxtyping's hook is not checked by it.
+    from harness.runs.results.headline import to_plain
+
+    def headline_only(run: Any, folder: Any, display: Any) -> None:
+        folder.write_json("headline.json", to_plain(display.headline(run)))
+
+    monkeypatch.setattr("harness.pipeline.draw", headline_only)
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """The data shared by several projects, at $HARNESS_SHARED or ../shared; skips where it is absent."""

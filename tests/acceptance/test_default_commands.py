@@ -98,13 +98,13 @@ KINDS = (
     ),
     Kind(
         "gpt2", _with_gpt2_tokenizer("GPT2Config", n_layer=2, n_head=4, n_embd=64),
-        "chosen as bytes that UTF-8 never holds", slow=(*LONG, "echo_token"),
+        "chosen as bytes that UTF-8 never holds", slow=ALL,
     ),
     Kind(
         "mamba",
         _with_gpt2_tokenizer("MambaConfig", hidden_size=64, state_size=8, num_hidden_layers=2, time_step_rank=4),
         "chosen as bytes that UTF-8 never holds", {"repeat_tokens": "attention"},
-        slow=(*LONG, "echo_token"),
+        slow=ALL,
     ),
     Kind(
         "stories260k", lambda _, request: _shared(request, "models", "stories260k"), "chosen as", slow=ALL,

@@ -155,6 +155,7 @@ def test_a_pretrained_model_with_too_short_a_window_is_refused(
     assert "tokens, allowed: up to 20, the window of" in refusal(capsys, *words)
 
 
+@pytest.mark.slow
 def test_pocket_is_fine_tuned_on_the_task_as_text(tmp_path: Path) -> None:
     words = ("exp.architecture=pretrained", "exp.pretrained=pocket", "exp.n_steps=3", "exp.first_only_steps=0")
     run = harness.run("path_star", *given(*words, f"results_dir={tmp_path}"))

@@ -87,14 +87,14 @@ ROWS = (
     row("gpt_bigcode-heads", tf.GPTBigCodeConfig, **GPT2, multi_query=False, refused="only supports multi_query=True"),
     row("llama", tf.LlamaConfig, **GROUPED),
     row("llama-biases", tf.LlamaConfig, slow=True, attention_bias=True, mlp_bias=True, head_dim=8),
-    row("llama-linear", tf.LlamaConfig, **rope("linear", factor=4.0)),
-    row("llama-dynamic", tf.LlamaConfig, **rope("dynamic", factor=4.0)),
+    row("llama-linear", tf.LlamaConfig, slow=True, **rope("linear", factor=4.0)),
+    row("llama-dynamic", tf.LlamaConfig, slow=True, **rope("dynamic", factor=4.0)),
     row(
         "llama-llama3",
         tf.LlamaConfig,
         **rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16),
     ),
-    row("llama-yarn", tf.LlamaConfig, **rope("yarn", factor=4.0, original_max_position_embeddings=16)),
+    row("llama-yarn", tf.LlamaConfig, slow=True, **rope("yarn", factor=4.0, original_max_position_embeddings=16)),
     row("gpt_neox", tf.GPTNeoXConfig),
     row(
         "gpt_neox-serial",
@@ -105,13 +105,19 @@ ROWS = (
         refused=r"TransformerLens .* cannot \(AssertionError in neox.py, line \d+: assert ",
     ),
     row(
-        "gpt_neo", tf.GPTNeoConfig, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=8
+        "gpt_neo",
+        tf.GPTNeoConfig,
+        slow=True,
+        num_layers=2,
+        num_heads=4,
+        attention_types=[[["global", "local"], 1]],
+        window_size=8,
     ),
-    row("gptj", tf.GPTJConfig, **GPT2, rotary_dim=4),
+    row("gptj", tf.GPTJConfig, slow=True, **GPT2, rotary_dim=4),
     row("codegen", tf.CodeGenConfig, slow=True, **GPT2, rotary_dim=4),
-    row("opt", tf.OPTConfig, ffn_dim=24, word_embed_proj_dim=16),
+    row("opt", tf.OPTConfig, slow=True, ffn_dim=24, word_embed_proj_dim=16),
     row("opt-post", tf.OPTConfig, slow=True, ffn_dim=24, word_embed_proj_dim=8, do_layer_norm_before=False),
-    row("bloom", tf.BloomConfig, n_layer=2, n_head=4),
+    row("bloom", tf.BloomConfig, slow=True, n_layer=2, n_head=4),
     row(
         "bloom-post",
         tf.BloomConfig,
@@ -133,8 +139,8 @@ ROWS = (
     row("falcon-alibi", tf.FalconConfig, alibi=True, refused=OTHERWISE),
     row("mpt", tf.MptConfig, slow=True, d_model=16, n_heads=4, n_layers=2, max_seq_len=WINDOW),
     row("mistral", tf.MistralConfig, **GROUPED, sliding_window=8, head_dim=4),
-    row("mixtral", tf.MixtralConfig, **GROUPED, num_local_experts=4, sliding_window=8),
-    row("qwen2", tf.Qwen2Config, **GROUPED),
+    row("mixtral", tf.MixtralConfig, slow=True, **GROUPED, num_local_experts=4, sliding_window=8),
+    row("qwen2", tf.Qwen2Config, slow=True, **GROUPED),
     row(
         "qwen2-window",
         tf.Qwen2Config,
@@ -148,6 +154,7 @@ ROWS = (
     row(
         "qwen2_moe",
         tf.Qwen2MoeConfig,
+        slow=True,
         **GROUPED,
         num_experts=4,
         num_experts_per_tok=2,
@@ -208,7 +215,7 @@ ROWS = (
         query_pre_attn_scalar=16,
         layer_types=["sliding_attention", "full_attention"],
     ),
-    row("phi", tf.PhiConfig, partial_rotary_factor=0.5),
+    row("phi", tf.PhiConfig, slow=True, partial_rotary_factor=0.5),
     row(
         "phi-layernorm",
         tf.PhiConfig,
@@ -217,9 +224,9 @@ ROWS = (
         qk_layernorm=True,
         refused="TransformerLens .* cannot .*q_layernorm",
     ),
-    row("phi3", tf.Phi3Config, **GROUPED, sliding_window=8),
+    row("phi3", tf.Phi3Config, slow=True, **GROUPED, sliding_window=8),
     row("olmo", tf.OlmoConfig, slow=True, clip_qkv=1.0),
-    row("olmo2", tf.Olmo2Config, **GROUPED),
+    row("olmo2", tf.Olmo2Config, slow=True, **GROUPED),
     row(
         "olmo3",
         tf.Olmo3Config,
@@ -229,7 +236,7 @@ ROWS = (
         layer_types=["sliding_attention", "full_attention"],
     ),
     row("olmoe", tf.OlmoeConfig, slow=True, num_experts=4, num_experts_per_tok=2),
-    row("cohere", tf.CohereConfig, **GROUPED, logit_scale=0.5),
+    row("cohere", tf.CohereConfig, slow=True, **GROUPED, logit_scale=0.5),
     row("cohere-norm", tf.CohereConfig, slow=True, **GROUPED, use_qk_norm=True, logit_scale=1.0),
     row(
         "gpt_oss",
@@ -258,6 +265,7 @@ ROWS = (
     row(
         "mamba2",
         tf.Mamba2Config,
+        slow=True,
         num_attention_heads=ABSENT,
         state_size=4,
         num_heads=4,
@@ -278,6 +286,7 @@ ROWS = (
     row(
         "jamba",
         tf.JambaConfig,
+        slow=True,
         **GROUPED,
         mamba_d_state=4,
         mamba_dt_rank=2,

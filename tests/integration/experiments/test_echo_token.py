@@ -14,7 +14,7 @@ from harness.tokens.prompts import MAGIKARP_INPUT_OUTPUT_SHOTS, splice
 from harness.tokens.prompts.rules import BosRule
 from tests.helpers.scripted_census import answering_model, write_model
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
 
 N_SHOTS = 3
 MUTE = 70

@@ -53,6 +53,7 @@ def verify(folder, results, n_ctx=None, **exp):
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_planted_rows_are_the_lowest(folder, tmp_path):
     run = verify(folder, tmp_path)
     assert run.details["unused"]["ids"] == list(range(177, 188))
@@ -65,6 +66,7 @@ def test_planted_rows_are_the_lowest(folder, tmp_path):
     assert "published" not in run.details
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_token_can_be_verified(folder, tmp_path):
     run = verify(folder, tmp_path, percentile=100.0)
     categories = set(run.records["category"])
@@ -73,6 +75,7 @@ def test_every_token_can_be_verified(folder, tmp_path):
     assert not set(range(177, 188)) & set(run.records["id"])  # no text can ask for them
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_prompts_that_do_not_fit_are_left_out(folder, tmp_path):
     run = verify(folder, tmp_path, n_ctx=64)
     assert run.metrics["prompts_used"] == 0
@@ -86,6 +89,7 @@ def test_ids_outside_the_vocabulary_are_refused(folder, tmp_path):
         verify(folder, tmp_path, unused_ids=(5, 100_000))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_pool_that_is_not_used_is_not_resolved(folder, tmp_path):
     from experiments.undertrained.config import UndertrainedConfig
 
@@ -116,6 +120,7 @@ def test_the_reference_is_checked_and_random_tokens_are_asked_as_well(folder, tm
     assert (run.folder / "tables" / "reference.csv").is_file()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_random_rows_rank_nothing(tmp_path):
     run = verify(write_small(tmp_path / "words", wordpiece(), unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]",
                              sep_token="[SEP]", mask_token="[MASK]"), tmp_path / "results")  # fmt: skip

@@ -10,7 +10,7 @@ from harness.pipeline import execute
 from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from tests.helpers.scripted_census import write_model
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
 
 
 @pytest.fixture(scope="module")

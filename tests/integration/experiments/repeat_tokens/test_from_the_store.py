@@ -7,7 +7,7 @@ import harness
 from harness.errors import HarnessError
 from harness.models import lazy
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
 
 
 @pytest.fixture

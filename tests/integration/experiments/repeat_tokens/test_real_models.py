@@ -19,7 +19,7 @@ from harness.runs.folder import RunFolder
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.pools import resolve_pools
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from harness.runs.config.schema import RunConfig, TrackerConfig, TrackerKind
 from harness.tokens.prompts import Task
 from tests.helpers.scripted_census import EXTRA_ROWS, scripted_model, write_model
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
 
 CAP, ON = 260, 261
 """Ids of the tokens "cap" and "on"."""

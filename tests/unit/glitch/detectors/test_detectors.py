@@ -199,6 +199,7 @@ class TestEachFindsItsPlantedCase:
             found = QUICK.active_census.detect(untied, oracle_of(truth), 100, 0)
             assert f1_of(found, truth) > 0.8, f"{matrix} is noise, the other tells"
 
+    @pytest.mark.slow
     def test_active_census_learns_more_from_margins_than_from_verdicts(self):
         view, truth, pull = borderline()
         margins = 12 * (0.5 - pull)
