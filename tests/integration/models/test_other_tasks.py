@@ -36,6 +36,19 @@ SIZES = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1, "num_atten
             tf.T5Config(vocab_size=64, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2),
             tf.T5ForConditionalGeneration,
         ),
+        (
+            tf.BartConfig(
+                vocab_size=64,
+                d_model=16,
+                encoder_layers=1,
+                decoder_layers=1,
+                encoder_ffn_dim=16,
+                decoder_ffn_dim=16,
+                encoder_attention_heads=2,
+                decoder_attention_heads=2,
+            ),
+            tf.BartForConditionalGeneration,
+        ),
     ],
 )
 def test_another_task_is_refused_before_its_weights_are_loaded(tmp_path: Path, config, kind) -> None:
