@@ -31,8 +31,12 @@ _NAMED = 4
 _TOP = 0.6
 """Of an axis of log-probs, in nats: none is above 0."""
 
-_BESIDE = {"logprob_control_mean": ":", "logprob_foil_mean": "-."}
+BESIDE = {"logprob_control_mean": ":", "logprob_foil_mean": "-."}
 """Curves of the second half beside its log-prob, and how they are dashed."""
+BESIDE_LABELS = {
+    ":": "second half after another first half (control)",
+    "-.": "another token of the pool in its place (foil)",
+}
 
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
@@ -63,7 +67,7 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
             colour_of(pool, names), line_style_of(pool, names),
         )  # fmt: skip
         draw_curve(axes, curve)
-        for beside, dashes in _BESIDE.items():
+        for beside, dashes in BESIDE.items():
             values = run.arrays.get(f"{pool}/position/{beside}")
             if values is not None:
                 axes.plot(length + np.arange(length), values, dashes, color=colour_of(pool, names), linewidth=1.0)
@@ -75,9 +79,8 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
             axes.plot(ends, [value, value], "--", color=colour_of(pool, names), linewidth=1.0)
             shown_published = True
     if data.is_controlled(run):
-        axes.plot([], [], ":", color=QUIET, linewidth=1.0, label="second half after another first half (control)")
-        foil = "another token of the pool in its place (foil)"
-        axes.plot([], [], "-.", color=QUIET, linewidth=1.0, label=foil)
+        for dashes, label in BESIDE_LABELS.items():
+            axes.plot([], [], dashes, color=QUIET, linewidth=1.0, label=label)
     if shown_published:
         axes.plot([], [], "--", color=QUIET, linewidth=1.0, label=f"{data.published_name(run)}, mean of each half")
     axes.set_xlabel("position in the sequence (tokens)")

@@ -1,5 +1,6 @@
 """Pictures and tables across repeat_tokens runs: models by pools, seeds as intervals."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
+from experiments.repeat_tokens.figures import BESIDE, BESIDE_LABELS
 from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from harness.reporting.display import PaperFigure, PaperTable
@@ -45,7 +47,10 @@ def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     rows = list(dict.fromkeys((group.model, group.other) for group in groups))
     columns = list(dict.fromkeys(group.pools for group in groups))
     width = ONE_COLUMN if len(columns) == 1 else TWO_COLUMNS
-    figure = new_figure(max(width, 1.7 * len(columns)), 1.45 * len(rows) + 0.75)
+    is_controlled = any(data.is_controlled(run) for run in runs)
+    legend_columns = 1 if len(columns) == 1 else 2
+    legend_rows = math.ceil((len(names) + is_controlled * len(BESIDE_LABELS)) / legend_columns)
+    figure = new_figure(max(width, 1.7 * len(columns)), 1.45 * len(rows) + 0.5 + 0.13 * legend_rows)
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey=True)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -67,10 +72,13 @@ def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
             axes.set_ylabel(f"{title}\nlog-prob (nats)")
     # A band of a few seeds with few tokens at a position may be several times as wide as all curves lie apart.
     grid[0, 0].set_ylim(1.15 * lowest, max(0.5, -0.04 * lowest))
+    if is_controlled:
+        for dashes, label in BESIDE_LABELS.items():
+            grid[0, 0].plot([], [], dashes, color=QUIET, linewidth=0.9, label=label)
     handles = {
         label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=legend_columns)
     return figure
 
 
@@ -115,6 +123,11 @@ def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> float:
         draw_curve(
             axes, Curve(pool, np.arange(len(mean)), mean, low, high, colour_of(pool, names), line_style_of(pool, names))
         )
+        for beside, dashes in BESIDE.items():
+            values = [found for run in group.runs if (found := run.arrays.get(f"{pool}/position/{beside}")) is not None]
+            if values:
+                places = len(mean) - len(values[0]) + np.arange(len(values[0]))
+                axes.plot(places, np.mean(values, axis=0), dashes, color=colour_of(pool, names), linewidth=0.9)
     n = len(group.runs)
     axes.text(
         1.0,
@@ -281,7 +294,8 @@ PAPER_FIGURES = (
         "logprob_grid",
         "Log-prob of each token against its position, a row for each model, a column for each choice of pools; the "
         f"shaded second half repeats the first. {_BANDS} Two seeds are drawn as two thin lines instead of a "
-        "band. Bands may reach beyond the axis.",
+        "band. Bands may reach beyond the axis. Dotted: the second half after another first half; dash-dotted: what "
+        "another token of the pool, which did not occur, gets in its place.",
         draw_grid,
     ),
     PaperFigure(
