@@ -153,7 +153,7 @@ def tokens(run: StoredRun) -> pd.DataFrame:
                 **interval_columns(
                     "copy effect", (row["copy_effect"], row["copy_effect_low"], row["copy_effect_high"])
                 ),
-                "logit difference": row["logit_diff"],
+                "logit difference": row.get("logit_diff"),
                 "by order": row["order_effect"],
                 "copy accuracy": row["copy_accuracy"],
                 "log-prob": row["logprob_second_half"],

@@ -142,6 +142,7 @@ def _metrics(made: Made, pool: str, arrays: dict[str, np.ndarray], gain: float) 
     first, second = float(np.nanmean(mean[: made.seq_len])), float(mean[made.seq_len :].mean())
     found = {"logprob_first_half": first, "logprob_second_half": second, "copy_gain": second - first}
     found |= {"copy_gain_cued": second - first + 0.2, "copy_effect": gain, "order_effect": 0.8 * gain}
+    found |= {"logit_diff": gain + 1}
     found |= {"logprob_control": second - gain, "logprob_coinciding": second + 0.1}
     found |= {"copy_accuracy": 0.93 if gain > 0 else 0.0, "copy_accuracy_cued": 0.97 if gain > 0 else 0.0}
     metrics: dict[str, Any] = {f"{pool}/n_sequences": made.n_sequences, f"{pool}/n_tokens_told_apart": 9}
@@ -163,7 +164,7 @@ def _token(made: Made, pool: str, i: int) -> dict[str, Any]:
     return {
         "item": f"{pool}/token/{i}", "pool": pool, "token": i, "shown": made.tokens[i], "special": i == 2,
         "same_as": None, "n_coinciding": 1 + (i == 3), "n_appearances": 5, "copy_effect": effect,
-        "copy_effect_low": effect - 0.2, "copy_effect_high": effect + 0.2, "order_effect": effect / 2,
+        "copy_effect_low": effect - 0.2, "copy_effect_high": effect + 0.2, "order_effect": effect / 2, "logit_diff": effect + 1,
         "copy_accuracy": 0.5, "logprob_second_half": -5.0, "logprob_control": -5.0 - effect, "copy_gain": 0.1,
         "logprob_coinciding": -4.5,
     }  # fmt: skip
