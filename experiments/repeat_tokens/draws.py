@@ -166,12 +166,18 @@ def _find_companions(
         apart = (unit for unit in common if not others & {same for token in unit for same in coinciding.get(token, ())})
         return Companions(tuple(unit[0] for unit in apart), "companions from the common pool")
     most = 0
-    for spec, source in (("auto", "well-known companions"), ("all", "companions from the rest of the vocabulary")):
+    same = {token for known in coinciding.values() if len(known) > 1 for token in known}
+    for spec, source, left_out in (
+        ("auto", "well-known companions", taken),
+        # Where the pools hold the whole vocabulary, as bands of exposures do: well-known tokens of the pools.
+        ("auto", "well-known companions, of the pools too", same),
+        ("all", "companions from the rest of the vocabulary", taken),
+    ):
         try:
             found = resolve_pools({_COMMON: spec}, run.facts, run.seed, run.tokenizer if run.has_tokenizer else None)
         except Rejected:  # the vocabulary has no such tokens
             continue
-        ids = tuple(token for token in found[_COMMON].ids if token not in taken)
+        ids = tuple(token for token in found[_COMMON].ids if token not in left_out)
         if len(ids) >= needed:
             label = f" ({found[_COMMON].label})" if spec == "auto" else ""
             return Companions(ids, source + label)

@@ -146,3 +146,11 @@ def test_a_model_without_attention_gives_log_probs_and_says_so(checkpoints: Mapp
     assert -20 < stored.metrics["common/logprob_first_half"] < 0
     assert not [name for name in stored.metrics if "head" in name or "score" in name]
     assert any("no attention patterns" in note for note in stored.notes)
+
+
+def test_pools_that_hold_the_whole_vocabulary_keep_one_another_company(tmp_path: Path) -> None:
+    stored = run(
+        "repeat_tokens", "pools=doses", "exp.n_sequences=2", "exp.seq_len=8", "tracker=none", f"results_dir={tmp_path}"
+    )
+    assert {about["n_in_half"] for about in stored.details["pools"].values()} == {2}
+    assert stored.details["companions"].startswith("well-known companions, of the pools too")
