@@ -1,0 +1,115 @@
+"""What is known of every token before it is asked: who it can be mistaken for, its kind, its name, its company."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from experiments.copy_map.config import AUTO, COMMON, CopyMapConfig, n_own_of, studied_ids
+from experiments.copy_map.draws import Material
+from experiments.copy_map.kinds import TokenKind, kind_of
+from harness.errors import FieldRejected, Rejected, span
+from harness.measure.coinciding_rows import coinciding_sets
+from harness.models.embedding_rows import EmbeddingRows
+from harness.runs.context import Run
+from harness.tokens.pools import Pool, resolve_pools
+from harness.tokens.text import shown
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The tokens of one model."""
+
+    studied: tuple[int, ...]
+    """Ids that may be asked, in the random order in which they are."""
+    left_out: tuple[int, ...]
+    """Ids with a job."""
+    material: Material
+    common: tuple[int, ...]
+    """Well-known ids for the calibration."""
+    common_from: str
+    """Where they are from, for a sentence."""
+    has_common: bool
+    """False where nothing tells which tokens are well known."""
+    alike: Int[np.ndarray, " d_vocab"]
+    """How many ids the model can't tell from each, itself included, when it reads or when it predicts."""
+    kinds: tuple[TokenKind, ...]
+    names: tuple[str, ...]
+    """As people may read them; the id where there is no tokenizer."""
+
+
+def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
+    """Gather it. Raises `Rejected` for a vocabulary with too few companions for `exp.seq_len`."""
+    n_rows = min(run.facts.d_vocab, len(rows.embedding), len(rows.unembedding))
+    studied = [i for i in studied_ids(run.facts) if i < n_rows]
+    unit_of, alike = _units(rows.embedding, n_rows)
+    if not rows.is_tied:
+        alike = np.maximum(alike, _units(rows.unembedding, n_rows)[1])
+    common, common_from = _common(run, n_rows)
+    company, bystanders = _one_of_each(common, unit_of), np.asarray(studied, dtype=np.int64)
+    needed = 2 * (run.exp.seq_len + n_own_of(run.exp))
+    if len(company) < needed:
+        company = _one_of_each(studied, unit_of)
+    if len(company) < needed:
+        most = len(company) // 4
+        raise FieldRejected(
+            f"seq_len: got {run.exp.seq_len}, allowed: {span(2, most)}: the model can tell {len(company)} tokens apart, "
+            f"and a pair of halves takes up to {needed}"
+        )
+    order = np.random.default_rng([run.seed, 0]).permutation(bystanders)
+    return Vocabulary(
+        studied=tuple(order.tolist()),
+        left_out=tuple(i for i in range(n_rows) if i not in set(studied)),
+        material=Material(unit_of, np.asarray(company, dtype=np.int64), bystanders),
+        common=tuple(common) if common else tuple(order.tolist()),
+        common_from=common_from,
+        has_common=bool(common),
+        alike=alike,
+        kinds=_kinds(run, n_rows),
+        names=tuple(_name(run, token) for token in range(n_rows)),
+    )
+
+
+def _common(run: Run[CopyMapConfig], n_rows: int) -> tuple[list[int], str]:
+    """Well-known ids that may be asked, and where they are from; none where nothing tells."""
+    allowed = set(studied_ids(run.facts))
+    pool = _common_pool(run)
+    if pool is None:
+        return [], "random tokens, since nothing tells which are well known"
+    return [token for token in pool.ids if token in allowed and token < n_rows], f"pool common: {pool.label}"
+
+
+def _common_pool(run: Run[CopyMapConfig]) -> Pool | None:
+    if run.config.pools.get(COMMON, AUTO) != AUTO:
+        found: Pool = run.pools[COMMON]
+        return found
+    try:
+        tokenizer = run.tokenizer if run.has_tokenizer else None
+        return resolve_pools({COMMON: AUTO}, run.facts, run.seed, tokenizer)[COMMON]
+    except Rejected:  # no tokenizer, or no plain text in it
+        return None
+
+
+def _one_of_each(ids: Sequence[int], unit_of: Int[np.ndarray, " d_vocab"]) -> list[int]:
+    return list({int(unit_of[token]): token for token in reversed(ids)}.values())[::-1]
+
+
+def _units(rows: np.ndarray, n_rows: int) -> tuple[Int[np.ndarray, " d_vocab"], Int[np.ndarray, " d_vocab"]]:
+    """For each row the lowest one that coincides with it, and how many do."""
+    lowest, size = np.arange(n_rows), np.ones(n_rows, dtype=np.int64)
+    for members in coinciding_sets(rows[:n_rows]):
+        if len(members) > 1:
+            lowest[list(members)], size[list(members)] = members[0], len(members)
+    return lowest, size
+
+
+def _kinds(run: Run[CopyMapConfig], n_rows: int) -> tuple[TokenKind, ...]:
+    audit = run.evidence.audit
+    if audit is None or not run.has_tokenizer:
+        return (TokenKind.UNKNOWN,) * n_rows
+    return tuple(kind_of(token.category, run.tokenizer.token_text(token.id)) for token in audit.tokens[:n_rows])
+
+
+def _name(run: Run[CopyMapConfig], token: int) -> str:
+    return shown(run.tokenizer.token_text(token)) if run.has_tokenizer else str(token)
