@@ -80,8 +80,8 @@ def draw_places(n_own: int, seq_len: int, rng: np.random.Generator) -> Int[np.nd
 def deal(
     ids: Int[np.ndarray, " token"], unit_of: Int[np.ndarray, " d_vocab"], capacity: int
 ) -> list[Int[np.ndarray, " member"]]:
-    """Groups of at most `capacity` ids, equally large up to one, without two ids of one unit in any; as few as can be."""
-    units, inverse, counts = np.unique(unit_of[ids], return_inverse=True, return_counts=True)
+    """Groups of at most `capacity` ids, equally large up to one, none with two ids of one unit; as few as can be."""
+    _, inverse, counts = np.unique(unit_of[ids], return_inverse=True, return_counts=True)
     n_groups = max(-(-len(ids) // capacity), int(counts.max(initial=1)))
     # Those of one unit in a row, dealt out in turn: they come to different groups. Others keep their random order.
     is_shared = counts[inverse] > 1

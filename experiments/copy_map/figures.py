@@ -23,7 +23,7 @@ def draw_histogram(run: StoredRun) -> MatplotlibFigure:
     logprob, missed = run.arrays["logprob"], run.arrays["not_copied"] == 1
     figure = new_figure(ONE_COLUMN * 1.2, 2.5)
     axes = figure.subplots()
-    bins = np.linspace(min(float(logprob.min()), -1.0), 0, _BINS)
+    bins = np.linspace(min(float(logprob.min()), -1.0), 0, _BINS).tolist()
     axes.hist(logprob, bins=bins, color=QUIET, alpha=0.5, label=f"all tokens ({len(logprob):,})")
     if missed.any():
         axes.hist(logprob[missed], bins=bins, color=_MISSED, label=f"not copied ({int(missed.sum()):,})")
@@ -74,9 +74,8 @@ def draw_indicators(run: StoredRun) -> MatplotlibFigure | None:
         return None
     missed = run.arrays["not_copied"] == 1
     figure = new_figure(TWO_COLUMNS, 2.2)
-    for position, (axes, name) in enumerate(
-        zip(np.atleast_1d(figure.subplots(1, len(names), sharey=True)), names, strict=True)
-    ):
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
         for some, colour, label in ((~missed, _COPIED, "copied"), (missed, _MISSED, "not copied")):
             axes.plot(
                 run.arrays[f"indicator/{name}"][some], run.arrays["logprob"][some], "o", color=colour, markersize=1.6,
@@ -89,10 +88,7 @@ def draw_indicators(run: StoredRun) -> MatplotlibFigure | None:
             axes.set_title(f"rank correlation {correlation:.2f}".replace("-", "−"), fontsize=6.5)
         if position == 0:
             axes.set_ylabel("log-prob (nats)")
-    legend = figure.legend(loc="outside lower center", ncols=2)
-    for handle in legend.legend_handles:
-        if handle is not None:
-            handle.set_alpha(1)
+    figure.legend(loc="outside lower center", ncols=2, markerscale=2.5)
     return figure
 
 
@@ -110,7 +106,7 @@ def draw_exposures(run: StoredRun) -> MatplotlibFigure | None:
             markeredgewidth=0, rasterized=True, label=label,
         )  # fmt: skip
     points.set_ylabel("log-prob (nats)")
-    points.legend(loc="lower right")
+    points.legend(loc="lower right", markerscale=1.6)
     for planted, label, marker, line, colour in (
         (False, "natural tokens", "o", "-", COLOURS[2]), (True, "planted tokens", "s", "--", COLOURS[3]),
     ):  # fmt: skip
@@ -127,7 +123,7 @@ def draw_exposures(run: StoredRun) -> MatplotlibFigure | None:
     shares.set_ylabel("share not copied")
     shares.legend()
     for axes in (points, shares):
-        exposure_axis(axes, float(counts.max()), most=10_000)
+        exposure_axis(axes, float(counts.max()))
     return figure
 
 
@@ -152,25 +148,25 @@ def draw_worst(run: StoredRun) -> MatplotlibFigure | None:
             chosen[some], again[some], yerr=lengths, fmt="o", color=colour, markersize=2, elinewidth=0.4, alpha=0.6,
             markeredgewidth=0, label=f"{label} ({int(some.sum())})",
         )  # fmt: skip
-    ends = [float(min(chosen.min(), again.min())), float(max(chosen.max(), again.max()))]
-    axes.plot(ends, ends, color=QUIET, linewidth=0.7, linestyle=_DASHES)
+    ends = [float(chosen.min()), float(chosen.max())]
+    axes.plot(ends, ends, color=QUIET, linewidth=0.9, linestyle=_DASHES, label="as when chosen")
     axes.set_xlabel("log-prob when they were chosen (nats)")
     axes.set_ylabel("asked again in fresh draws (nats)")
-    legend_below(figure, axes, 2)
+    legend_below(figure, axes, 1)
     return figure
 
 
 FIGURES = (
     Figure(
         "histogram",
-        "How likely every token is at its second occurrence, where it must be copied (mean over its appearances); dashed "
-        "lines are the stated thresholds.",
+        "How likely every token is at its second occurrence, where it must be copied (mean over its appearances); "
+        "dashed lines are the stated thresholds.",
         draw_histogram,
     ),
     Figure(
         "kinds",
-        "Copying by kind of token. Left: median, middle half and middle 90 % of the tokens' log-probs. Right: the share "
-        "not copied (missed in more than half of the appearances), with 95 % Wilson intervals.",
+        "Copying by kind of token. Left: median, middle half and middle 90 % of the tokens' log-probs. Right: the "
+        "share not copied (missed in more than half of the appearances), with 95 % Wilson intervals.",
         draw_kinds,
     ),
     Figure(
@@ -181,14 +177,14 @@ FIGURES = (
     ),
     Figure(
         "exposures",
-        "How often training showed a token (0 stands left of 1) against how it is copied. Left: every token. Right: the "
-        "share not copied in ranges of counts, at their means, with 95 % Wilson intervals.",
+        "How often training showed a token (0 stands left of 1) against how it is copied. Left: every token. Right: "
+        "the share not copied in ranges of counts, at their means, with 95 % Wilson intervals.",
         draw_exposures,
     ),
     Figure(
         "worst",
-        "The tokens with the lowest log-probs, asked again in fresh draws, with 95 % Student t intervals over each one's "
-        "appearances. Points above the dashed line had been unlucky when they were chosen.",
+        "The tokens with the lowest log-probs, asked again in fresh draws, with 95 % Student t intervals over each "
+        "one's appearances. Points above the dashed line had been unlucky when they were chosen.",
         draw_worst,
     ),
 )

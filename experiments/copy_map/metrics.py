@@ -89,7 +89,7 @@ def summarise(run: Run[CopyMapConfig], answer: Answer) -> Outcome:
 
 
 def spearman(x: Float[np.ndarray, " token"], y: Float[np.ndarray, " token"]) -> Interval | None:
-    """Rank correlation with its interval by Fisher's z and the variance of Bonett & Wright 2000; None without spread."""
+    """Rank correlation; its interval by Fisher's z, variance of Bonett & Wright 2000. None where nothing varies."""
     n = len(x)
     if n < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None

@@ -54,8 +54,8 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
     if len(company) < needed:
         most = len(company) // 4
         raise FieldRejected(
-            f"seq_len: got {run.exp.seq_len}, allowed: {span(2, most)}: the model can tell {len(company)} tokens apart, "
-            f"and a pair of halves takes up to {needed}"
+            f"seq_len: got {run.exp.seq_len}, allowed: {span(2, most)}: a pair of halves takes up to {needed} tokens, "
+            f"and the model can tell {len(company)} apart"
         )
     order = np.random.default_rng([run.seed, 0]).permutation(bystanders)
     return Vocabulary(

@@ -51,7 +51,8 @@ def prediction_statistics(
     """
     # An accelerator's logits stay there; targets follow them.
     logits, targets = logits.detach(), targets.to(logits.device)
-    shape = tuple(targets.shape)
+    n_batch, n_columns = targets.shape
+    shape = (n_batch, n_columns)
     work = _Workspace(logits, targets.numel())
     logprob = torch.empty(shape, dtype=work.dtype, device=logits.device)
     entropy = torch.empty_like(logprob)
