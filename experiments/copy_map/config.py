@@ -63,6 +63,11 @@ def n_own_of(exp: CopyMapConfig) -> int:
     return min(max(1, int(exp.own_share * exp.seq_len)), exp.seq_len - 1)
 
 
+def needed_company(exp: CopyMapConfig) -> int:
+    """Tokens that the model can tell apart, so that companions are found for every pair, whoever is under study."""
+    return 2 * (exp.seq_len + n_own_of(exp))
+
+
 def studied_ids(facts: VocabFacts) -> tuple[int, ...]:
     """Every id of the vocabulary but those with a job (BOS, EOS, padding, ...): inside a sequence they would do it."""
     left_out = set(facts.role_ids) | {facts.bos_id}

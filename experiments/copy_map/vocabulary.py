@@ -1,15 +1,15 @@
 """What is known of every token before it is asked: who it can be mistaken for, its kind, its name, its company."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int
 
-from experiments.copy_map.config import AUTO, COMMON, CopyMapConfig, n_own_of, studied_ids
+from experiments.copy_map.config import AUTO, COMMON, CopyMapConfig, needed_company, studied_ids
 from experiments.copy_map.draws import Material
 from experiments.copy_map.kinds import TokenKind, kind_of
-from harness.errors import FieldRejected, Rejected, span
+from harness.errors import Rejected, span
 from harness.measure.coinciding_rows import coinciding_sets
 from harness.models.embedding_rows import EmbeddingRows
 from harness.runs.context import Run
@@ -48,13 +48,13 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
         alike = np.maximum(alike, _units(rows.unembedding, n_rows)[1])
     common, common_from = _common(run, n_rows)
     company, bystanders = _one_of_each(common, unit_of), np.asarray(studied, dtype=np.int64)
-    needed = 2 * (run.exp.seq_len + n_own_of(run.exp))
+    needed = needed_company(run.exp)
     if len(company) < needed:
         company = _one_of_each(studied, unit_of)
     if len(company) < needed:
-        most = len(company) // 4
-        raise FieldRejected(
-            f"seq_len: got {run.exp.seq_len}, allowed: {span(2, most)}: a pair of halves takes up to {needed} tokens, "
+        allowed = span(2, _longest(run.exp, len(company)))
+        raise Rejected(
+            f"exp.seq_len: got {run.exp.seq_len}, allowed: {allowed}: a pair of halves takes up to {needed} tokens, "
             f"and the model can tell {len(company)} apart"
         )
     order = np.random.default_rng([run.seed, 0]).permutation(bystanders)
@@ -69,6 +69,12 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
         kinds=_kinds(run, n_rows),
         names=tuple(_name(run, token) for token in range(n_rows)),
     )
+
+
+def _longest(exp: CopyMapConfig, n_company: int) -> int:
+    """The longest half for which there are enough tokens; 0 where there is none."""
+    fits = (n for n in range(exp.seq_len, 1, -1) if needed_company(replace(exp, seq_len=n)) <= n_company)
+    return next(fits, 0)
 
 
 def _common(run: Run[CopyMapConfig], n_rows: int) -> tuple[list[int], str]:

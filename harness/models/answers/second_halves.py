@@ -13,7 +13,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from harness.errors import RunFailed
 from harness.models._memory import memory_budget
-from harness.models.answers.causal_model import _TOLERANCE, CausalModel
+from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.pass_size import bytes_per_row
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class SecondHalves:
         places = range(self._n_second)
         reused = self._after(layers, second, places).float()
         whole = self._whole(first, second, places).float()
-        allowed = _TOLERANCE.get(self._model.dtype, 0.1) * float(whole.abs().max())
+        allowed = self._model.tolerance * float(whole.abs().max())
         faithful = float((reused - whole).abs().max()) <= allowed
         if not faithful:
             logger.warning("this model's keys and values cannot be reused: every sequence is read whole")
