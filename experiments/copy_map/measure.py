@@ -38,9 +38,13 @@ def measure(run: Run[CopyMapConfig]) -> Outcome:
 
 
 def _ask_worst(run: Run[CopyMapConfig], asker: Asker, vocabulary: Vocabulary, found: Asked) -> Asked:
-    """The tokens with the lowest log-probs in fresh draws: an estimate that doesn't use what they were chosen by."""
-    order = np.lexsort([found.ids, found.logprob.mean(axis=1, dtype=np.float64)])
-    chosen = found.ids[order[: run.exp.n_worst]].tolist()
+    """The tokens with the lowest log-probs in fresh draws: an estimate that doesn't use what they were chosen by.
+
+    Of tokens that are one and the same to the model only the lowest.
+    """
+    ranked = found.ids[np.lexsort([found.ids, found.logprob.mean(axis=1, dtype=np.float64)])].tolist()
+    different = {int(vocabulary.same[token]): token for token in reversed(ranked)}
+    chosen = [token for token in ranked if different[int(vocabulary.same[token])] == token][: run.exp.n_worst]
     material = vocabulary.material.without(chosen)
     again = asker.ask(Stage.WORST, chosen, run.exp.n_appearances_worst, material)
     place = {token: number for number, token in enumerate(again.ids.tolist())}

@@ -145,7 +145,7 @@ TABLES = (
     Table(
         "worst",
         "The tokens with the lowest log-probs, asked again in fresh draws (95 % Student t intervals over each token's "
-        "appearances).",
+        "appearances); of tokens that are the same to the model only one.",
         worst_table,
     ),
     Table("lowest", "The tokens with the lowest log-probs.", ranked_table),

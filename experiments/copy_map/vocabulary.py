@@ -32,6 +32,8 @@ class Vocabulary:
     """Where they are from, for a sentence."""
     has_common: bool
     """False where nothing tells which tokens are well known."""
+    same: Int[np.ndarray, " d_vocab"]
+    """Equal for ids that the model can tell apart neither when it reads nor when it predicts."""
     alike: Int[np.ndarray, " d_vocab"]
     """How many ids the model can't tell from each, itself included, when it reads or when it predicts."""
     kinds: tuple[TokenKind, ...]
@@ -44,8 +46,11 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
     n_rows = min(run.facts.d_vocab, len(rows.embedding), len(rows.unembedding))
     studied = [i for i in studied_ids(run.facts) if i < n_rows]
     unit_of, alike = _units(rows.embedding, n_rows)
+    same = unit_of
     if not rows.is_tied:
-        alike = np.maximum(alike, _units(rows.unembedding, n_rows)[1])
+        said, alike_said = _units(rows.unembedding, n_rows)
+        same = np.unique(np.stack([unit_of, said]), axis=1, return_inverse=True)[1]
+        alike = np.maximum(alike, alike_said)
     common, common_from = _common(run, n_rows)
     company, bystanders = _one_of_each(common, unit_of), np.asarray(studied, dtype=np.int64)
     needed = needed_company(run.exp)
@@ -65,6 +70,7 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
         common=tuple(common) if common else tuple(order.tolist()),
         common_from=common_from,
         has_common=bool(common),
+        same=same,
         alike=alike,
         kinds=_kinds(run, n_rows),
         names=tuple(_name(run, token) for token in range(n_rows)),

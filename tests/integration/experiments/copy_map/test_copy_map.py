@@ -189,7 +189,10 @@ class TestRandomWeights:
 
     def test_tokens_that_coincide_are_named(self, checkpoints, tmp_path):
         with_twins(checkpoints["llama"], tmp_path / "twins", 50, 54)
-        stored = measured(config_of(tmp_path / "twins", tmp_path, n_worst=0))
+        stored = measured(config_of(tmp_path / "twins", tmp_path, n_worst=60))
+        # 62 asked, four of them the same: 59 to be asked again.
+        assert len(set(stored.arrays["worst/ids"].tolist())) == 59
+        assert len({50, 51, 52, 53} & set(stored.arrays["worst/ids"].tolist())) == 1
         assert stored.arrays["alike"][stored.arrays["ids"].tolist().index(51)] == 4
         assert any("4 of the tokens have a row that coincides" in note for note in stored.notes)
 
