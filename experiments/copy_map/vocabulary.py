@@ -65,7 +65,7 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
     order = np.random.default_rng([run.seed, 0]).permutation(bystanders)
     return Vocabulary(
         studied=tuple(order.tolist()),
-        left_out=tuple(i for i in range(n_rows) if i not in set(studied)),
+        left_out=tuple(sorted(set(range(n_rows)).difference(studied))),
         material=Material(unit_of, np.asarray(company, dtype=np.int64), bystanders),
         common=tuple(common) if common else tuple(order.tolist()),
         common_from=common_from,
