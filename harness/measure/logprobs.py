@@ -37,13 +37,23 @@ def target_statistics(logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Te
     of zero (some models mask ids so). Raises `RunFailed` naming the first place where logits are NaN, plus infinity,
     all minus infinity or minus infinity for the target, and `ValueError` for fewer than two positions.
     """
-    n_batch, n_pos = tokens.shape
-    if n_pos < 2:
+    if tokens.shape[1] < 2:
         raise ValueError("a prediction needs at least two positions")
-    # An accelerator's logits stay there; tokens follow them.
-    logits, targets = logits.detach(), tokens[:, 1:].to(logits.device)
-    work = _Workspace(logits, n_batch * (n_pos - 1))
-    shape = (n_batch, n_pos - 1)
+    return prediction_statistics(logits[:, :-1], tokens[:, 1:])
+
+
+def prediction_statistics(
+    logits: Float[Tensor, "batch target d_vocab"], targets: Int[Tensor, "batch target"]
+) -> TargetStatistics:
+    """Log-prob, rank and entropy of every target: `logits[:, i]` predicts `targets[:, i]`.
+
+    For logits that were computed only where they are read; otherwise as `target_statistics`.
+    """
+    # An accelerator's logits stay there; targets follow them.
+    logits, targets = logits.detach(), targets.to(logits.device)
+    n_batch, n_columns = targets.shape
+    shape = (n_batch, n_columns)
+    work = _Workspace(logits, targets.numel())
     logprob = torch.empty(shape, dtype=work.dtype, device=logits.device)
     entropy = torch.empty_like(logprob)
     rank = torch.empty_like(logprob)

@@ -22,6 +22,7 @@ METRICS = {
     "unused_logits": ("unused/text/total_probability", "common/text/total_probability", "unused/last/logit_max"),
     "repeat_tokens": ("unused/copy_effect", "common/copy_effect", "unused/copy_gain", "common/copy_accuracy"),
     "glitchhunter": ("tokens", "graph/communities", "informative"),
+    "copy_map": ("tokens", "not_copied_share", "calibration/copied_share", "informative", "copy_effect_mean"),
 }
 """What every run of an experiment has measured, whatever the model."""
 
@@ -85,7 +86,13 @@ def _more_rows(folder: Path, _: pytest.FixtureRequest) -> Path:
 
 
 ALL = tuple(METRICS)
-LONG = ("undertrained", "repeat_tokens", "glitchhunter")
+LONG = ("undertrained", "repeat_tokens", "glitchhunter", "copy_map")
+SAMPLES = {
+    ("gpt2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
+    ("mamba", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
+    ("smollm2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
+}
+"""Where the default command would ask some 50,000 tokens."""
 KINDS = (
     Kind(
         "wordpiece", _wordpiece, "chosen as tokens with reserved names",
@@ -142,7 +149,8 @@ def model_of(tmp_path_factory, request):
 
 @pytest.mark.parametrize(("kind", "experiment"), cells())
 def test_the_default_command_answers(kind, experiment, model_of, tmp_path):
-    stored = run(experiment, f"model.name={model_of(kind)}", "tracker=none", f"results_dir={tmp_path}")
+    words = [f"model.name={model_of(kind)}", "tracker=none", f"results_dir={tmp_path}"]
+    stored = run(experiment, *words, *SAMPLES.get((kind.name, experiment), ()))
     manifest = json.loads((stored.folder / "manifest.json").read_text())
     assert manifest["status"] == "complete"
     assert not manifest["error"]

@@ -71,6 +71,11 @@ class CausalModel(LanguageModel):
         return self._dtype
 
     @property
+    def tolerance(self) -> float:
+        """How far logits may differ, relative to the largest, where they are computed in two ways: rounding only."""
+        return _TOLERANCE.get(self.dtype, 0.1)
+
+    @property
     def n_ctx(self) -> int | None:
         """Longest sequence, `model.n_ctx` taken into account; None where nothing states one."""
         return self._n_ctx

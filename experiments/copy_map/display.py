@@ -1,0 +1,37 @@
+"""How a run of exp=copy_map is shown."""
+
+from collections.abc import Sequence
+
+from experiments.copy_map.config import threshold_key
+from experiments.copy_map.figures import FIGURES
+from experiments.copy_map.tables import TABLES
+from harness.measure.formatting import number, with_interval
+from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+_SAYS_NOTHING = " (says nothing about training: well-known ones are not copied either)"
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """What is not copied, whether that means anything, and how far down it goes."""
+    metrics = run.metrics
+
+    def row(label: str, hits: str, n: str, share: str) -> HeadlineRow:
+        counts = f"{metrics[hits]:,} of {metrics[n]:,}"
+        return HeadlineRow(label, {"tokens": counts, "share": with_interval(*run.interval(share))})
+
+    label = "not copied" + ("" if metrics["informative"] else _SAYS_NOTHING)
+    rows = [
+        row(label, "not_copied", "tokens", "not_copied_share"),
+        row("well-known, copied", "calibration/copied", "calibration/n", "calibration/copied_share"),
+    ]
+    for threshold in run.details["thresholds"]:
+        key = threshold_key(threshold)
+        rows.append(row(f"log-prob below {number(threshold, 1)}", key, "tokens", f"{key}_share"))
+    if metrics.get("worst/n"):
+        rows.append(row("worst, asked again: not copied", "worst/not_copied", "worst/n", "worst/not_copied_share"))
+    return rows
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

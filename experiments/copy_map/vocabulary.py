@@ -1,0 +1,127 @@
+"""What is known of every token before it is asked: who it can be mistaken for, its kind, its name, its company."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Int
+
+from experiments.copy_map.config import AUTO, COMMON, CopyMapConfig, needed_company, studied_ids
+from experiments.copy_map.draws import Material
+from experiments.copy_map.kinds import TokenKind, kind_of
+from harness.errors import Rejected, span
+from harness.measure.coinciding_rows import coinciding_sets
+from harness.models.embedding_rows import EmbeddingRows
+from harness.runs.context import Run
+from harness.tokens.pools import Pool, resolve_pools
+from harness.tokens.text import shown
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The tokens of one model."""
+
+    studied: tuple[int, ...]
+    """Ids that may be asked, in the random order in which they are."""
+    left_out: tuple[int, ...]
+    """Ids with a job."""
+    material: Material
+    common: tuple[int, ...]
+    """Well-known ids for the calibration."""
+    common_from: str
+    """Where they are from, for a sentence."""
+    has_common: bool
+    """False where nothing tells which tokens are well known."""
+    same: Int[np.ndarray, " d_vocab"]
+    """Equal for ids that the model can tell apart neither when it reads nor when it predicts."""
+    alike: Int[np.ndarray, " d_vocab"]
+    """How many ids the model can't tell from each, itself included, when it reads or when it predicts."""
+    kinds: tuple[TokenKind, ...]
+    names: tuple[str, ...]
+    """As people may read them; the id where there is no tokenizer."""
+
+
+def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
+    """Gather it. Raises `Rejected` for a vocabulary with too few companions for `exp.seq_len`."""
+    n_rows = min(run.facts.d_vocab, len(rows.embedding), len(rows.unembedding))
+    studied = [i for i in studied_ids(run.facts) if i < n_rows]
+    unit_of, alike = _units(rows.embedding, n_rows)
+    same = unit_of
+    if not rows.is_tied:
+        said, alike_said = _units(rows.unembedding, n_rows)
+        same = np.unique(np.stack([unit_of, said]), axis=1, return_inverse=True)[1]
+        alike = np.maximum(alike, alike_said)
+    common, common_from = _common(run, n_rows)
+    company, bystanders = _one_of_each(common, unit_of), np.asarray(studied, dtype=np.int64)
+    needed = needed_company(run.exp)
+    if len(company) < needed:
+        company = _one_of_each(studied, unit_of)
+    if len(company) < needed:
+        allowed = span(2, _longest(run.exp, len(company)))
+        raise Rejected(
+            f"exp.seq_len: got {run.exp.seq_len}, allowed: {allowed}: a pair of halves takes up to {needed} tokens, "
+            f"and the model can tell {len(company)} apart"
+        )
+    order = np.random.default_rng([run.seed, 0]).permutation(bystanders)
+    return Vocabulary(
+        studied=tuple(order.tolist()),
+        left_out=tuple(sorted(set(range(n_rows)).difference(studied))),
+        material=Material(unit_of, np.asarray(company, dtype=np.int64), bystanders),
+        common=tuple(common) if common else tuple(order.tolist()),
+        common_from=common_from,
+        has_common=bool(common),
+        same=same,
+        alike=alike,
+        kinds=_kinds(run, n_rows),
+        names=tuple(_name(run, token) for token in range(n_rows)),
+    )
+
+
+def _longest(exp: CopyMapConfig, n_company: int) -> int:
+    """The longest half for which there are enough tokens; 0 where there is none."""
+    fits = (n for n in range(exp.seq_len, 1, -1) if needed_company(replace(exp, seq_len=n)) <= n_company)
+    return next(fits, 0)
+
+
+def _common(run: Run[CopyMapConfig], n_rows: int) -> tuple[list[int], str]:
+    """Well-known ids that may be asked, and where they are from; none where nothing tells."""
+    allowed = set(studied_ids(run.facts))
+    pool = _common_pool(run)
+    if pool is None:
+        return [], "random tokens, since nothing tells which are well known"
+    return [token for token in pool.ids if token in allowed and token < n_rows], f"pool common: {pool.label}"
+
+
+def _common_pool(run: Run[CopyMapConfig]) -> Pool | None:
+    if run.config.pools.get(COMMON, AUTO) != AUTO:
+        found: Pool = run.pools[COMMON]
+        return found
+    try:
+        tokenizer = run.tokenizer if run.has_tokenizer else None
+        return resolve_pools({COMMON: AUTO}, run.facts, run.seed, tokenizer)[COMMON]
+    except Rejected:  # no tokenizer, or no plain text in it
+        return None
+
+
+def _one_of_each(ids: Sequence[int], unit_of: Int[np.ndarray, " d_vocab"]) -> list[int]:
+    return list({int(unit_of[token]): token for token in reversed(ids)}.values())[::-1]
+
+
+def _units(rows: np.ndarray, n_rows: int) -> tuple[Int[np.ndarray, " d_vocab"], Int[np.ndarray, " d_vocab"]]:
+    """For each row the lowest one that coincides with it, and how many do."""
+    lowest, size = np.arange(n_rows), np.ones(n_rows, dtype=np.int64)
+    for members in coinciding_sets(rows[:n_rows]):
+        if len(members) > 1:
+            lowest[list(members)], size[list(members)] = members[0], len(members)
+    return lowest, size
+
+
+def _kinds(run: Run[CopyMapConfig], n_rows: int) -> tuple[TokenKind, ...]:
+    audit = run.evidence.audit
+    if audit is None or not run.has_tokenizer:
+        return (TokenKind.UNKNOWN,) * n_rows
+    return tuple(kind_of(token.category, run.tokenizer.token_text(token.id)) for token in audit.tokens[:n_rows])
+
+
+def _name(run: Run[CopyMapConfig], token: int) -> str:
+    return shown(run.tokenizer.token_text(token)) if run.has_tokenizer else str(token)
