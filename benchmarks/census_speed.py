@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from harness.models.answers.causal_model import CausalModel, fuse_activations
 from harness.models.answers.decoding import Stop, decode
+from harness.models.answers.reuse import Reuse
 from harness.models.answers.verification import target_probabilities
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
@@ -102,7 +103,7 @@ def gpt2_shape(dtype: str, n_tokens: int, n_single: int, rounds: int) -> dict[st
     fused = copy.deepcopy(backend)
     fuse_activations(fused)
     model = CausalModel(fused)
-    assert model.reuses_prefixes
+    assert model.reuse(N_BEFORE + 1 + N_BEHIND + N_NEW) is Reuse.KEYS_AND_VALUES
     generator = torch.Generator().manual_seed(1)
     frame = torch.randint(50257, (N_BEFORE + N_BEHIND,), generator=generator).tolist()
     targets = torch.randperm(50257, generator=generator)[:n_tokens].tolist()

@@ -13,10 +13,16 @@ from transformers.cache_utils import DynamicCache
 
 @dataclass(frozen=True)
 class Prefix:
-    """A beginning that many prompts share: its ids, and keys and values [1 head pos d_head] of every layer if kept."""
+    """A beginning that many prompts share."""
 
     ids: tuple[int, ...]
     layers: list[tuple[Tensor, Tensor]] | None
+    """Keys and values [1 head pos d_head] of every layer; None where the ids are read again with every prompt."""
+
+    @property
+    def n_positions(self) -> int:
+        """Positions that were read once for all prompts."""
+        return 0 if self.layers is None else len(self.ids)
 
     def expanded(self, batch: int) -> Any:
         """A cache of `batch` rows that all begin so. The rows share memory until something is appended."""
@@ -31,9 +37,12 @@ class Prefix:
 
 
 class Continuation(ABC):
-    """Rows in decoding. `logits` are those of each row's last position, in the model's dtype."""
+    """Rows in decoding."""
 
     logits: Float[Tensor, "batch d_vocab"]
+    """Of each row's last position, in the model's dtype."""
+    n_positions: int = 0
+    """Token positions that went through the model for these rows."""
 
     @abstractmethod
     def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch d_vocab"]:
@@ -45,14 +54,14 @@ class Continuation(ABC):
 
 
 class CachedContinuation(Continuation):
-    """Keeps keys and values: each step reads one token per row."""
+    """Keeps keys and values: each step reads one token per row. A beginning without them is read with the rows."""
 
     def __init__(
         self, backend: Any, prefix: Prefix, rest: Int[Tensor, "batch pos"], keep_last: Mapping[str, int]
     ) -> None:
         self._backend, self._keep_last = backend, keep_last
         self._cache = prefix.expanded(len(rest))
-        self.logits = self._read(rest)
+        self.logits = self._read(whole_rows(prefix, rest) if prefix.layers is None else rest)
 
     def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch d_vocab"]:
         """Append one token to every row."""
@@ -64,6 +73,7 @@ class CachedContinuation(Continuation):
         self._cache.batch_select_indices(rows)
 
     def _read(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch d_vocab"]:
+        self.n_positions += tokens.numel()
         with torch.inference_mode():
             out = self._backend(input_ids=tokens, past_key_values=self._cache, use_cache=True, **self._keep_last)
         last: Tensor = out.logits[:, -1]
@@ -92,6 +102,7 @@ class StatefulContinuation(Continuation):
             self._state.reorder_cache(rows)
 
     def _read(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch d_vocab"]:
+        self.n_positions += tokens.numel()
         given = {} if self._state is None else {self._argument: self._state}
         with torch.inference_mode():
             out = self._backend(input_ids=tokens, use_cache=True, **given, **self._keep_last)
@@ -121,6 +132,7 @@ class WholeContinuation(Continuation):
         self._tokens = self._tokens[rows]
 
     def _read(self) -> Float[Tensor, "batch d_vocab"]:
+        self.n_positions += self._tokens.numel()
         with torch.inference_mode():
             out = self._backend(input_ids=self._tokens, use_cache=False, **self._keep_last)
         last: Tensor = out.logits[:, -1]

@@ -1,7 +1,6 @@
 """A plain causal language model, loaded without hooks: for behaviour, only its answers count."""
 
 import inspect
-import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,7 +9,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import AutoModelForCausalLM
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, LinearAttentionCacheLayerMixin
 
 from harness.errors import RunFailed
 from harness.models._device import resolve_device
@@ -24,17 +22,11 @@ from harness.models.answers._continuation import (
     WholeContinuation,
 )
 from harness.models.answers.requirements import require_plain_weights
+from harness.models.answers.reuse import Reuse, ReuseTrials
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity
 from harness.models.loaded import LanguageModel
-
-logger = logging.getLogger(__name__)
-
-# More tokens than the convolution of a state model reaches back.
-_TRIED = 10
-# How far the logits may differ, relative to the largest, with a reused prefix and without: rounding only.
-_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
 
 
 class CausalModel(LanguageModel):
@@ -127,96 +119,45 @@ class CausalModel(LanguageModel):
         out: Tensor = self.backend(inputs_embeds=rows, use_cache=False, **self._keep_last).logits
         return out[:, -1]
 
-    def prefix(self, ids: Sequence[int]) -> Prefix:
-        """What `begin` needs to know of a common beginning: its keys and values, or only its ids."""
-        self._refuse_unknown(torch.tensor(list(ids), dtype=torch.long))
-        layers = self._keys_and_values(ids) if ids and self.reuses_prefixes else None
-        return Prefix(tuple(ids), layers)
+    def prefix(self, ids: Sequence[int], n_pos: int) -> Prefix:
+        """What `begin` needs to know of a common beginning: its keys and values, or only its ids.
 
-    def begin(self, prefix: Prefix, rest: Int[Tensor, "batch pos"]) -> Continuation:
-        """Read `prefix` followed by each row of `rest`; the answer to each is ready to be decoded."""
-        self._refuse_longer(len(prefix.ids) + rest.shape[1])
+        `n_pos`: the length of the longest prompt that begins so, its answer included.
+        """
+        self._refuse_unknown(torch.tensor(list(ids), dtype=torch.long))
+        if self.reuse(n_pos) is not Reuse.KEYS_AND_VALUES:
+            return Prefix(tuple(ids), None)
+        return Prefix(tuple(ids), self._trials.keys_and_values(ids) if ids else [])
+
+    def begin(self, prefix: Prefix, rest: Int[Tensor, "batch pos"], n_new: int) -> Continuation:
+        """Read `prefix` followed by each row of `rest`; the answer to each, at most `n_new` tokens, can be decoded."""
+        n_pos = len(prefix.ids) + rest.shape[1]
+        self._refuse_longer(n_pos)
         self._refuse_unknown(rest)
         rest = rest.to(self.device)
-        if self.reuses_prefixes:
+        reuse, argument = self.reuse(n_pos + n_new), self._trials.state_argument
+        if reuse is Reuse.KEYS_AND_VALUES:
             return CachedContinuation(self.backend, prefix, rest, self._keep_last)
-        if self.state_argument is not None:
-            return StatefulContinuation(self.backend, prefix, rest, self._keep_last, self.state_argument)
+        if reuse is Reuse.STATE and argument is not None:
+            return StatefulContinuation(self.backend, prefix, rest, self._keep_last, argument)
         return WholeContinuation(self.backend, prefix, rest, self._keep_last)
 
-    @cached_property
-    def reuses_prefixes(self) -> bool:
-        """Whether keys and values of a common beginning can stand in for reading it again.
+    def reuse(self, n_pos: int) -> Reuse:
+        """What stands in for reading a beginning again, in prompts with answers of at most `n_pos` tokens.
 
-        Tried once on this very model, since architectures differ in what they keep (Mamba has no keys).
+        Tried once for a length, on this very model.
         """
-        tokens = torch.arange(6, device=self.device)[None] % self.d_vocab
-        layers = self._keys_and_values(tokens[0, :3].tolist())
-        if layers is None:
-            return False
-        cached = CachedContinuation(
-            self.backend, Prefix((0, 1, 2), layers), tokens[:, 3:5].repeat(2, 1), self._keep_last
-        )
-        reused = cached.step(tokens[:, 5].repeat(2)).float()[0]
-        whole = self.logits(tokens)[0, -1].float()
-        faithful = (reused - whole).abs().max() <= _TOLERANCE.get(self.dtype, 0.1) * whole.abs().max()
-        if not faithful:
-            logger.warning("this model's keys and values cannot be reused: every prompt is read whole")
-        return bool(faithful)
+        return self._trials.reuse(n_pos)
 
     @cached_property
-    def state_argument(self) -> str | None:
-        """The name of the argument that takes up a state the model gave before; None where that can't be trusted.
-
-        For models whose beginnings can't be shared (Mamba), so that at least no answer reads its prompt again at every
-        token. Tried once on this very model, with rows dropped, doubled and reordered on the way.
-        """
-        accepted = inspect.signature(self.backend.forward).parameters
-        named = next((name for name in ("cache_params", "past_key_values") if name in accepted), None)
-        tokens = torch.arange(_TRIED, device=self.device).repeat(2, 1) % self.d_vocab
-        tokens[1] = tokens[1].flip(0)
-        if named is None or not self._gives_state(named, tokens):
-            return None
-        order = torch.tensor([1, 0, 1], device=self.device)
-        flow = StatefulContinuation(self.backend, Prefix((), None), tokens[:, :-2], self._keep_last, named)
-        flow.keep(order)
-        found = [flow.step(tokens[order, place]) for place in (-2, -1)]
-        whole = self.logits(tokens)[order].float()
-        allowed = _TOLERANCE.get(self.dtype, 0.1) * float(whole.abs().max())
-        off = max(float((found[place].float() - whole[:, place]).abs().max()) for place in (-2, -1))
-        if off > allowed:
-            logger.warning("this model's state cannot be reused: every answer is read from its beginning at each token")
-            return None
-        return named
+    def _trials(self) -> ReuseTrials:
+        return ReuseTrials(self.backend, self._keep_last, min(len(self.embedding()), self.d_vocab), self.n_ctx)
 
     def close(self) -> None:
         """Let go of the weights; safe to call twice."""
         self._backend = None
+        self.__dict__.pop("_trials", None)
         free_memory()
-
-    def _gives_state(self, named: str, tokens: Int[Tensor, "batch pos"]) -> bool:
-        """Whether all that the model keeps of rows is in the cache it gives, as states or keys and values."""
-        with torch.inference_mode():
-            out = self.backend(input_ids=tokens, use_cache=True, **self._keep_last)
-        cache = out.get(named)
-        if not isinstance(cache, Cache) or not cache.layers:
-            return False
-        return all(isinstance(layer, (LinearAttentionCacheLayerMixin, DynamicLayer)) for layer in cache.layers)
-
-    def _keys_and_values(self, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]] | None:
-        """Keys and values [1 head pos d_head] of every layer; None for a model that keeps something else."""
-
-        with torch.inference_mode():
-            out = self.backend(torch.tensor([list(ids)], device=self.device), use_cache=True, **self._keep_last)
-        cache = getattr(out, "past_key_values", None)
-        if not isinstance(cache, DynamicCache) or not cache.layers:
-            return None
-        layers: list[Any] = [
-            layer for layer in cache.layers if isinstance(layer, DynamicLayer) and layer.is_initialized
-        ]
-        if len(layers) < len(cache.layers) or any(layer.keys.shape[-2] != len(ids) for layer in layers):
-            return None
-        return [(layer.keys, layer.values) for layer in layers]
 
 
 def _load_backend(identity: ModelIdentity, config: ModelConfig) -> Any:

@@ -68,19 +68,19 @@ def decode(
     otherwise. Raises `RunFailed` where a prompt with its answer does not fit the model.
     """
     generated: list[list[int]] = [[] for _ in prompts]
-    n_positions = 0
     if not prompts:
         return Answers((), 0)
     shared = common_prefix(prompts)
-    prefix = model.prefix(prompts[0][:shared])
-    n_positions += shared
+    prefix = model.prefix(prompts[0][:shared], max(map(len, prompts)) + max_new_tokens)
+    n_positions = prefix.n_positions
     for numbers in groups_by_length(prompts):
         rest = torch.tensor([list(prompts[number][shared:]) for number in numbers], device=model.device)
         rows = torch.tensor(numbers, device=model.device)
         loop = _Loop(model, prefix, rows, max_new_tokens, stop, choose, observe, generated)
         n_different = len({tuple(prompts[number]) for number in numbers})
-        size = rows_per_pass(model, rest.shape[1], shared + max_new_tokens, batch_size, len(numbers) / n_different)
-        n_positions += sum(halve_on_oom(loop.over(rest), len(rest), rest.shape[1], size))
+        n_read = rest.shape[1] + shared - prefix.n_positions
+        size = rows_per_pass(model, n_read, prefix.n_positions + max_new_tokens, batch_size, len(numbers) / n_different)
+        n_positions += sum(halve_on_oom(loop.over(rest), len(rest), n_read, size))
     return Answers(tuple(tuple(tokens) for tokens in generated), n_positions)
 
 
@@ -131,8 +131,7 @@ class _Loop:
         if self._stop is not None:
             self._stop.reset(rows)
         different, places = rest.unique(dim=0, return_inverse=True)
-        n_positions = different.numel()
-        flow = self._model.begin(self._prefix, different if len(different) < len(rest) else rest)
+        flow = self._model.begin(self._prefix, different if len(different) < len(rest) else rest, self._max_new_tokens)
         logits, active = flow.logits, torch.ones_like(rows, dtype=torch.bool)
         if len(different) < len(rest):
             # Prompts answered several times are read once.
@@ -150,10 +149,9 @@ class _Loop:
                 kept = active.nonzero()[:, 0]
                 flow.keep(kept)
                 rows, tokens, active = rows[kept], tokens[kept], active[kept]
-            n_positions += len(rows)
             logits = flow.step(tokens)
         self._done += len(rest)
-        return n_positions
+        return flow.n_positions
 
     def _record(
         self, rows: Int[Tensor, " batch"], tokens: Int[Tensor, " batch"], active: Bool[Tensor, " batch"]

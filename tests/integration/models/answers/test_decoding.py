@@ -6,16 +6,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+import transformers as tf
+from transformers.cache_utils import DynamicLayer
 
 from harness.errors import Rejected, RunFailed
 from harness.models.answers._continuation import Prefix, StatefulContinuation, WholeContinuation
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.decoding import Stop, common_prefix, decode, groups_by_length
+from harness.models.answers.reuse import Reuse, ReuseTrials
 from harness.models.answers.sampling import Cutoff, EachItsOwn, NoRepeatedNgrams, Sampled
 from harness.models.answers.verification import target_probabilities
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
-from tests.helpers.zoo import ROWS, save_model
+from tests.helpers.zoo import GROUPED, ROWS, row, save_model
 
 pytestmark = pytest.mark.integration
 
@@ -50,8 +53,9 @@ class TestDecode:
         answers = decode(model, PROMPTS, N_NEW, batch_size=batch_size)
         assert answers.tokens == tuple(one_by_one(model, prompt) for prompt in PROMPTS)
 
-    def test_reuses_prefixes_where_there_are_keys_and_values(self, checkpoints):
-        assert [load(checkpoints[name]).reuses_prefixes for name in ARCHITECTURES] == [True, True, True, False]
+    def test_reuses_beginnings_where_there_are_keys_and_values(self, checkpoints):
+        found = [load(checkpoints[name]).reuse(12) for name in ARCHITECTURES]
+        assert found == [Reuse.KEYS_AND_VALUES] * 3 + [Reuse.STATE]
 
     def test_counts_the_positions_it_reads(self, checkpoints):
         model = load(checkpoints["gpt2"])
@@ -66,6 +70,10 @@ class TestDecode:
         answers = decode(load(checkpoints["gpt2"]), [PROMPTS[0]] * 3, 1)
         assert len(set(answers.tokens)) == 1
         assert answers.n_positions == 4 + 1
+
+    def test_counts_a_beginning_with_every_prompt_that_reads_it(self, checkpoints):
+        model = load(checkpoints["mamba"])
+        assert decode(model, PROMPTS, N_NEW).n_positions == sum(map(len, PROMPTS)) + 5 * (N_NEW - 1)
 
     def test_a_prompt_beyond_the_window_is_refused(self, checkpoints):
         with pytest.raises(RunFailed, match="window of 32"):
@@ -98,9 +106,9 @@ class TestRunningOutOfMemory:
         whole = decode(model, prompts, N_NEW, After([4] * 8))
         begin, sizes = CausalModel.begin, []
 
-        def begin_or_fail(self, prefix, rest):
+        def begin_or_fail(self, prefix, rest, n_new):
             sizes.append(len(rest))
-            flow = begin(self, prefix, rest)
+            flow = begin(self, prefix, rest, n_new)
             if len(rest) > 2:
                 flow.step = raise_out_of_memory
             return flow
@@ -118,10 +126,10 @@ class TestState:
 
     @pytest.mark.parametrize("name", ["mamba", "mamba2", "jamba"])
     def test_says_what_reading_everything_again_says(self, name, tmp_path):
-        model = load(save_model(next(row for row in ROWS if row.name == name), tmp_path / name))
+        model = load(save_model(next(shape for shape in ROWS if shape.name == name), tmp_path / name))
         tokens = torch.randint(3, 60, (3, 24), generator=torch.Generator().manual_seed(0))
         prefix, rest = Prefix((5, 6), None), tokens[:, :16]
-        flow = model.begin(prefix, rest)
+        flow = model.begin(prefix, rest, 8)
         assert isinstance(flow, StatefulContinuation)
         whole = WholeContinuation(model.backend, prefix, rest, {})
         for place in range(16, 24):
@@ -135,7 +143,7 @@ class TestState:
 
     def test_reads_each_token_once(self, checkpoints, monkeypatch):
         model, read = load(checkpoints["mamba"]), []
-        assert (model.reuses_prefixes, model.state_argument) == (False, "cache_params")
+        assert model.reuse(5 + N_NEW) is Reuse.STATE
         forward = model.backend.forward
         monkeypatch.setattr(
             model.backend, "forward", lambda **given: (read.append(given["input_ids"].numel()), forward(**given))[1]
@@ -154,15 +162,88 @@ class TestState:
                 layer.recurrent_states[0].zero_()
             return out
 
-        assert not model.reuses_prefixes
         monkeypatch.setattr(model.backend, "forward", forgetful)
-        assert model.state_argument is None
-        assert "cannot be reused" in caplog.text
-        assert isinstance(model.begin(Prefix((), None), torch.tensor([PROMPTS[0]])), WholeContinuation)
+        assert model.reuse(8) is Reuse.NOTHING
+        assert "state cannot be reused" in caplog.text
+        assert isinstance(model.begin(Prefix((), None), torch.tensor([PROMPTS[0]]), 3), WholeContinuation)
 
     def test_a_model_that_keeps_its_state_to_itself_is_read_whole(self, tmp_path):
-        model = load(save_model(next(row for row in ROWS if row.name == "recurrent_gemma"), tmp_path / "model"))
-        assert isinstance(model.begin(Prefix((), None), torch.tensor([PROMPTS[0]])), WholeContinuation)
+        model = load(save_model(next(shape for shape in ROWS if shape.name == "recurrent_gemma"), tmp_path / "model"))
+        assert isinstance(model.begin(Prefix((), None), torch.tensor([PROMPTS[0]]), 3), WholeContinuation)
+
+
+LAYERS = ["sliding_attention", "full_attention"]
+LONG_ROPE = {"rope_type": "longrope", "rope_theta": 10_000.0, "short_factor": [1.0, 1.2], "long_factor": [3.0, 6.0]}
+WINDOWED = (
+    row("qwen2", tf.Qwen2Config, **GROUPED, use_sliding_window=True, sliding_window=8, max_window_layers=1),
+    row("olmo3", tf.Olmo3Config, **GROUPED, sliding_window=8, layer_types=LAYERS),
+    row("gemma2", tf.Gemma2Config, **GROUPED, head_dim=8, sliding_window=8, query_pre_attn_scalar=16),
+    row(
+        "llama4", tf.Llama4TextConfig, **GROUPED, head_dim=8, attention_chunk_size=8, num_local_experts=2,
+        intermediate_size_mlp=24, layer_types=["chunked_attention", "full_attention"],
+    ),
+    row("mistral", tf.MistralConfig, **GROUPED, sliding_window=8, head_dim=4),
+    row("gpt_neo", tf.GPTNeoConfig, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]],
+        window_size=8),
+    row("phi3", tf.Phi3Config, **GROUPED, original_max_position_embeddings=16, rope_parameters=LONG_ROPE),
+    row(
+        "lfm2", tf.Lfm2Config, **GROUPED, layer_types=["conv", "full_attention"]
+    ),
+    row("bamba", tf.BambaConfig, **GROUPED, mamba_n_heads=4, mamba_d_head=8, mamba_d_state=4, mamba_chunk_size=8,
+        attn_layer_indices=[1]),
+)  # fmt: skip
+
+
+class TestBeyondTheWindow:
+    """Whatever a layer lets go of, what every prompt begins with counts in every answer."""
+
+    @pytest.mark.parametrize("shape", WINDOWED, ids=lambda shape: shape.name)
+    @pytest.mark.parametrize("n_shared", [3, 12, 29])
+    def test_probabilities_are_those_of_whole_passes(self, shape, n_shared, tmp_path):
+        model = load(save_model(shape, tmp_path / shape.name))
+        shared = torch.randint(3, 60, (n_shared,), generator=torch.Generator().manual_seed(3)).tolist()
+        prompts = {token: [*shared, token, (token * 7) % 60, 5] for token in range(3, 11)}
+        found = target_probabilities(model, list(prompts), prompts.__getitem__, 4)
+        for place, (token, prompt) in enumerate(prompts.items()):
+            tokens = list(prompt)
+            for step in range(4):
+                whole = model.logits(torch.tensor([tokens]))[0, -1].double().softmax(-1)
+                assert found.probability[place, step] == pytest.approx(whole[token].item(), abs=1e-5)
+                tokens.append(int(whole.argmax()))
+            assert found.answer_ids[place] == tuple(tokens[-4:])
+
+    @pytest.mark.parametrize("name", ["qwen2", "olmo3", "gemma2", "llama4", "mistral"])
+    def test_a_beginning_longer_than_the_window_is_still_read_once(self, name, tmp_path):
+        model = load(save_model(next(shape for shape in WINDOWED if shape.name == name), tmp_path / name))
+        prompts = [[*range(3, 23), token] for token in range(30, 34)]
+        assert decode(model, prompts, 2).n_positions == 20 + 4 + 4
+
+    def test_a_beginning_that_was_not_kept_is_read_with_every_prompt(self, checkpoints, monkeypatch):
+        model = load(checkpoints["llama"])
+        expected = decode(model, PROMPTS, N_NEW)
+        monkeypatch.setattr(ReuseTrials, "keys_and_values", lambda *_: None)
+        again = decode(model, PROMPTS, N_NEW)
+        assert again.tokens == expected.tokens
+        assert again.n_positions == sum(map(len, PROMPTS)) + 5 * (N_NEW - 1)
+
+    def test_a_cache_that_forgets_is_found_out_at_the_length_it_is_used_for(self, tmp_path, monkeypatch, caplog):
+        model = load(save_model(next(shape for shape in ROWS if shape.name == "llama"), tmp_path / "long"))
+        assert model.reuse(20) is Reuse.KEYS_AND_VALUES
+        update = DynamicLayer.update
+
+        def forgetful(self, keys, values, *args, **kwargs):
+            found = update(self, keys, values, *args, **kwargs)
+            self.keys[:, :, :-40] = 0
+            return found
+
+        monkeypatch.setattr(DynamicLayer, "update", forgetful)
+        assert model.reuse(20) is Reuse.KEYS_AND_VALUES
+        assert model.reuse(60) is Reuse.NOTHING
+        assert "cannot be reused in texts of 64 tokens" in caplog.text
+
+    def test_positions_that_turn_otherwise_in_longer_texts_are_never_reused_there(self, tmp_path):
+        model = load(save_model(next(shape for shape in WINDOWED if shape.name == "phi3"), tmp_path / "phi3"))
+        assert [model.reuse(n) for n in (16, 17)] == [Reuse.KEYS_AND_VALUES, Reuse.NOTHING]
 
 
 class TestPrefixes:
@@ -180,13 +261,13 @@ class TestTargetProbabilities:
     def test_the_probability_of_the_target_along_the_greedy_answer(self, model):
         ids, prompts = [33, 2, 61], {33: PROMPTS[0], 2: PROMPTS[1], 61: PROMPTS[2]}
         found = target_probabilities(model, ids, prompts.__getitem__, 3)
-        for row, token in enumerate(ids):
+        for place, token in enumerate(ids):
             tokens = list(prompts[token])
             for step in range(3):
                 logits = model.logits(torch.tensor([tokens]))[0, -1].double()
-                assert found.probability[row, step] == pytest.approx(logits.softmax(-1)[token].item(), rel=1e-3)
+                assert found.probability[place, step] == pytest.approx(logits.softmax(-1)[token].item(), rel=1e-3)
                 tokens.append(int(logits.argmax()))
-            assert found.answer_ids[row] == tuple(tokens[-3:])
+            assert found.answer_ids[place] == tuple(tokens[-3:])
         assert np.array_equal(found.highest, found.probability.max(axis=1))
 
 
