@@ -22,7 +22,7 @@ from harness.models.answers._continuation import (
     WholeContinuation,
 )
 from harness.models.answers.requirements import require_plain_weights
-from harness.models.answers.reuse import Reuse, ReuseTrials
+from harness.models.answers.reuse import TOLERANCE, Reuse, ReuseTrials
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity
@@ -65,7 +65,7 @@ class CausalModel(LanguageModel):
     @property
     def tolerance(self) -> float:
         """How far logits may differ, relative to the largest, where they are computed in two ways: rounding only."""
-        return _TOLERANCE.get(self.dtype, 0.1)
+        return TOLERANCE.get(self.dtype, 0.1)
 
     @property
     def n_ctx(self) -> int | None:

@@ -32,8 +32,8 @@ _STEP = 32
 # At the end of a trial: tokens read with the beginning already known, then tokens appended one by one.
 _READ, _APPENDED = 2, 2
 _TAIL = _READ + _APPENDED
-# How far the logits may differ, relative to the largest, with a reused beginning and without: rounding only.
-_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.03}
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.03}
+"""How far logits may differ, relative to the largest, where they are computed in two ways: rounding only."""
 # Rotary scalings whose angles depend on how long the text is: what was turned before it grew is turned otherwise after.
 _TURN_WITH_LENGTH = ("dynamic", "longrope")
 _STATE_ARGUMENTS = ("cache_params", "past_key_values")
@@ -88,9 +88,9 @@ class ReuseTrials:
                 **self._keep_last,
             )  # fmt: skip
         layers: list[Any] = [layer for layer in out.past_key_values.layers if layer.is_initialized]
-        if len(layers) < len(out.past_key_values.layers) or any(
-            type(layer) is not DynamicLayer or layer.keys.shape[-2] != len(ids) for layer in layers
-        ):
+        if len(layers) < len(out.past_key_values.layers) or any(type(layer) is not DynamicLayer for layer in layers):
+            return None
+        if any(layer.keys.shape[-2] != len(ids) for layer in layers):
             return None
         return [(layer.keys, layer.values) for layer in layers]
 
@@ -151,7 +151,7 @@ class ReuseTrials:
         flow.keep(order)
         found += [flow.step(rows[order, place]) for place in range(-_APPENDED, 0)]
         whole = self._last_logits(rows)[order]
-        allowed = _TOLERANCE.get(self._dtype, 0.1) * float(whole.abs().max())
+        allowed = TOLERANCE.get(self._dtype, 0.1) * float(whole.abs().max())
         off = (torch.stack(found, dim=1).float() - whole).abs().max()
         return bool(off <= allowed)
 
@@ -169,9 +169,9 @@ def _longest_unscaled(config: Any) -> float:
     given = getattr(config, "rope_parameters", None) or {}
     by_layer_type = [inner for inner in given.values() if isinstance(inner, dict)]
     scalings = [one for one in (given, *by_layer_type) if one.get("rope_type") in _TURN_WITH_LENGTH]
-    windows = (
+    windows: list[Any] = [
         one.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
         or getattr(config, "max_position_embeddings", 0)
         for one in scalings
-    )  # fmt: skip
+    ]  # fmt: skip
     return float(min(windows, default=math.inf))
