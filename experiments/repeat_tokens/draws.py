@@ -178,7 +178,9 @@ def _find_companions(
         except Rejected:  # the vocabulary has no such tokens
             continue
         ids = tuple(token for token in found[_COMMON].ids if token not in left_out)
-        if len(ids) >= needed:
+        # A pair's own tokens keep it no company.
+        own = 2 * max(n_own.values()) if left_out is same else 0
+        if len(ids) >= needed + own:
             label = f" ({found[_COMMON].label})" if spec == "auto" else ""
             return Companions(ids, source + label)
         most = max(most, len(ids))

@@ -29,6 +29,7 @@ POCKET = (
 RUNS = {
     "audit": (("exp.n_tokens=40", "exp.percentile=1"), ("before",)),
     "census": (("exp.n_tokens=40",), ()),
+    "copy_map": (("exp.n_tokens=40", "exp.n_worst=4"), ("census",)),
     "dataset_prevalence": ((f"exp.path={README}", "exp.tokens=[262,354]"), ()),
     "detectors": (("exp.detectors=[active_census]", "exp.n_seeds=1", "exp.active_census.n_rounds=2",
                    "exp.active_census.n_trees=10"), ()),
@@ -43,7 +44,7 @@ RUNS = {
     "undertrained": (("exp.percentile=1",), ()),
     "unused_logits": (("exp.n_windows=2",), ()),
 }  # fmt: skip
-SLOW = ("audit", "detectors", "train_pocket")
+SLOW = ("audit", "copy_map", "detectors", "train_pocket")
 
 
 def run(experiment, results, *words):
