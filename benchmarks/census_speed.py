@@ -12,12 +12,11 @@ repetition task of the census is timed on the embedded model as well. Nothing he
 import argparse
 import copy
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from reporting import FOLDER, write_result
+from reporting import FOLDER, best_seconds, write_result
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from harness.models.answers.causal_model import CausalModel, fuse_activations
@@ -45,17 +44,6 @@ class EndsAfter(Stop):
         """All of them at once."""
         self._said += 1
         return torch.full_like(rows, self._said >= self._n, dtype=torch.bool)
-
-
-def best_seconds(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Fewest seconds of each way; they take turns, so that whatever else the machine does hits all of them alike."""
-    best = dict.fromkeys(ways, float("inf"))
-    for _ in range(rounds):
-        for name, work in ways.items():
-            started = time.perf_counter()
-            work()
-            best[name] = min(best[name], time.perf_counter() - started)
-    return best
 
 
 def generate_each(backend: Any, prompts: list[list[int]]) -> None:

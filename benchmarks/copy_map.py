@@ -10,14 +10,13 @@ ratios of rates: tokens asked per second, each once, with its control. Nothing h
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from reporting import FOLDER, write_result
+from reporting import FOLDER, best_seconds, write_result
 
 from experiments.copy_map.draws import Material, Pairs, draw_round
 from harness.measure.logprobs import prediction_statistics
@@ -29,17 +28,6 @@ from harness.models.identity import resolve_identity
 
 SEQ_LEN, N_OWN, HALVES = 24, 12, 80
 BARE_BATCHES = (16, 64, 160)
-
-
-def best_seconds(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Fewest seconds of each way; they take turns, so that whatever else the machine does hits all of them alike."""
-    best = dict.fromkeys(ways, float("inf"))
-    for _ in range(rounds):
-        for name, work in ways.items():
-            started = time.perf_counter()
-            work()
-            best[name] = min(best[name], time.perf_counter() - started)
-    return best
 
 
 def sequences(pairs: Pairs, bos: list[int]) -> torch.Tensor:

@@ -1,14 +1,26 @@
-"""Where a benchmark leaves its figures: one JSON in results/reference/benchmarks, with the machine it ran on."""
+"""How benchmarks time, and where they leave figures: JSON in results/reference/benchmarks, with the machine."""
 
 import json
 import os
 import platform
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent.parent / "results" / "reference" / "benchmarks"
+
+
+def best_seconds(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Fewest seconds of each way; they take turns, so that whatever else the machine does hits all of them alike."""
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(rounds):
+        for name, work in ways.items():
+            started = time.perf_counter()
+            work()
+            best[name] = min(best[name], time.perf_counter() - started)
+    return best
 
 
 def machine() -> dict[str, Any]:

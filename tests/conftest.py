@@ -14,7 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # While jaxtyping's import hook loads one of our modules, all that this imports is looked for under another bytecode
-# name and compiled anew, 20 seconds a worker. So the large libraries come first.
+# name and compiled anew in every worker. So the large libraries come first.
 for _library in ("matplotlib.pyplot", "pandas", "scipy.stats", "sklearn.linear_model", "transformer_lens"):
     importlib.import_module(_library)
 

@@ -106,8 +106,8 @@ def _say(run: Run[CopyMapConfig], answer: Answer, is_shared: bool) -> None:
     if vocabulary.left_out:
         named = ", ".join(map(str, vocabulary.left_out[:5])) + (", ..." if len(vocabulary.left_out) > 5 else "")
         run.note(
-            f"{len(vocabulary.left_out)} tokens with a job (BOS, EOS, padding, ...) are not asked, since inside a "
-            f"sequence they would do it: {named}"
+            f"Tokens with a job (BOS, EOS, padding, ...) are not asked, since inside a sequence they would do it: "
+            f"{len(vocabulary.left_out)} of them ({named})"
         )
     if run.exp.n_tokens is not None and run.exp.n_tokens < len(vocabulary.studied):
         run.note(f"A sample of {run.exp.n_tokens} tokens was asked (seed {run.seed}), not the whole vocabulary.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import ndtri
 from scipy.stats import spearmanr
 
 from experiments.copy_map.asking import Asked
@@ -21,7 +22,7 @@ from harness.runs.context import Outcome, Run
 
 LEAST_COPIED = 0.5
 """Share of well-known tokens that a model must copy for the map to say anything about training."""
-_NORMAL = 1.959963984540054
+_NORMAL = float(ndtri(0.975))
 
 Metrics = dict[str, float | int | str | None]
 

@@ -114,6 +114,14 @@ def notes(run: Run[RepeatTokensConfig], plan: DrawPlan) -> Iterable[str]:
             f"Draws are matched: every pair of sequences takes {2 * n_own} tokens of each pool ({counts}), anew each "
             "time and without replacement."
         )
+    share = own_share_of(run.exp, plan.draws)
+    wanted = max(1, int(share * run.exp.seq_len))
+    most = max(plan.n_own.values())
+    if most > wanted:
+        yield (
+            f"A half holds {most} of its pool's tokens and not {wanted}, since too few other tokens can keep them "
+            "company: tokens of one pool help or hinder one another, and intervals over tokens are too short."
+        )
     for name, pool in run.pools.items():
         n_units = sizes[name]
         if n_units < len(pool.ids):
@@ -125,8 +133,7 @@ def notes(run: Run[RepeatTokensConfig], plan: DrawPlan) -> Iterable[str]:
         own = sorted(set(plan.n_own.values()))
         count = str(own[0]) if len(own) == 1 else f"{own[0]} to {own[-1]}"
         fewest = min(sizes.values())
-        share = own_share_of(run.exp, plan.draws)
-        too_few = own[0] == fewest // 2 < int(share * run.exp.seq_len)
+        too_few = own[0] == fewest // 2 < wanted
         why = f" (the smallest pool has {fewest} to share between a half and its control)" if too_few else ""
         yield (
             f"A half holds {count} of its pool's tokens{why} among {plan.companions.source}; only the pool's own "
@@ -166,11 +173,11 @@ def _find_companions(
         apart = (unit for unit in common if not others & {same for token in unit for same in coinciding.get(token, ())})
         return Companions(tuple(unit[0] for unit in apart), "companions from the common pool")
     most = 0
-    same = {token for known in coinciding.values() if len(known) > 1 for token in known}
+    doubles = {token for known in coinciding.values() if len(known) > 1 for token in known}
     for spec, source, left_out in (
         ("auto", "well-known companions", taken),
         # Where the pools hold the whole vocabulary, as bands of exposures do: well-known tokens of the pools.
-        ("auto", "well-known companions, of the pools too", same),
+        ("auto", "well-known companions, of the pools too", doubles),
         ("all", "companions from the rest of the vocabulary", taken),
     ):
         try:
@@ -179,7 +186,7 @@ def _find_companions(
             continue
         ids = tuple(token for token in found[_COMMON].ids if token not in left_out)
         # A pair's own tokens keep it no company.
-        own = 2 * max(n_own.values()) if left_out is same else 0
+        own = min(2 * max(n_own.values()), len(pooled.intersection(ids)))
         if len(ids) >= needed + own:
             label = f" ({found[_COMMON].label})" if spec == "auto" else ""
             return Companions(ids, source + label)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,11 @@ def _compose(normalised: list[str], return_hydra_config: bool = False) -> DictCo
 
 def keep_texts(overrides: Sequence[str]) -> list[str]:
     """Overrides of keys that hold text, quoted where Hydra would read something else; the experiment's keys, too."""
-    chosen = _chosen_experiment(overrides)
+    choices = {text.partition("=")[0]: text for text in overrides if text.partition("=")[0] in ("exp", "sweep")}
+    if "exp" in choices or "sweep" not in choices:
+        chosen = choices.get("exp", "=").partition("=")[2]
+    else:
+        chosen = _experiment_of_sweep(choices["sweep"], tuple(search_path_override()))
 
     def is_text(key: str, kind: type) -> bool:
         below_exp = key.startswith("exp.")
@@ -74,13 +79,11 @@ def keep_texts(overrides: Sequence[str]) -> list[str]:
     return typed_overrides.keep_texts(overrides, is_text)
 
 
-def _chosen_experiment(overrides: Sequence[str]) -> str:
-    """The experiment that was typed, or the one of the sweep file; empty where neither names one."""
-    choices = {text.partition("=")[0]: text for text in overrides if text.partition("=")[0] in ("exp", "sweep")}
-    if "exp" in choices or "sweep" not in choices:
-        return choices.get("exp", "=").partition("=")[2]
+@cache
+def _experiment_of_sweep(sweep: str, search_path: tuple[str, ...]) -> str:
+    """The experiment that a sweep file chooses; empty where it names none. Read once: every job of a sweep asks."""
     declare_experiments()
-    name = OmegaConf.select(_compose([*search_path_override(), choices["sweep"]]), "exp.name")
+    name = OmegaConf.select(_compose([*search_path, sweep]), "exp.name")
     return name if isinstance(name, str) else ""
 
 

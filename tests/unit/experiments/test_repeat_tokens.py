@@ -15,7 +15,7 @@ from experiments.repeat_tokens import figures, quantities, tables
 from experiments.repeat_tokens import measure as measuring
 from experiments.repeat_tokens.coinciding import Coinciding
 from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, check
-from experiments.repeat_tokens.draws import plan_draws
+from experiments.repeat_tokens.draws import notes, plan_draws
 from experiments.repeat_tokens.quantities import QUANTITIES, Predictions, Quantity, Shown
 from harness.errors import Rejected, RunFailed
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
@@ -244,6 +244,7 @@ def test_where_too_few_tokens_can_keep_company_halves_are_the_pools_own_by_defau
     run = Run(config, RunFolder(tmp_path), Subject(None, facts(), found, None))
     plan = plan_draws(run, {})
     assert plan.companions is None and set(plan.n_own.values()) == {SEQ_LEN}
+    assert any("A half holds 5 of its pool's tokens and not 1, since too few" in note for note in notes(run, plan))
     asked = replace(config, exp=replace(exp, own_share=0.25))
     with pytest.raises(Rejected, match=r"exp\.seq_len: got 5, allowed: .* the 0 other tokens"):
         plan_draws(Run(asked, RunFolder(tmp_path), Subject(None, facts(), found, None)), {})
