@@ -87,9 +87,10 @@ class ReuseTrials:
                 torch.tensor([list(ids)], device=self._device), past_key_values=DynamicCache(), use_cache=True,
                 **self._keep_last,
             )  # fmt: skip
-        layers: list[Any] = [layer for layer in out.past_key_values.layers if layer.is_initialized]
-        if len(layers) < len(out.past_key_values.layers) or any(
-            type(layer) is not DynamicLayer or layer.keys.shape[-2] != len(ids) for layer in layers
+        layers: list[Any] = list(out.past_key_values.layers)
+        if any(
+            type(layer) is not DynamicLayer or not layer.is_initialized or layer.get_seq_length() != len(ids)
+            for layer in layers
         ):
             return None
         return [(layer.keys, layer.values) for layer in layers]
@@ -169,9 +170,7 @@ def _longest_unscaled(config: Any) -> float:
     given = getattr(config, "rope_parameters", None) or {}
     by_layer_type = [inner for inner in given.values() if isinstance(inner, dict)]
     scalings = [one for one in (given, *by_layer_type) if one.get("rope_type") in _TURN_WITH_LENGTH]
-    windows = (
-        one.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
-        or getattr(config, "max_position_embeddings", 0)
-        for one in scalings
-    )  # fmt: skip
-    return float(min(windows, default=math.inf))
+    names = ("original_max_position_embeddings", "max_position_embeddings")
+    own = next((float(size) for name in names if (size := getattr(config, name, None))), 0.0)
+    windows = [float(one.get("original_max_position_embeddings") or own) for one in scalings]
+    return min(windows, default=math.inf)
