@@ -139,5 +139,6 @@ def _row(token: AuditedToken, tokenizer: Tokenizer) -> dict[str, Any]:
         "byte": token.byte,
         "byte_type": token.byte_type.value if token.byte_type else None,
         "encodes_to": list(token.encodes_to),
+        "is_reachable": token.is_reachable,
         "looks_special": token.looks_special,
     }

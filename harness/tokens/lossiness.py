@@ -22,8 +22,9 @@ SURROGATES = range(0xD800, 0xE000)
 """Code points that are no characters: no text holds them."""
 NOT_TRIED = -1
 
-# Characters that go through together; each stands between two words.
+# Characters that go through in one text, and texts in one batch.
 _TOGETHER = 512
+_PASSED = 64
 
 
 class Fate(Enum):
@@ -102,18 +103,21 @@ class Losses:
 def find_losses(tokenizer: ByteTokenizer) -> Losses:
     """Sends all 256 bytes and all 1,112,064 characters through a tokenizer.
 
-    Each character stands between two words of one surviving letter, white space between two such letters. Spaces that a
-    tokenizer puts around punctuation are no loss.
+    What does not come back with many neighbours is tried by itself, between two words of one surviving letter, white
+    space between two such letters. Spaces that a tokenizer puts around punctuation are no loss.
     """
     byte_fates = np.array([_byte_fate(tokenizer, byte) for byte in range(N_BYTES)], dtype=np.int8)
     fates = np.full(N_CODE_POINTS, NOT_TRIED, dtype=np.int8)
-    returned: dict[int, str] = {}
     frame = _Frame.of(tokenizer)
-    if frame is not None:
-        for code, back in frame.come_back():
-            fates[code] = FATES.index(frame.fate(code, back))
-            if fates[code]:
-                returned[code] = back
+    if frame is None:
+        return Losses(byte_fates, fates, {})
+    codes = [code for code in range(N_CODE_POINTS) if code not in SURROGATES]
+    fates[codes] = FATES.index(Fate.KEPT)
+    returned = dict(frame.lost(codes))
+    unknown = {tokenizer.token_text(i) for i in tokenizer.special_ids}
+    vanished, not_known, changed = (FATES.index(fate) for fate in (Fate.VANISHED, Fate.UNKNOWN, Fate.CHANGED))
+    for code, back in returned.items():
+        fates[code] = vanished if not back else not_known if back in unknown else changed
     return Losses(byte_fates, fates, returned)
 
 
@@ -134,48 +138,36 @@ class _Frame:
 
     tokenizer: ByteTokenizer
     letter: str
-    unknown: frozenset[str]
-    """Texts of special tokens: one of them in place of a character says that it is not known."""
 
     @classmethod
     def of(cls, tokenizer: ByteTokenizer) -> "_Frame | None":
-        survivors = [text for text in Reach(tokenizer).characters if text.isalnum()]
-        unknown = frozenset(tokenizer.token_text(i) for i in tokenizer.special_ids)
-        return cls(tokenizer, survivors[0], unknown) if survivors else None
+        survivor = next((text for text in Reach(tokenizer).characters if text.isalnum()), None)
+        return None if survivor is None else cls(tokenizer, survivor)
 
-    def fate(self, code: int, back: str) -> Fate:
-        character = chr(code)
-        if back == character:
-            return Fate.KEPT
-        if not back:
-            return Fate.VANISHED
-        return Fate.UNKNOWN if back in self.unknown else Fate.CHANGED
-
-    def come_back(self) -> Iterator[tuple[int, str]]:
-        """Every code point but surrogates, and what it comes back as."""
-        codes = [code for code in range(N_CODE_POINTS) if code not in SURROGATES]
+    def lost(self, codes: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """The code points that do not come back, and what does."""
         spaces = [code for code in codes if chr(code).isspace()]
-        yield from zip(spaces, self._inside(spaces), strict=True)
         visible = [code for code in codes if not chr(code).isspace()]
-        for start in range(0, len(visible), _TOGETHER * 64):
-            some = visible[start : start + _TOGETHER * 64]
-            yield from zip(some, self._between(some), strict=True)
+        yield from _differing(spaces, self._inside(spaces))
+        for start in range(0, len(visible), _TOGETHER * _PASSED):
+            some = visible[start : start + _TOGETHER * _PASSED]
+            chunks = [some[at : at + _TOGETHER] for at in range(0, len(some), _TOGETHER)]
+            damaged = self._damaged(chunks)
+            separate = self._through([self._joined(chunk) for chunk in damaged])
+            for chunk, back in zip(damaged, separate, strict=True):
+                parts = self._split(back)
+                yield from _differing(chunk, parts if len(parts) == len(chunk) else self._one_by_one(chunk))
 
-    def _between(self, codes: Sequence[int]) -> list[str]:
-        """Each between two words: many at once, and one by one where their number does not come back."""
-        chunks = [codes[start : start + _TOGETHER] for start in range(0, len(codes), _TOGETHER)]
-        found: list[str] = []
-        for chunk, back in zip(chunks, self._through([self._joined(chunk) for chunk in chunks]), strict=True):
-            parts = self._split(back)
-            if len(parts) != len(chunk):
-                parts = self._one_by_one(chunk)
-            found += parts
-        return found
+    def _damaged(self, chunks: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+        """Those that do not come back as they are, one character beside the other."""
+        texts = [self.letter + "".join(map(chr, chunk)) + self.letter for chunk in chunks]
+        backs = self._through(texts)
+        return [chunk for chunk, text, back in zip(chunks, texts, backs, strict=True) if back.strip() != text]
 
     def _one_by_one(self, codes: Sequence[int]) -> list[str]:
         # A letter that is the frame's own, or becomes it, stands between the first and the last of three.
         backs = (back.strip() for back in self._through([self._joined([code]) for code in codes]))
-        return [_between_spaces(back.removeprefix(self.letter).removesuffix(self.letter)) for back in backs]
+        return _between_spaces([back.removeprefix(self.letter).removesuffix(self.letter) for back in backs])
 
     def _inside(self, codes: Sequence[int]) -> list[str]:
         backs = self._through([self.letter + chr(code) + self.letter for code in codes])
@@ -186,12 +178,16 @@ class _Frame:
 
     def _split(self, back: str) -> list[str]:
         """What stands between the first and the last letter; nothing where there are none."""
-        return [_between_spaces(part) for part in back.split(self.letter)[1:-1]]
+        return _between_spaces(back.split(self.letter)[1:-1])
 
     def _through(self, texts: Sequence[str]) -> list[str]:
         return self.tokenizer.decode_batch(self.tokenizer.encode_batch(texts))
 
 
-def _between_spaces(part: str) -> str:
-    """What stands where a character stood; the spaces on either side are the frame's, a third one is not."""
-    return part.strip(" ") or (" " if len(part) > len("  ") else "")
+def _differing(codes: Sequence[int], backs: Sequence[str]) -> list[tuple[int, str]]:
+    return [(code, back) for code, back in zip(codes, backs, strict=True) if back != chr(code)]
+
+
+def _between_spaces(parts: Sequence[str]) -> list[str]:
+    """What stands where each character stood; the spaces on either side are the frame's, a third one is not."""
+    return [part.strip(" ") or (" " if len(part) > len("  ") else "") for part in parts]

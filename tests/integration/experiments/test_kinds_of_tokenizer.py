@@ -3,7 +3,6 @@
 import pytest
 
 from experiments.token_audit.config import TokenAudit
-from experiments.undertrained.config import UndertrainedConfig
 from harness.models.config import ModelConfig
 from harness.pipeline import execute
 from harness.runs.config.compose import compose_run
@@ -21,15 +20,8 @@ pytestmark = pytest.mark.integration
 ])  # fmt: skip
 def test_undertrained_verifies_ordinary_tokens(kind, tmp_path):
     folder = write_kind(kind, tmp_path / kind)
-    run = execute(
-        RunConfig(
-            exp_name="undertrained",
-            exp=UndertrainedConfig(percentile=5.0, controls=8),
-            model=ModelConfig(name=str(folder), device="cpu"),
-            results_dir=tmp_path,
-            tracker=TrackerConfig(kind=TrackerKind.NONE),
-        )
-    )
+    words = ["exp=undertrained", f"model.name={folder}", "exp.percentile=5", "exp.controls=8", "model.device=cpu"]
+    run = execute(compose_run([*words, "tracker=none", f"results_dir={tmp_path}"]))
     assert run.metrics["prompts_used"] > 0
     found = run.records["category"]
     assert len(found) and not {kind.value for kind in Category if kind.is_unreachable} & set(found)
