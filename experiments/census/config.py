@@ -40,7 +40,7 @@ def check(context: CheckContext[CensusConfig]) -> None:
 
 EXPERIMENT = Experiment(
     name="census",
-    version=1,
+    version=2,
     summary="Every token through repetition, spelling and length: which are glitch tokens, and how they fail.",
     config=CensusConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

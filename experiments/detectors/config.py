@@ -61,7 +61,7 @@ def inputs(config: RunConfig[DetectorsConfig], identity: ModelIdentity | None) -
 
 EXPERIMENT = Experiment(
     name="detectors",
-    version=2,
+    version=3,
     summary="Every published detector of glitch tokens and our own, on one census, with one budget of queries.",
     config=DetectorsConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

@@ -44,7 +44,7 @@ def check(context: CheckContext[EchoTokenConfig]) -> None:
 
 EXPERIMENT = Experiment(
     name="echo_token",
-    version=1,
+    version=2,
     summary="Shown twenty identical echoes of a token, does the model echo it once more?",
     config=EchoTokenConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

@@ -62,7 +62,7 @@ def inputs(config: RunConfig[GlitchHunterConfig], identity: ModelIdentity | None
 
 EXPERIMENT = Experiment(
     name="glitchhunter",
-    version=1,
+    version=2,
     summary="GlitchHunter: cluster the embedding graph, test a sample of every cluster, keep what fails, start over.",
     config=GlitchHunterConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
