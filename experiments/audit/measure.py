@@ -11,7 +11,6 @@ from experiments.audit.config import AuditConfig
 from experiments.audit.constituent_runs import census_config, undertrained_config
 from experiments.audit.revisions import Change, compare
 from harness.measure.intervals import wilson
-from harness.models.tokenizers import Tokenizer
 from harness.pipeline import execute
 from harness.runs.context import Outcome, Run
 from harness.runs.results.stored_run import StoredRun
@@ -82,7 +81,6 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
     low = {row["id"] for rows in findings.undertrained.details["low"].values() for row in rows if row["below"]}
     counts = run.facts.exposures.total if run.facts.exposures is not None else None
     tasks = findings.census.details["informative"]
-    reachable = _reachable_ids(findings.vocabulary_audit, run.tokenizer)
     rows = []
     for token in findings.vocabulary_audit.tokens:
         weights, census = verified.get(token.id, {}), answered.get(token.id, {})
@@ -92,7 +90,7 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
             "token": shown(run.tokenizer.token_text(token.id)),
             "category": token.category.value,
             "byte_type": token.byte_type.value if token.byte_type else None,
-            "is_reachable": token.id in reachable,
+            "is_reachable": token.is_reachable and token.category is not Category.SPECIAL,
             "indicator": float(ranking[token.id]),
             "indicator_rank": int(rank[token.id]),
             "is_candidate": bool(weights),
@@ -107,14 +105,6 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
         row["reasons"] = [reason.value for reason in _reasons(token, row, token.id in low and findings.can_verify)]
         rows.append(row | _changed(token.id, findings.change))
     return rows
-
-
-def _reachable_ids(vocabulary_audit: VocabularyAudit, tokenizer: Tokenizer) -> set[int]:
-    """Ids that their text encodes to: ordinary tokens, and single bytes that are characters."""
-    in_bytes = list(vocabulary_audit.of(Category.BYTE))
-    encoded = tokenizer.encode_batch([token.text for token in in_bytes])
-    bytes_found = {token.id for token, ids in zip(in_bytes, encoded, strict=True) if ids == [token.id]}
-    return bytes_found | {token.id for token in vocabulary_audit.of(Category.OK)}
 
 
 def _by_id(stored: StoredRun) -> dict[int, dict[str, Any]]:

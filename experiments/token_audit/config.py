@@ -12,8 +12,10 @@ class TokenAudit:
 
 EXPERIMENT = Experiment(
     name="token_audit",
-    version=2,
-    summary="What kind of token every id is: byte, special, part of a character, unreachable or ordinary.",
+    version=3,
+    summary=(
+        "What kind of token every id is (byte, special, part of a character, unreachable, ordinary), and what is lost."
+    ),
     config=TokenAudit,
     needs=frozenset({Needs.TOKENIZER}),
 )

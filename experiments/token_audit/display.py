@@ -7,15 +7,26 @@ from harness.reporting.words import CATEGORY_COUNTS
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
+_LOSSES = {
+    "lost/bytes": ("bytes that do not come back", 256),
+    "lost/characters": ("characters that do not come back", 1_112_064),
+}
+
 
 def headline(run: StoredRun) -> list[HeadlineRow]:
-    """Counts and shares of each kind."""
+    """Counts and shares of each kind, and of what does not come back."""
     total = run.metrics.get("ids") or 0
-    return [
-        HeadlineRow(words, {"ids": f"{count:,}", "share": f"{count / total:.2%}" if total else ""})
+    kinds = [
+        HeadlineRow(words, {"count": f"{count:,}", "share": f"{count / total:.2%}" if total else ""})
         for name, words in CATEGORY_COUNTS.items()
         if (count := run.metrics.get(name)) is not None and (count or name != "no_token")
     ]
+    losses = [
+        HeadlineRow(words, {"count": f"{count:,}", "share": f"{count / of:.2%}"})
+        for name, (words, of) in _LOSSES.items()
+        if (count := run.metrics.get(name)) is not None
+    ]
+    return kinds + losses
 
 
 DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)

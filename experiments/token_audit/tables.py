@@ -1,10 +1,13 @@
 """Tables of one token_audit run, from its stored files."""
 
+from unicodedata import name
+
 import pandas as pd
 
 from harness.reporting.display import Table
 from harness.reporting.words import CATEGORIES
 from harness.runs.results.stored_run import StoredRun
+from harness.tokens.vocabulary_audit import byte_type
 
 _BYTE = "byte"
 KINDS = {
@@ -12,6 +15,7 @@ KINDS = {
     "unreachable_one": "unreachable: one other token",
     "unreachable_several": "unreachable: several tokens",
 }
+_FATE_WORDS = {"vanished": "vanishes", "changed": "comes back as something else", "unknown": "unknown token"}
 _BYTE_WORDS = {"ascii": "ASCII", "utf8": "UTF-8", "unused_utf8": "in no UTF-8 text"}
 
 
@@ -21,12 +25,12 @@ def categories(run: StoredRun) -> pd.DataFrame | None:
     if records.empty:
         return None
     rows = []
-    for name, words in KINDS.items():
-        members = records[records["category"] == name]
+    for kind, words in KINDS.items():
+        members = records[records["category"] == kind]
         rows.append({"category": words, "ids": len(members), "share": len(members) / len(records)})
-        if name == _BYTE:
-            for kind, text in _BYTE_WORDS.items():
-                n = int((members["byte_type"] == kind).sum())
+        if kind == _BYTE:
+            for of, text in _BYTE_WORDS.items():
+                n = int((members["byte_type"] == of).sum())
                 rows.append({"category": f"single byte, {text}", "ids": n, "share": n / len(records)})
     return pd.DataFrame(rows)
 
@@ -72,6 +76,38 @@ def genuine_replacements(run: StoredRun) -> pd.DataFrame | None:
     return None if members.empty else members[["id", "text"]].reset_index(drop=True)
 
 
+def lost_bytes(run: StoredRun) -> pd.DataFrame | None:
+    """The bytes that do not come back."""
+    fates = run.arrays["byte_fate"]
+    lost = [byte for byte in range(len(fates)) if fates[byte] > 0]
+    if not lost:
+        return None
+    return pd.DataFrame(
+        {
+            "byte": [f"0x{byte:02X}" for byte in lost],
+            "type": [_BYTE_WORDS[byte_type(byte).value] for byte in lost],
+            "fate": [_FATE_WORDS[run.details["fates"][fates[byte]]] for byte in lost],
+        }
+    )
+
+
+def lost_characters(run: StoredRun) -> pd.DataFrame | None:
+    """The characters that do not come back, neighbours of one fate together."""
+    stretches = run.details["lost_characters"]
+    if not stretches:
+        return None
+    return pd.DataFrame(
+        {
+            "first": [f"U+{one['first']:04X}" for one in stretches],
+            "last": [f"U+{one['last']:04X}" for one in stretches],
+            "characters": [one["last"] - one["first"] + 1 for one in stretches],
+            "fate": [_FATE_WORDS[one["fate"]] for one in stretches],
+            "name of the first": [name(chr(one["first"]), "") for one in stretches],
+            "comes back as": [one["example"] for one in stretches],
+        }
+    )
+
+
 def _members(run: StoredRun, *names: str) -> pd.DataFrame | None:
     records = run.records
     if records.empty:
@@ -100,7 +136,14 @@ TABLES = (
     Table("byte_tokens", "Tokens that stand for one byte.", byte_tokens),
     Table("special_tokens", "Special tokens.", special_tokens),
     Table("utf8_fragments", "Tokens that are part of a character: no text leads to them alone.", fragments),
-    Table("unreachable", "Tokens whose text encodes to something else.", unreachable),
+    Table("unreachable", "Tokens that no text leads to, and what their text encodes to.", unreachable),
+    Table("lost_bytes", "Bytes that do not come back when they are encoded and decoded.", lost_bytes),
+    Table(
+        "lost_characters",
+        "Characters that do not come back when they are encoded and decoded; the first 2,000 stretches of neighbours "
+        "with one fate.",
+        lost_characters,
+    ),
     Table(
         "genuine_replacements",
         "Ordinary tokens that really hold U+FFFD: they survive the round trip and are no fragments.",

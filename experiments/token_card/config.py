@@ -41,7 +41,7 @@ def check(context: CheckContext[TokenCardConfig]) -> None:
 
 EXPERIMENT = Experiment(
     name="token_card",
-    version=2,
+    version=3,
     summary="Everything known about one token: text, merges, neighbours, indicators, exposures, answers, logits.",
     config=TokenCardConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

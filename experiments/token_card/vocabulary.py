@@ -1,14 +1,14 @@
 """What can be read off the tokenizer about one token."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens.text import shown
-from harness.tokens.vocabulary_audit import AuditedToken, Category, audit_vocabulary
+from harness.tokens.vocabulary_audit import AuditedToken, Category, audit_token
 
 MOST_LISTED = 40
 
@@ -33,16 +33,16 @@ class Word:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether its text encodes to it."""
-        return self.token.category is Category.OK or self.token.encodes_to == (self.token.id,)
+        """Whether its text leads to it."""
+        return self.token.is_reachable and self.token.category is not Category.SPECIAL
 
 
 def look_up(token_id: int, tokenizer: Tokenizer, facts: VocabFacts, vocabulary: CensusVocabulary) -> Word:
     """Everything that can be read off the tokenizer about one id."""
-    token = audit_vocabulary(_OneToken(tokenizer, token_id), facts.d_vocab).tokens[token_id]
+    token = audit_token(tokenizer, token_id)
     if token.category is Category.BYTE:
         # The vocabulary audit does not encode the text of a byte token.
-        token = AuditedToken(token.id, token.category, token.text, token.byte, tuple(tokenizer.encode(token.text)))
+        token = replace(token, encodes_to=tuple(tokenizer.encode(token.text)))
     parts = tokenizer.merge_parts()
     order = {made: rank for rank, made in enumerate(tokenizer.merges(), 1)}
     text = vocabulary.text(token_id)
@@ -57,28 +57,6 @@ def look_up(token_id: int, tokenizer: Tokenizer, facts: VocabFacts, vocabulary: 
         tuple(made for made, both in parts.items() if token_id in both),
         tuple(i for i in longer if i not in facts.special_ids),
     )
-
-
-class _OneToken:
-    """A tokenizer with one token only, so that auditing one id need not decode a whole vocabulary."""
-
-    def __init__(self, tokenizer: Tokenizer, token_id: int) -> None:
-        self._tokenizer = tokenizer
-        self.special_ids = tokenizer.special_ids
-        self.known_ids = tokenizer.known_ids & {token_id}
-
-    def byte_id(self, byte: int) -> int | None:
-        found = self._tokenizer.byte_id(byte)
-        return found if found in self.known_ids else None
-
-    def token_text(self, token_id: int) -> str:
-        return self._tokenizer.token_text(token_id)
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return self._tokenizer.encode_batch(texts)
-
-    def decode_batch(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        return self._tokenizer.decode_batch(rows)
 
 
 def _in_bytes(token: AuditedToken, text: str | None) -> str | None:

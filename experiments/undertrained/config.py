@@ -40,7 +40,7 @@ def check(context: CheckContext[UndertrainedConfig]) -> None:
 
 EXPERIMENT = Experiment(
     name="undertrained",
-    version=3,
+    version=4,
     summary="Under-trained tokens by their weights, verified by asking for them (Magikarp).",
     config=UndertrainedConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

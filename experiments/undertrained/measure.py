@@ -9,7 +9,7 @@ from experiments.undertrained.config import PROMPTS, UndertrainedConfig
 from experiments.undertrained.data import Verified, Weights
 from experiments.undertrained.metrics import summarise
 from experiments.undertrained.verifier import Verifier
-from harness.errors import Rejected
+from harness.errors import Rejected, RunFailed
 from harness.glitch.census.calibration import well_known
 from harness.glitch.census.verdict import LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
@@ -19,7 +19,7 @@ from harness.models.answers.magikarp import VERIFIED_BELOW, classify_verificatio
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
-from harness.tokens.vocabulary_audit import ByteType, Category, VocabularyAudit, audit_vocabulary
+from harness.tokens.vocabulary_audit import AuditedToken, ByteType, Category, VocabularyAudit, audit_vocabulary
 
 _SHARD = 64
 _MOST_KNOWN = 128
@@ -28,18 +28,18 @@ _MOST_KNOWN = 128
 def measure(run: Run[UndertrainedConfig]) -> Outcome:
     """Indicators from the weights, then the verification of the candidates."""
     audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
+    if not _is_ok(audit).any():
+        raise RunFailed("no text leads to any ordinary token of this tokenizer: there is nothing to verify")
     with run.answering() as model:
         weights = _weights(run, model)
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
-        candidate, threshold = is_candidate(
-            weights.ranking, _is_ok(run, audit), _is_special(run, audit), run.exp.percentile
-        )
+        candidate, threshold = is_candidate(weights.ranking, _is_ok(audit), _is_special(audit), run.exp.percentile)
         order = np.argsort(weights.ranking, kind="stable")
         ids = tuple(int(i) for i in order if candidate[i])
         verifier = Verifier(run, model)
         calibration = _calibrate(run, verifier)
         verified = _verify(run, verifier, weights, audit, vocabulary, ids)
-        controls = _verify_controls(run, verifier, _is_ok(run, audit) & ~candidate)
+        controls = _verify_controls(run, verifier, _is_ok(audit) & ~candidate)
     return summarise(run, audit, weights, threshold, verifier, calibration, verified, controls, vocabulary)
 
 
@@ -59,19 +59,17 @@ def _weights(run: Run[UndertrainedConfig], model: CausalModel) -> Weights:
     return Weights(found, main_indicator(model.is_tied), model.is_tied, unused, check)
 
 
-def _is_ok(run: Run[UndertrainedConfig], audit: VocabularyAudit) -> np.ndarray:
+def _is_ok(audit: VocabularyAudit) -> np.ndarray:
     """Reachable ordinary tokens: Magikarp counts single bytes that are characters of their own among them."""
-    ascii_bytes = [t for t in audit.of(Category.BYTE) if t.byte_type is ByteType.ASCII]
-    encoded = run.tokenizer.encode_batch([token.text for token in ascii_bytes])
-    reachable = {t.id for t, ids in zip(ascii_bytes, encoded, strict=True) if ids == [t.id]}
-    return np.array([token.category is Category.OK or token.id in reachable for token in audit.tokens])
+    return np.array([token.category is Category.OK or _is_reached_byte(token) for token in audit.tokens])
 
 
-def _is_special(run: Run[UndertrainedConfig], audit: VocabularyAudit) -> np.ndarray:
-    special = list(audit.of(Category.SPECIAL))
-    encoded = run.tokenizer.encode_batch([token.text for token in special])
-    reachable = {token.id for token, ids in zip(special, encoded, strict=True) if ids == [token.id]}
-    return np.array([token.id in reachable for token in audit.tokens])
+def _is_reached_byte(token: AuditedToken) -> bool:
+    return token.byte_type is ByteType.ASCII and token.is_reachable
+
+
+def _is_special(audit: VocabularyAudit) -> np.ndarray:
+    return np.array([token.category is Category.SPECIAL and token.is_reachable for token in audit.tokens])
 
 
 def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,25 @@ class Tokenizer:
         """Ids of `text`, with no special token added at either end."""
         return [int(i) for i in self._backend.encode(text, add_special_tokens=False)]
 
+    def encode_byte(self, byte: int) -> tuple[int, ...] | None:
+        """What one byte of a text becomes by itself, UTF-8 or not; None where the tokenizer knows no bytes."""
+        backend = getattr(self._backend, "backend_tokenizer", None)
+        if backend is not None and self._is_byte_level:
+            return tuple(int(token.id) for token in backend.model.tokenize(_CHARACTER_OF_BYTE[byte]))
+        if all(self.byte_id(other) is None for other in range(256)):
+            return None
+        found = self.byte_id(byte)
+        if found is not None:
+            return (found,)
+        unknown: int | None = self._backend.unk_token_id
+        return () if unknown is None else (unknown,)
+
     def decode(self, ids: Iterable[int]) -> str:
         """Text of `ids`, special tokens shown and spaces left as they are."""
-        decoded: str = self._backend.decode(
-            [int(i) for i in ids], skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
+        row = [int(i) for i in ids]
+        if self._misread and not self._misread.isdisjoint(row):
+            return "".join(self._decoded_parts(row))
+        decoded: str = self._backend.decode(row, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return decoded
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -44,7 +59,12 @@ class Tokenizer:
         decoded: list[str] = self._backend.batch_decode(
             [list(ids) for ids in rows], skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
-        return decoded
+        if not self._misread:
+            return decoded
+        return [
+            said if self._misread.isdisjoint(row) else "".join(self._decoded_parts(row))
+            for row, said in zip(rows, decoded, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files into `folder`, beside a model that uses it."""
@@ -58,14 +78,17 @@ class Tokenizer:
         name = self._names.get(token_id)
         if name is None:
             return f"<id {token_id}>"
-        if token_id in self._added:
-            return name
-        if self._is_byte_level:
-            raw = [_BYTE_OF_CHARACTER.get(character) for character in name]
-            if None not in raw:
-                return bytes(byte for byte in raw if byte is not None).decode("utf-8", errors="backslashreplace")
-            return name
-        return name.replace("▁", " ")
+        return name if token_id in self._added else self._spelled(name)
+
+    def spellings(self, token_id: int) -> tuple[str, ...]:
+        """The texts that a token may stand for, its own first: without the marks of a word's middle (`##`) and end
+        (`</w>`) as well, since these are in no text."""
+        name = self._names.get(token_id)
+        if name is None or token_id in self._added:
+            return (self.token_text(token_id),)
+        prefix, suffix = self._word_marks
+        inner, ended = name.removeprefix(prefix), name.removesuffix(suffix)
+        return tuple(dict.fromkeys(map(self._spelled, (name, inner, ended, inner.removesuffix(suffix)))))
 
     @cached_property
     def special_ids(self) -> frozenset[int]:
@@ -127,8 +150,13 @@ class Tokenizer:
         """Id of the token that stands for one byte (0-255); None where the tokenizer has no such token."""
         if not 0 <= byte <= 255:
             raise ValueError(f"a byte lies in 0..255, not {byte}")
-        name = _CHARACTER_OF_BYTE[byte] if self._is_byte_level else f"<0x{byte:02X}>"
-        return self._vocabulary.get(name)
+        if self._is_byte_level:
+            name = _CHARACTER_OF_BYTE[byte]
+        else:
+            name = chr(byte) if self._has_bytes_alone else f"<0x{byte:02X}>"
+        found = self._vocabulary.get(name)
+        # An added token of one character is that character, not the byte it stands for elsewhere.
+        return None if found in self._added and found not in self._model_ids else found
 
     def merges(self) -> list[int]:
         """Ids made by BPE merges, in the order the merges were learnt; empty where the tokenizer is no BPE."""
@@ -177,6 +205,56 @@ class Tokenizer:
         return frozenset(int(i) for i in self._backend.added_tokens_decoder)
 
     @cached_property
+    def _model_ids(self) -> frozenset[int]:
+        """Ids of the vocabulary that was learnt, added tokens apart."""
+        learnt = self._definition.get("model", {}).get("vocab", ())
+        return frozenset(range(len(learnt)) if isinstance(learnt, list) else map(int, dict(learnt).values()))
+
+    @cached_property
+    def _misread(self) -> frozenset[int]:
+        """Added tokens of which a byte-level decoder takes the characters for bytes (`đem`)."""
+        if not self._is_byte_level:
+            return frozenset()
+        added = sorted(self._added)
+        said = self._backend.batch_decode(
+            [[i] for i in added], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return frozenset(i for i, text in zip(added, said, strict=True) if text != self._names.get(i, text))
+
+    def _decoded_parts(self, ids: Sequence[int]) -> Iterator[str]:
+        """The text between misread tokens, and theirs."""
+        for is_misread, part in groupby(ids, self._misread.__contains__):
+            inside = list(part)
+            if is_misread:
+                yield from (self._names[i] for i in inside)
+            else:
+                yield self._backend.decode(inside, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+    def _spelled(self, name: str) -> str:
+        """What a name in the vocabulary says."""
+        if not self._is_byte_level and not self._has_bytes_alone:
+            return name.replace("▁", " ")
+        bytes_of = _BYTE_OF_CHARACTER if self._is_byte_level else _BYTE_OF_LATIN
+        raw = [bytes_of.get(character) for character in name]
+        if None in raw:
+            return name
+        return bytes(byte for byte in raw if byte is not None).decode("utf-8", errors="backslashreplace")
+
+    @cached_property
+    def _word_marks(self) -> tuple[str, str]:
+        """What marks tokens that go on with a word, and tokens that end one; empty where nothing does."""
+        model = self._definition.get("model", {})
+        return model.get("continuing_subword_prefix") or "", model.get("end_of_word_suffix") or ""
+
+    @cached_property
+    def _has_bytes_alone(self) -> bool:
+        """Whether the tokens of a text are its bytes, each named by the character of its number (ByT5)."""
+        if self._definition or any(chr(byte) not in self._vocabulary for byte in range(128, 256)):
+            return False
+        probe = "é€"
+        return self.encode(probe) == [self._vocabulary[chr(byte)] for byte in probe.encode()]
+
+    @cached_property
     def _definition(self) -> dict[str, Any]:
         # What tokenizer.json holds, whichever files it was made from; pure Python tokenizers have none.
         backend = getattr(self._backend, "backend_tokenizer", None)
@@ -210,3 +288,4 @@ def _byte_characters() -> dict[int, str]:
 
 _CHARACTER_OF_BYTE = _byte_characters()
 _BYTE_OF_CHARACTER = {character: byte for byte, character in _CHARACTER_OF_BYTE.items()}
+_BYTE_OF_LATIN = {chr(byte): byte for byte in range(256)}

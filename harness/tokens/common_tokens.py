@@ -67,11 +67,10 @@ def _first_ordinary(evidence: TokenEvidence, ordered: Sequence[int], which: str,
     inside = _inside(evidence, ordered)
     if evidence.audit is not None:
         audited = evidence.audit.tokens
-        plain = [
-            i
-            for i in inside
-            if audited[i].category is Category.OK and audited[i].text.strip() and audited[i].text.isprintable()
-        ]
+        visible = [i for i in inside if audited[i].text.strip() and audited[i].text.isprintable()]
+        plain = [i for i in visible if audited[i].category is Category.OK]
+        # Where every token is a byte, those that are characters are the text.
+        plain = plain or [i for i in visible if audited[i].is_reachable]
     else:
         assert evidence.tokenizer is not None
         plain = [i for i in inside if is_plain_text(evidence.tokenizer, i)]

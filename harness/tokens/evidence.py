@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from harness.measure.coinciding_rows import CentredRows
 from harness.models.vocab_facts import VocabFacts
-from harness.tokens._encoder import TextEncoder
-from harness.tokens.vocabulary_audit import AuditableTokenizer, VocabularyAudit, audit_vocabulary
+from harness.tokens._encoder import AuditableTokenizer, TextEncoder
+from harness.tokens.vocabulary_audit import VocabularyAudit, audit_vocabulary
 
 
 @runtime_checkable

@@ -4,19 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+
+from harness.tokens._encoder import AuditableTokenizer
+from harness.tokens._reaching import Reach
 
 REPLACEMENT = "\ufffd"
 """What stands for bytes that are no UTF-8 when they are decoded."""
 
-# A tokenizer that marks the start of a text with a space hides what a token does inside one. A second prefix is for
-# tokens that merge with the first. A vocabulary without them has others.
-_PREFIXES = ("«", "»")
-_N_PREFIXES = 2
-_MOST_LETTERS = 64
-_SPACE_MARKS = ("▁", "Ġ", " ")
 _OVERLONG_LEAD_BYTES = (0xC0, 0xC1)
 _FIRST_LEAD_BYTE_BEYOND_UNICODE = 0xF5
+_FIRST_LONGER_BYTE = 0x80
 _N_BYTES = 256
 
 
@@ -29,13 +26,13 @@ class Category(Enum):
     BYTE = "byte"
     """Stands for one byte; `ByteType` says of what kind."""
     OK = "ok"
-    """Its text encodes to this very id."""
+    """Its text encodes to this very id, alone or among other characters."""
     UTF8_FRAGMENT = "utf8_fragment"
     """Part of a character: its text holds U+FFFD and does not encode to this id."""
     UNREACHABLE_ONE = "unreachable_one"
-    """Its text encodes to one other token."""
+    """No text leads to it; its own encodes to one other token."""
     UNREACHABLE_SEVERAL = "unreachable_several"
-    """Its text encodes to several tokens, or to none."""
+    """No text leads to it; its own encodes to several tokens, or to none."""
 
     @property
     def is_unreachable(self) -> bool:
@@ -64,7 +61,9 @@ class AuditedToken:
     byte: int | None
     """The byte it stands for; None for every other kind."""
     encodes_to: tuple[int, ...]
-    """What its text encodes to; empty where it was not encoded (special tokens, bytes, rows without a token)."""
+    """What its text encodes to, without its neighbours; empty for special tokens, bytes and rows without a token."""
+    is_reachable: bool
+    """Whether a text that says it leads to this very id. Of single bytes only those that are characters are tried."""
 
     @property
     def byte_type(self) -> ByteType | None:
@@ -112,34 +111,9 @@ class VocabularyAudit:
         return sum(REPLACEMENT in token.text for token in self.of(Category.OK))
 
 
-@runtime_checkable
-class AuditableTokenizer(Protocol):
-    """What a vocabulary audit needs of a tokenizer (`harness.models.tokenizers.Tokenizer`)."""
-
-    @property
-    def special_ids(self) -> frozenset[int]:
-        """Ids of special tokens."""
-
-    @property
-    def known_ids(self) -> frozenset[int]:
-        """Ids that have a token."""
-
-    def byte_id(self, byte: int) -> int | None:
-        """Id of the token that stands for one byte."""
-
-    def token_text(self, token_id: int) -> str:
-        """A token's text with its leading space."""
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of texts, no special token added."""
-
-    def decode_batch(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        """Texts of rows of ids, spaces kept."""
-
-
 def byte_type(byte: int) -> ByteType:
     """The kind of a byte. The boundaries are those of Magikarp's tokenization.py (and of UTF-8)."""
-    if byte < 0x80:
+    if byte < _FIRST_LONGER_BYTE:
         return ByteType.ASCII
     if byte in _OVERLONG_LEAD_BYTES or byte >= _FIRST_LEAD_BYTE_BEYOND_UNICODE:
         return ByteType.UNUSED_UTF8
@@ -150,97 +124,68 @@ def audit_vocabulary(tokenizer: AuditableTokenizer, n_rows: int | None = None) -
     """Every id's category, for `n_rows` embedding rows (default: as many as the tokenizer's highest id asks for).
 
     Source: Land & Bartolo 2024, section 3.1, and magikarp/tokenization.py, whose order is kept but for single bytes,
-    which are a kind of their own here. Ids at or beyond `n_rows` are left out.
+    which are a kind of their own here, and for tokens whose text leads to them only among other characters
+    (`harness.tokens._reaching`), which are ordinary. Ids at or beyond `n_rows` are left out.
     """
     n_rows = max(tokenizer.known_ids, default=-1) + 1 if n_rows is None else n_rows
+    return VocabularyAudit(tuple(_audited(tokenizer, range(n_rows))))
+
+
+def audit_token(tokenizer: AuditableTokenizer, token_id: int) -> AuditedToken:
+    """One id as `audit_vocabulary` sees it, without a look at all others where its own text leads to it."""
+    (token,) = _audited(tokenizer, [token_id])
+    if token.is_reachable or not token.category.is_unreachable:
+        return token
+    # A text that says another token can hold this one.
+    return audit_vocabulary(tokenizer, max(token_id, *tokenizer.known_ids) + 1).tokens[token_id]
+
+
+def _audited(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> Iterator[AuditedToken]:
     bytes_by_id = {i: byte for byte in range(_N_BYTES) if (i := tokenizer.byte_id(byte)) is not None}
-    found: dict[int, AuditedToken] = {}
-    with_text = []
-    for i in range(n_rows):
+    named = [i for i in ids if i in tokenizer.known_ids]
+    ordinary = [i for i in named if i not in tokenizer.special_ids]
+    texts = _texts(tokenizer, ordinary) | {i: tokenizer.token_text(i) for i in named if i in tokenizer.special_ids}
+    reach = Reach(tokenizer)
+    encoded = dict(zip(ordinary, reach.own_ids([texts[i] for i in ordinary]), strict=True))
+    # A byte beyond ASCII is no character by itself.
+    tried = {i: _bodies(tokenizer, i, texts[i]) for i in named if bytes_by_id.get(i, 0) < _FIRST_LONGER_BYTE}
+    found = {i for i in ordinary if encoded[i] == (i,) and tried.get(i)}
+    found |= reach.reached({i: bodies for i, bodies in tried.items() if i not in found and bodies})
+    for i in ids:
         if i not in tokenizer.known_ids:
-            found[i] = AuditedToken(i, Category.NO_TOKEN, "", None, ())
+            yield AuditedToken(i, Category.NO_TOKEN, "", None, (), False)
         elif i in tokenizer.special_ids:
-            found[i] = AuditedToken(i, Category.SPECIAL, tokenizer.token_text(i), None, ())
-        elif i not in bytes_by_id:
-            with_text.append(i)
-    in_bytes = [i for i in bytes_by_id if i < n_rows and i not in found]
-    for i, text in zip(in_bytes, tokenizer.decode_batch([[i] for i in in_bytes]), strict=True):
-        found[i] = AuditedToken(i, Category.BYTE, text, bytes_by_id[i], ())
-    for trip in _round_trips(tokenizer, with_text):
-        found[trip.id] = AuditedToken(trip.id, _category(trip), trip.text, None, trip.encodes_to)
-    return VocabularyAudit(tuple(found[i] for i in range(n_rows)))
+            yield AuditedToken(i, Category.SPECIAL, texts[i], None, (), i in found)
+        elif i in bytes_by_id:
+            yield AuditedToken(i, Category.BYTE, texts[i], bytes_by_id[i], (), i in found)
+        elif i in found:
+            yield AuditedToken(i, Category.OK, texts[i], None, (i,), True)
+        else:
+            yield AuditedToken(
+                i, _unreached(texts[i], encoded[i], i in tried and bool(tried[i])), texts[i], None, encoded[i], False
+            )
 
 
-@dataclass(frozen=True)
-class _RoundTrip:
-    id: int
-    text: str
-    encodes_to: tuple[int, ...]
-
-    @property
-    def survives(self) -> bool:
-        return self.encodes_to == (self.id,)
-
-
-def _category(trip: _RoundTrip) -> Category:
-    if trip.survives:
-        return Category.OK
-    if REPLACEMENT in trip.text:
+def _unreached(text: str, encoded: tuple[int, ...], has_text: bool) -> Category:
+    if not has_text and REPLACEMENT in text:
         return Category.UTF8_FRAGMENT
-    return Category.UNREACHABLE_ONE if len(trip.encodes_to) == 1 else Category.UNREACHABLE_SEVERAL
+    return Category.UNREACHABLE_ONE if len(encoded) == 1 else Category.UNREACHABLE_SEVERAL
 
 
-def _round_trips(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> list[_RoundTrip]:
-    prefixes = _prefixes(tokenizer, ids) if _marks_the_start(tokenizer) else []
-    trips = {trip.id: trip for trip in _trips_after(tokenizer, ids, prefixes[0] if prefixes else "")}
-    for prefix in prefixes[1:]:
-        lost = [i for i in ids if not trips[i].survives]
-        trips |= {trip.id: trip for trip in _trips_after(tokenizer, lost, prefix) if trip.survives}
-    return list(_inside_words(tokenizer, trips).values())
+def _texts(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> dict[int, str]:
+    """As decoded one by one, with the leading space that a decoder drops at the start of a text."""
+    decoded = tokenizer.decode_batch([[i] for i in ids])
+    names = [tokenizer.token_text(i) for i in ids]
+    return {
+        i: name if name != text and name.lstrip(" ") == text.lstrip(" ") else text
+        for i, text, name in zip(ids, decoded, names, strict=True)
+    }
 
 
-def _prefixes(tokenizer: AuditableTokenizer, ids: Sequence[int]) -> list[str]:
-    """Texts to put in front: a small vocabulary has no guillemets, and what it puts in their place decodes to
-    something else."""
-    short = [text for text in tokenizer.decode_batch([[i] for i in ids]) if len(text) == 1 and text.isprintable()]
-    candidates = list(dict.fromkeys((*_PREFIXES, *(text for text in short if not text.isspace()))))[:_MOST_LETTERS]
-    encoded = tokenizer.encode_batch(candidates)
-    decoded = tokenizer.decode_batch(encoded)
-    return [text for text, back in zip(candidates, decoded, strict=True) if back.strip() == text][:_N_PREFIXES]
-
-
-def _inside_words(tokenizer: AuditableTokenizer, trips: Mapping[int, _RoundTrip]) -> dict[int, _RoundTrip]:
-    """Tokens that only continue a word (`##ing`) have another text behind one: there they are looked for again."""
-    found = dict(trips)
-    letters = [trip for trip in trips.values() if trip.survives and len(trip.text) == 1 and trip.text.isalnum()]
-    for letter in letters[:_MOST_LETTERS]:
-        lost = [trip for trip in found.values() if not trip.survives and trip.text]
-        joined = tokenizer.decode_batch([[letter.id, trip.id] for trip in lost])
-        words = [
-            (trip, text)
-            for trip, text in zip(lost, joined, strict=True)
-            if text.startswith(letter.text) and not text.endswith(trip.text)
-        ]
-        if not words:
-            break
-        encoded = tokenizer.encode_batch([text for _, text in words])
-        for (trip, _), row in zip(words, encoded, strict=True):
-            if row == [letter.id, trip.id]:
-                found[trip.id] = _RoundTrip(trip.id, trip.text, (trip.id,))
-    return found
-
-
-def _marks_the_start(tokenizer: AuditableTokenizer) -> bool:
-    """Whether a text's first token carries a space that the text does not have."""
-    first = tokenizer.encode_batch(["a"])[0][:1]
-    return bool(first) and tokenizer.token_text(first[0]).startswith(_SPACE_MARKS)
-
-
-def _trips_after(tokenizer: AuditableTokenizer, ids: Sequence[int], prefix: str) -> list[_RoundTrip]:
-    before = tokenizer.encode_batch([prefix])[0] if prefix else []
-    decoded = tokenizer.decode_batch([[*before, i] for i in ids])
-    # A fragment can swallow the prefix: its text then starts with something else, and is kept whole.
-    texts = [text.removeprefix(prefix) for text in decoded]
-    encoded = tokenizer.encode_batch([prefix + text for text in texts])
-    cut = [row[len(before) :] if row[: len(before)] == before else row for row in encoded]
-    return [_RoundTrip(i, text, tuple(row)) for i, text, row in zip(ids, texts, cut, strict=True)]
+def _bodies(tokenizer: AuditableTokenizer, token_id: int, text: str) -> tuple[str, ...]:
+    """The texts that may lead to a token; none for part of a character, whose U+FFFD stands for other bytes."""
+    spellings = tokenizer.spellings(token_id)
+    if REPLACEMENT in text and not any(REPLACEMENT in spelling for spelling in spellings):
+        return ()
+    bodies = (text, *spellings)
+    return tuple(dict.fromkeys(body for given in bodies for body in (given, given.strip(" ")) if body))

@@ -1,6 +1,7 @@
 """Tiny models with tokenizers of every kind, made on the spot."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -87,6 +88,13 @@ def write_model(
     wrapped = tf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named)
     if chat is not None:
         wrapped.chat_template = chat
+    return write_llama(folder, wrapped, extra_rows, n_ctx)
+
+
+def write_llama(folder: Path, wrapped: Any, extra_rows: int = 0, n_ctx: int = 256) -> Path:
+    """The same around one of transformers' tokenizers."""
+    import transformers as tf
+
     config = tf.LlamaConfig(
         vocab_size=len(wrapped) + extra_rows, hidden_size=16, intermediate_size=32, num_hidden_layers=1,
         num_attention_heads=2, max_position_embeddings=n_ctx, tie_word_embeddings=True, bos_token_id=None,

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
+from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
 from harness.tokens.lookup import find_token
-from harness.tokens.vocabulary_audit import ByteType, Category, audit_vocabulary, byte_type
+from harness.tokens.vocabulary_audit import ByteType, Category, audit_token, audit_vocabulary, byte_type
+from tests.helpers.small_tokenizers import byte_level as byte_level_with
 from tests.helpers.small_tokenizers import unigram, wordpiece
+from tests.helpers.zoo_tokenizers import KINDS, brute_force
 
 pytestmark = pytest.mark.unit
 
@@ -33,8 +36,12 @@ class ToyTokenizer:
     def token_text(self, token_id: int) -> str:
         return self.texts[token_id]
 
+    def spellings(self, token_id: int) -> tuple[str, ...]:
+        # Id 3 stands for a byte that is part of a character, id 4 really holds U+FFFD.
+        return ("\\xe2",) if token_id == 3 else (self.texts[token_id],)
+
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return [[0] if text == "a" else self.encodings[text] for text in texts]
+        return [[0] if text == "a" else self.encodings.get(text, []) for text in texts]
 
     def decode_batch(self, rows: Sequence[Sequence[int]]) -> list[str]:
         return ["".join(self.texts[i] for i in row) for row in rows]
@@ -139,3 +146,65 @@ def test_a_unigram_without_guillemets_is_audited_by_its_own_letters():
     exact = tokenizer.ids_of_text("on")
     assert [tokenizer.token_name(i) for i in exact] == ["on"]
     assert find_token("on", 100, tokenizer) == exact[0] != tokenizer.encode("on")[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_is_reachable_where_some_text_leads_to_it(kind):
+    tokenizer = KINDS[kind]()
+    audit, produced = audit_vocabulary(tokenizer), brute_force(tokenizer)
+    lost = {token.id for token in audit.tokens if token.category.is_unreachable}
+    assert {tokenizer.token_name(i) for i in lost & produced} == set()
+    found = {token.id for token in audit.tokens if token.is_reachable}
+    assert {tokenizer.token_name(i) for i in found - produced} == set()
+    assert {tokenizer.token_name(i) for i in lost} >= UNREACHABLE.get(kind, set())
+    assert len(lost) < 0.3 * len(audit.tokens)
+    assert audit.counts[Category.BYTE] == (256 if kind in HAVE_BYTES else 0)
+
+
+# What was put into the vocabulary, or left in it, without a text that leads there.
+UNREACHABLE = {
+    "wordpiece": {"The", "two words", "##éa"},
+    "bpe_with_ends": {"!", "(", ")", ","},
+    # A word that an added token takes out of every text.
+    "added_tokens": {"\u0120\u00c4\u0133em"},
+}
+HAVE_BYTES = ("byte_level", "byte_level_with_space", "sentencepiece", "bytes_alone", "added_tokens")
+
+
+def test_added_tokens_are_their_text_and_no_bytes():
+    tokenizer = KINDS["added_tokens"]()
+    (word,), (other,) = tokenizer.encode("đem"), tokenizer.encode("đã")
+    assert tokenizer.decode([word, other, *tokenizer.encode(" cat")]) == "đemđã cat"
+    assert tokenizer.decode_batch([[word], [other, word], tokenizer.encode("é")]) == ["đem", "đãđem", "é"]
+    audit = audit_vocabulary(tokenizer)
+    for i, text in ((word, "đem"), (other, "đã")):
+        assert (audit.tokens[i].category, audit.tokens[i].text, audit.tokens[i].is_reachable) == (
+            Category.OK,
+            text,
+            True,
+        )
+
+
+def test_an_added_character_is_not_the_byte_that_is_written_like_it():
+    backend = byte_level_with(left_out=(0xF5,))
+    backend.add_tokens([AddedToken("õ", normalized=False)])
+    tokenizer = Tokenizer(PreTrainedTokenizerFast(tokenizer_object=backend), "added")
+    (letter,) = tokenizer.encode("õ")
+    assert tokenizer.byte_id(0xF5) is None
+    assert audit_vocabulary(tokenizer).tokens[letter].category is Category.OK
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe_with_ends", "byte_level_with_space", "added_tokens"])
+def test_one_token_alone_is_what_it_is_among_all(kind):
+    tokenizer = KINDS[kind]()
+    for token in audit_vocabulary(tokenizer).tokens[::7]:
+        assert audit_token(tokenizer, token.id) == token
+
+
+def test_bytes_of_a_tokenizer_of_bytes():
+    tokenizer = KINDS["bytes_alone"]()
+    assert [tokenizer.byte_id(byte) for byte in range(256)] == list(range(3, 259))
+    assert tokenizer.token_text(3 + 0xC3) == "\\xc3"
+    assert [token.byte for token in audit_vocabulary(tokenizer).of(Category.BYTE) if token.is_reachable] == [
+        *range(128)
+    ]

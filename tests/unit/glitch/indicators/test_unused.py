@@ -43,6 +43,9 @@ class Named:
     def token_text(self, token_id: int) -> str:
         return self.names.get(token_id, "")
 
+    def spellings(self, token_id: int) -> tuple[str, ...]:
+        return (self.token_text(token_id),)
+
     def byte_id(self, byte: int) -> int | None:
         return None
 
