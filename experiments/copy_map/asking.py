@@ -24,6 +24,10 @@ _SHARE_OF_WORST = 4
 were found in."""
 
 
+_MEASURED = ("logprob", "control", "rank", "logit_diff")
+"""Of each appearance."""
+
+
 class Stage(IntEnum):
     """What tokens are asked for; each has draws of its own."""
 
@@ -42,6 +46,9 @@ class Asked:
     control: Float[np.ndarray, "token appearance"]
     """The same place after the other half of its pair."""
     rank: Int[np.ndarray, "token appearance"]
+    logit_diff: Float[np.ndarray, "token appearance"]
+    """Nats by which it is likelier than its foil: the token at the same place of the pair's other half, which did not
+    occur. About 0 where the model knows what kind of token comes but not which."""
 
     @cached_property
     def effect(self) -> Float[np.ndarray, "token appearance"]:
@@ -64,7 +71,7 @@ class Asked:
     def at(self, rows: Sequence[int]) -> "Asked":
         """Some of the tokens, in this order."""
         some = np.asarray(rows, dtype=np.int64)
-        return Asked(self.ids[some], self.logprob[some], self.control[some], self.rank[some])
+        return Asked(self.ids[some], self.logprob[some], self.control[some], self.rank[some], self.logit_diff[some])
 
     def in_order(self) -> "Asked":
         """By id."""
@@ -73,10 +80,7 @@ class Asked:
     @classmethod
     def of(cls, shards: Sequence[Mapping[str, np.ndarray]]) -> "Asked":
         """From the arrays of one batch or several."""
-        joined = {
-            name: np.concatenate([shard[name] for shard in shards]) for name in ("ids", "logprob", "control", "rank")
-        }
-        return cls(**joined)
+        return cls(**{name: np.concatenate([shard[name] for shard in shards]) for name in ("ids", *_MEASURED)})
 
 
 Rows = Callable[[Asked], Iterable[dict[str, Any]]]
@@ -124,7 +128,7 @@ class Asker:
             order = [np.argsort(found["ids"]) for found in rounds]
             return {"ids": np.sort(np.asarray(block, dtype=np.int64))} | {
                 name: np.stack([found[name][some] for found, some in zip(rounds, order, strict=True)], axis=1)
-                for name in ("logprob", "control", "rank")
+                for name in _MEASURED
             }
 
         with self._run.timer(stage.name.lower()):
@@ -147,7 +151,7 @@ class Asker:
         return {"ids": pairs.targets[pairs.asked]} | {name: values[pairs.asked] for name, values in joined.items()}
 
     def _pass(self, pairs: Pairs, rows: slice) -> dict[str, np.ndarray]:
-        """Log-prob, rank and the control's log-prob at every place of some halves, whole pairs of them."""
+        """Log-prob, rank, logit difference and the control's log-prob at every place of some halves, whole pairs."""
         own = torch.from_numpy(pairs.halves[rows])
         targets = torch.from_numpy(pairs.targets[rows])
         first = own if self._bos_id is None else torch.cat([torch.full((len(own), 1), self._bos_id), own], dim=1)
@@ -156,10 +160,14 @@ class Asker:
         # Row i of the second pass has the first half of row i, and as its second half that of its pair's other row.
         swapped = torch.arange(len(own)) ^ 1
         logits = self.halves.logits(first, (own, own[swapped]), before)
-        copied = prediction_statistics(next(logits), targets)
+        after_own = next(logits)
+        copied = prediction_statistics(after_own, targets)
+        both = torch.stack([targets, targets[swapped]], dim=-1).to(after_own.device)
+        of_target, of_foil = after_own.gather(2, both).float().unbind(-1)
         control = prediction_statistics(next(logits), targets[swapped]).logprob.cpu()[swapped]
         return {
             "logprob": copied.logprob.float().cpu().numpy(),
             "rank": copied.rank.cpu().numpy(),
             "control": control.float().numpy(),
+            "logit_diff": (of_target - of_foil).cpu().numpy(),
         }

@@ -62,6 +62,7 @@ def _records(run: Run[CopyMapConfig], vocabulary: Vocabulary, part: Asked) -> It
             "logprob": float(part.logprob[row].mean(dtype=np.float64)),
             "logprob_control": float(part.control[row].mean(dtype=np.float64)),
             "copy_effect": float(part.effect[row].mean(dtype=np.float64)),
+            "logit_diff": float(part.logit_diff[row].mean(dtype=np.float64)),
             "rank": float(np.median(part.rank[row])),
             "missed": int(part.missed[row]),
             "asked": part.rank.shape[1],

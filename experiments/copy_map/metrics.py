@@ -59,6 +59,12 @@ class Answer:
         found: np.ndarray = self.found.effect.mean(axis=1, dtype=np.float64)
         return found
 
+    @cached_property
+    def logit_diff(self) -> Float[np.ndarray, " token"]:
+        """Mean over each token's appearances, nats."""
+        found: np.ndarray = self.found.logit_diff.mean(axis=1, dtype=np.float64)
+        return found
+
 
 def summarise(run: Run[CopyMapConfig], answer: Answer) -> Outcome:
     """Metrics, arrays and details."""
@@ -75,6 +81,7 @@ def summarise(run: Run[CopyMapConfig], answer: Answer) -> Outcome:
         **student_t(answer.logprob).metrics("logprob_mean"),
         "logprob_median": float(np.median(answer.logprob)),
         **student_t(answer.effect).metrics("copy_effect_mean"),
+        **student_t(answer.logit_diff).metrics("logit_diff_mean"),
     }
     for threshold in run.exp.thresholds:
         below = int((answer.logprob < threshold).sum())
@@ -117,6 +124,7 @@ def _calibration(answer: Answer) -> Metrics:
         **wilson(copied, len(asked.ids)).metrics("calibration/copied_share"),
         **student_t(asked.logprob.mean(axis=1, dtype=np.float64)).metrics("calibration/logprob_mean"),
         **student_t(asked.effect.mean(axis=1, dtype=np.float64)).metrics("calibration/copy_effect_mean"),
+        **student_t(asked.logit_diff.mean(axis=1, dtype=np.float64)).metrics("calibration/logit_diff_mean"),
     }
 
 
@@ -131,6 +139,7 @@ def _by_kind(answer: Answer) -> Metrics:
             metrics |= {f"{name}/n": int(inside.sum()), f"{name}/not_copied": missed}
             metrics |= wilson(missed, int(inside.sum())).metrics(f"{name}/not_copied_share")
             metrics[f"{name}/logprob_median"] = float(np.median(answer.logprob[inside]))
+            metrics[f"{name}/logit_diff_median"] = float(np.median(answer.logit_diff[inside]))
     return metrics
 
 
@@ -204,6 +213,7 @@ def _by_exposures(run: Run[CopyMapConfig], answer: Answer) -> list[dict[str, Any
                         "mean": float(counts[inside].mean()),
                         "logprob": float(answer.logprob[inside].mean()),
                         "copy_effect": float(answer.effect[inside].mean()),
+                        "logit_diff": float(answer.logit_diff[inside].mean()),
                     }
                 )  # fmt: skip
     return rows
@@ -216,6 +226,7 @@ def _arrays(run: Run[CopyMapConfig], answer: Answer) -> dict[str, np.ndarray]:
         "logprob": answer.logprob.astype(np.float32),
         "logprob_control": found.control.mean(axis=1, dtype=np.float64).astype(np.float32),
         "copy_effect": answer.effect.astype(np.float32),
+        "logit_diff": answer.logit_diff.astype(np.float32),
         "rank": np.median(found.rank, axis=1).astype(np.float32),
         "missed": found.missed.astype(np.int64),
         "not_copied": found.not_copied.astype(np.int8),
@@ -233,7 +244,11 @@ def _arrays(run: Run[CopyMapConfig], answer: Answer) -> dict[str, np.ndarray]:
             "worst/missed": worst.missed.astype(np.int64),
             "worst/rank": np.median(worst.rank, axis=1).astype(np.float32),
         }
-        for name, values in (("logprob", worst.logprob), ("copy_effect", worst.effect)):
+        for name, values in (
+            ("logprob", worst.logprob),
+            ("copy_effect", worst.effect),
+            ("logit_diff", worst.logit_diff),
+        ):
             for end, column in zip(("", "/ci_low", "/ci_high"), student_t_columns(values.T), strict=True):
                 arrays[f"worst/{name}{end}"] = column.astype(np.float32)
     return arrays

@@ -35,7 +35,10 @@ def worst_table(run: StoredRun) -> pd.DataFrame | None:
     if "exposures" in arrays:
         table["exposures"] = arrays["exposures"][rows]
     table["log-prob when chosen (nats)"] = arrays["logprob"][rows]
-    for name, label in (("logprob", "log-prob, asked again"), ("copy_effect", "copy effect, asked again")):
+    for name, label in (
+        ("logprob", "log-prob, asked again"), ("copy_effect", "copy effect, asked again"),
+        ("logit_diff", "logit difference, asked again"),
+    ):  # fmt: skip
         table[label] = arrays[f"worst/{name}"]
         table[f"{label}{LOW}"], table[f"{label}{HIGH}"] = (
             arrays[f"worst/{name}/{end}"] for end in ("ci_low", "ci_high")
@@ -57,6 +60,7 @@ def ranked_table(run: StoredRun) -> pd.DataFrame | None:
         "kind": [LABELS[TokenKind(kind)] for kind in lowest["kind"]],
         "log-prob (nats)": lowest["logprob"],
         "copy effect (nats)": lowest["copy_effect"],
+        "logit difference (nats)": lowest["logit_diff"],
         "median rank": lowest["rank"],
         f"missed, of {run.details['n_appearances']}": lowest["missed"],
     }
@@ -75,6 +79,7 @@ def kinds_table(run: StoredRun) -> pd.DataFrame:
                 "not copied": run.metrics[f"{name}/not_copied"],
                 **interval_columns("share", run.interval(f"{name}/not_copied_share")),
                 "median log-prob (nats)": run.metrics[f"{name}/logprob_median"],
+                "median logit difference (nats)": run.metrics[f"{name}/logit_diff_median"],
             }
         )
     return pd.DataFrame(rows)
@@ -108,6 +113,7 @@ def exposures_table(run: StoredRun) -> pd.DataFrame:
                 **interval_columns("share", (share.mean, share.low, share.high)),
                 "log-prob (nats)": row["logprob"],
                 "copy effect (nats)": row["copy_effect"],
+                "logit difference (nats)": row["logit_diff"],
             }
         )
     return pd.DataFrame(rows)

@@ -80,6 +80,8 @@ class TestKnownAnswers:
         # After the other half nothing is expected.
         np.testing.assert_allclose(arrays["logprob_control"], -math.log(64), atol=1e-5)
         np.testing.assert_allclose(arrays["copy_effect"][missed], math.log(64) - TOTAL, atol=1e-5)
+        # The rule lifts the token that comes, or one beside it that is neither token nor foil.
+        np.testing.assert_allclose(arrays["logit_diff"][~missed], HEIGHT, atol=1e-5)
         assert set(arrays["rank"][~missed].tolist()) == {1.0}
         # One above it, 62 tied with it.
         assert set(arrays["rank"][missed].tolist()) == {64.0}

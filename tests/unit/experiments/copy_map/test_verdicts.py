@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 def asked(ranks):
     ranks = np.array(ranks)
     logprob = -np.arange(ranks.size, dtype=np.float32).reshape(ranks.shape)
-    return Asked(np.arange(len(ranks))[::-1].copy(), logprob, logprob - 2, ranks)
+    return Asked(np.arange(len(ranks))[::-1].copy(), logprob, logprob - 2, ranks, logprob + 9)
 
 
 def test_not_copied_is_missed_in_more_than_half():
