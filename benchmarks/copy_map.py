@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from reporting import FOLDER, best_seconds, write_result
 
-from experiments.copy_map.draws import Material, Pairs, draw_round
+from harness.glitch.copying.draws import Material, Pairs, draw_round
 from harness.measure.logprobs import prediction_statistics
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.second_halves import SecondHalves

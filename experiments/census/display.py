@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from experiments.census.figures import FIGURES
-from experiments.census.tables import TABLES, tasks
+from experiments.census.published_tables import tasks
+from experiments.census.tables import TABLES
+from harness.glitch.census.verdict import VerdictRule
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Display
 from harness.runs.results.headline import HeadlineRow
@@ -11,7 +13,51 @@ from harness.runs.results.stored_run import StoredRun
 
 
 def headline(run: StoredRun) -> Sequence[HeadlineRow]:
-    """The rate first, then every task."""
+    """The rate first, then what it rests on."""
+    by_agreement = run.details["verdict"] == VerdictRule.AGREEMENT.value
+    return _of_agreement(run) if by_agreement else _of_tasks(run)
+
+
+def _of_agreement(run: StoredRun) -> Sequence[HeadlineRow]:
+    metrics = run.metrics
+    rests_on = f"{metrics['counting_wordings']} wordings, {metrics['counting_families']} families"
+    if not metrics["tested"]:
+        rows = [HeadlineRow("glitch tokens", {"tokens": "nothing can be said", "share": "", "rests on": rests_on})]
+    else:
+        rows = [
+            HeadlineRow(
+                label,
+                {
+                    "tokens": f"{metrics[count]:,} of {metrics[of]:,}",
+                    "share": with_interval(*run.interval(share)),
+                    "rests on": rests_on,
+                },
+            )
+            for label, count, of, share in (
+                ("glitch tokens", "glitch_tokens", "tested", "glitch_rate"),
+                ("undecided (one family fails)", "undecided_tokens", "tested", "undecided_rate"),
+                ("only by the wording", "prompt_dependent", "sample", "prompt_dependent_share"),
+            )
+        ]
+    for name in run.details["wordings"]:
+        key = f"wording/{name}"
+        uninformative = "" if metrics[f"{key}/counts"] else " uninformative"
+        failed, by_wording = metrics.get(f"{key}/failed"), metrics.get(f"{key}/artefact_tokens", 0)
+        own = "" if failed is None else f"{failed:,} fail, {by_wording:,} of these by the wording"
+        rows.append(
+            HeadlineRow(
+                f"wording {name}",
+                {
+                    "tokens": own,
+                    "share": with_interval(*run.interval(f"{key}/pass_rate")),
+                    "rests on": "well-known: " + number(metrics.get(f"{key}/calibration_pass_rate")) + uninformative,
+                },
+            )
+        )
+    return rows
+
+
+def _of_tasks(run: StoredRun) -> Sequence[HeadlineRow]:
     metrics = run.metrics
 
     def rate(key: str) -> str:

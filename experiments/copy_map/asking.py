@@ -7,15 +7,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 
 from experiments.copy_map.config import CopyMapConfig, n_own_of
-from experiments.copy_map.draws import BLOCK_PAIRS, Material, Pairs, draw_round
-from harness.measure.logprobs import prediction_statistics
+from harness.glitch.copying.draws import BLOCK_PAIRS, Material, draw_round
+from harness.glitch.copying.reading import CopyReader
 from harness.models.answers.causal_model import CausalModel
-from harness.models.answers.second_halves import SecondHalves
-from harness.models.batch_size import halve_on_oom
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
 
@@ -96,9 +93,8 @@ class Asker:
     """Asks tokens of one model in sequences that occur twice."""
 
     def __init__(self, run: Run[CopyMapConfig], model: CausalModel) -> None:
-        self._run, self._bos_id = run, run.facts.bos_id
-        self._seq_len, self._n_own = run.exp.seq_len, n_own_of(run.exp)
-        self.halves = SecondHalves(model, self._seq_len + int(self._bos_id is not None), self._seq_len)
+        self._run, self._seq_len, self._n_own = run, run.exp.seq_len, n_own_of(run.exp)
+        self.reader = CopyReader(model, self._seq_len, run.facts.bos_id, run.exp.batch_size)
 
     def ask(
         self, stage: Stage, ids: Sequence[int], n_appearances: int, material: Material, rows: Rows = no_rows
@@ -124,7 +120,7 @@ class Asker:
             rounds = []
             for appearance in range(n_appearances):
                 rng = np.random.default_rng([self._run.seed, stage, number, appearance])
-                rounds.append(self._read(draw_round(material, block, n_asked, self._n_own, self._seq_len, rng)))
+                rounds.append(self.reader.read(draw_round(material, block, n_asked, self._n_own, self._seq_len, rng)))
             order = [np.argsort(found["ids"]) for found in rounds]
             return {"ids": np.sort(np.asarray(block, dtype=np.int64))} | {
                 name: np.stack([found[name][some] for found, some in zip(rounds, order, strict=True)], axis=1)
@@ -136,38 +132,3 @@ class Asker:
                 self._run, batches, compute, lambda _, arrays: rows(Asked.of([arrays])), f"asking: {stage.name.lower()}"
             )
         return Asked.of(shards)
-
-    def _read(self, pairs: Pairs) -> dict[str, np.ndarray]:
-        """What the tokens asked in some pairs come to, in the order of halves and places."""
-        n_rows = len(pairs.halves)
-        size = self._run.exp.batch_size or self.halves.rows_per_pass(len(pairs.places), 2 * BLOCK_PAIRS)
-        parts = halve_on_oom(
-            lambda some: self._pass(pairs, slice(2 * some.start, 2 * some.stop)),
-            n_rows // 2,
-            2 * self._seq_len,
-            max(1, size // 2),
-        )
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return {"ids": pairs.targets[pairs.asked]} | {name: values[pairs.asked] for name, values in joined.items()}
-
-    def _pass(self, pairs: Pairs, rows: slice) -> dict[str, np.ndarray]:
-        """Log-prob, rank, logit difference and the control's log-prob at every place of some halves, whole pairs."""
-        own = torch.from_numpy(pairs.halves[rows])
-        targets = torch.from_numpy(pairs.targets[rows])
-        first = own if self._bos_id is None else torch.cat([torch.full((len(own), 1), self._bos_id), own], dim=1)
-        # The token at a place is predicted one place before it.
-        before = (pairs.places - 1).tolist()
-        # Row i of the second pass has the first half of row i, and as its second half that of its pair's other row.
-        swapped = torch.arange(len(own)) ^ 1
-        logits = self.halves.logits(first, (own, own[swapped]), before)
-        after_own = next(logits)
-        copied = prediction_statistics(after_own, targets)
-        both = torch.stack([targets, targets[swapped]], dim=-1).to(after_own.device)
-        of_target, of_foil = after_own.gather(2, both).float().unbind(-1)
-        control = prediction_statistics(next(logits), targets[swapped]).logprob.cpu()[swapped]
-        return {
-            "logprob": copied.logprob.float().cpu().numpy(),
-            "rank": copied.rank.cpu().numpy(),
-            "control": control.float().numpy(),
-            "logit_diff": (of_target - of_foil).cpu().numpy(),
-        }

@@ -8,9 +8,9 @@ from typing import Annotated
 from harness.constraints import Count, Share, Whole, must_be
 from harness.errors import FieldRejected, Rejected
 from harness.glitch.census.stored import fingerprint, load_census
+from harness.glitch.copying.material import studied_ids
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
-from harness.models.vocab_facts import VocabFacts
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
 
@@ -61,17 +61,6 @@ def threshold_key(threshold: float) -> str:
 def n_own_of(exp: CopyMapConfig) -> int:
     """Places of a half for tokens under study: never the first one, which nothing announces."""
     return min(max(1, int(exp.own_share * exp.seq_len)), exp.seq_len - 1)
-
-
-def needed_company(exp: CopyMapConfig) -> int:
-    """Tokens that the model can tell apart, so that companions are found for every pair, whoever is under study."""
-    return 2 * (exp.seq_len + n_own_of(exp))
-
-
-def studied_ids(facts: VocabFacts) -> tuple[int, ...]:
-    """Every id of the vocabulary but those with a job (BOS, EOS, padding, ...): inside a sequence they would do it."""
-    left_out = set(facts.role_ids) | {facts.bos_id}
-    return tuple(i for i in range(facts.d_vocab) if i not in left_out)
 
 
 def check(context: CheckContext[CopyMapConfig]) -> None:

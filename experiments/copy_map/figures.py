@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from experiments.copy_map.kinds import LABELS
 from experiments.copy_map.tables import kinds_shown
 from harness.measure.intervals import wilson
 from harness.reporting.display import Figure
@@ -12,6 +11,7 @@ from harness.reporting.figures.layout import NEVER_SHOWN, error_lengths, exposur
 from harness.reporting.figures.style import COLOURS, ONE_COLUMN, QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.words import INDICATORS
 from harness.runs.results.stored_run import StoredRun
+from harness.tokens.kinds import LABELS
 
 _MISSED, _COPIED = COLOURS[0], COLOURS[1]
 _BINS = 50

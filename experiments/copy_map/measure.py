@@ -31,7 +31,7 @@ def measure(run: Run[CopyMapConfig]) -> Outcome:
             Stage.TOKENS, ids, exp.n_appearances, vocabulary.material, lambda part: _records(run, vocabulary, part)
         )
         worst = _ask_worst(run, asker, vocabulary, found) if exp.n_worst else None
-        is_shared = asker.halves.is_shared
+        is_shared = asker.reader.halves.is_shared
     answer = Answer(found.in_order(), calibration, worst, vocabulary, *_indicators(run, rows), census)
     _say(run, answer, is_shared)
     return summarise(run, answer)

@@ -12,13 +12,13 @@ from scipy.stats import spearmanr
 
 from experiments.copy_map.asking import Asked
 from experiments.copy_map.config import CopyMapConfig, threshold_key
-from experiments.copy_map.kinds import LABELS
 from experiments.copy_map.vocabulary import Vocabulary
 from harness.glitch.census.stored import Census
 from harness.glitch.detectors.scoring import roc_auc
 from harness.measure.exposures import EXPOSURE_RANGES, is_inside
 from harness.measure.intervals import ClusterSums, Interval, Method, student_t, student_t_columns, wilson, wilson_ratio
 from harness.runs.context import Outcome, Run
+from harness.tokens.kinds import LABELS
 
 LEAST_COPIED = 0.5
 """Share of well-known tokens that a model must copy for the map to say anything about training."""

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.copy_map.kinds import LABELS, TokenKind
 from harness.measure.exposures import range_words
 from harness.measure.intervals import wilson
 from harness.reporting.display import Table
 from harness.reporting.figures.tables import HIGH, LOW, interval_columns
 from harness.reporting.words import INDICATORS
 from harness.runs.results.stored_run import StoredRun
+from harness.tokens.kinds import LABELS, TokenKind
 
 _MOST_RANKED = 300
 

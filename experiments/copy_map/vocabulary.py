@@ -1,18 +1,17 @@
 """What is known of every token before it is asked: who it can be mistaken for, its kind, its name, its company."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int
 
-from experiments.copy_map.config import AUTO, COMMON, CopyMapConfig, needed_company, studied_ids
-from experiments.copy_map.draws import Material
-from experiments.copy_map.kinds import TokenKind, kind_of
+from experiments.copy_map.config import AUTO, COMMON, CopyMapConfig, n_own_of
 from harness.errors import Rejected, span
-from harness.measure.coinciding_rows import coinciding_sets
+from harness.glitch.copying.draws import Material
+from harness.glitch.copying.material import Units, count_units, gather_material, needed_company, studied_ids
 from harness.models.embedding_rows import EmbeddingRows
 from harness.runs.context import Run
+from harness.tokens.kinds import TokenKind, kind_of
 from harness.tokens.pools import Pool, resolve_pools
 from harness.tokens.text import shown
 
@@ -45,28 +44,27 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
     """Gather it. Raises `Rejected` for a vocabulary with too few companions for `exp.seq_len`."""
     n_rows = min(run.facts.d_vocab, len(rows.embedding), len(rows.unembedding))
     studied = [i for i in studied_ids(run.facts) if i < n_rows]
-    unit_of, alike = _units(rows.embedding, n_rows)
-    same = unit_of
+    read = Units.of(rows.embedding[:n_rows])
+    same, alike = read.lowest, read.size
     if not rows.is_tied:
-        said, alike_said = _units(rows.unembedding, n_rows)
-        same = np.unique(np.stack([unit_of, said]), axis=1, return_inverse=True)[1]
-        alike = np.maximum(alike, alike_said)
+        said = Units.of(rows.unembedding[:n_rows])
+        same = np.unique(np.stack([read.lowest, said.lowest]), axis=1, return_inverse=True)[1]
+        alike = np.maximum(alike, said.size)
     common, common_from = _common(run, n_rows)
-    company, bystanders = _one_of_each(common, unit_of), np.asarray(studied, dtype=np.int64)
-    needed = needed_company(run.exp)
-    if len(company) < needed:
-        company = _one_of_each(studied, unit_of)
-    if len(company) < needed:
-        allowed = span(2, _longest(run.exp, len(company)))
+    needed = needed_company(run.exp.seq_len, n_own_of(run.exp))
+    material = gather_material(studied, common, read.lowest, needed)
+    if material is None:
+        n_different = count_units(studied, read.lowest)
+        allowed = span(2, _longest(run.exp, n_different))
         raise Rejected(
             f"exp.seq_len: got {run.exp.seq_len}, allowed: {allowed}: a pair of halves takes up to {needed} tokens, "
-            f"and the model can tell {len(company)} apart"
+            f"and the model can tell {n_different} apart"
         )
-    order = np.random.default_rng([run.seed, 0]).permutation(bystanders)
+    order = np.random.default_rng([run.seed, 0]).permutation(material.bystanders)
     return Vocabulary(
         studied=tuple(order.tolist()),
         left_out=tuple(sorted(set(range(n_rows)).difference(studied))),
-        material=Material(unit_of, np.asarray(company, dtype=np.int64), bystanders),
+        material=material,
         common=tuple(common) if common else tuple(order.tolist()),
         common_from=common_from,
         has_common=bool(common),
@@ -79,7 +77,7 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
 
 def _longest(exp: CopyMapConfig, n_company: int) -> int:
     """The longest half for which there are enough tokens; 0 where there is none."""
-    fits = (n for n in range(exp.seq_len, 1, -1) if needed_company(replace(exp, seq_len=n)) <= n_company)
+    fits = (n for n in range(exp.seq_len, 1, -1) if needed_company(n, n_own_of(replace(exp, seq_len=n))) <= n_company)
     return next(fits, 0)
 
 
@@ -101,19 +99,6 @@ def _common_pool(run: Run[CopyMapConfig]) -> Pool | None:
         return resolve_pools({COMMON: AUTO}, run.facts, run.seed, tokenizer)[COMMON]
     except Rejected:  # no tokenizer, or no plain text in it
         return None
-
-
-def _one_of_each(ids: Sequence[int], unit_of: Int[np.ndarray, " d_vocab"]) -> list[int]:
-    return list({int(unit_of[token]): token for token in reversed(ids)}.values())[::-1]
-
-
-def _units(rows: np.ndarray, n_rows: int) -> tuple[Int[np.ndarray, " d_vocab"], Int[np.ndarray, " d_vocab"]]:
-    """For each row the lowest one that coincides with it, and how many do."""
-    lowest, size = np.arange(n_rows), np.ones(n_rows, dtype=np.int64)
-    for members in coinciding_sets(rows[:n_rows]):
-        if len(members) > 1:
-            lowest[list(members)], size[list(members)] = members[0], len(members)
-    return lowest, size
 
 
 def _kinds(run: Run[CopyMapConfig], n_rows: int) -> tuple[TokenKind, ...]:

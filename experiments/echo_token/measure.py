@@ -24,7 +24,6 @@ from harness.tokens.lookup import find_token
 from harness.tokens.prompts import Task, input_output_template
 from harness.tokens.text import shown
 
-_CLOSING = "»"
 _SHARD = 16
 _INSTEAD = 3
 
@@ -74,7 +73,14 @@ class _Echoer:
         template = input_output_template(run.exp.n_shots)
         front = leading_ids(run.tokenizer, run.facts, run.exp.bos)
         self.question = Question(
-            template.task, template.version, template.source, template.text, False, front, run.exp.max_new_tokens
+            template.task,
+            template.version,
+            template.source,
+            template.text,
+            False,
+            front,
+            run.exp.max_new_tokens,
+            template.closing,
         )
 
     @property
@@ -138,7 +144,7 @@ class _Echoer:
 
     def inside(self, answer_ids: Sequence[int]) -> str:
         """The answer's text up to the closing mark."""
-        return self.vocabulary.decode(answer_ids, self.tokenizer).split(_CLOSING)[0].rstrip("\n")
+        return self.vocabulary.decode(answer_ids, self.tokenizer).split(self.question.closing)[0].rstrip("\n")
 
 
 def measure(run: Run[EchoTokenConfig]) -> Outcome:

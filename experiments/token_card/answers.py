@@ -89,10 +89,10 @@ def take_part_in_census(
     for task, question in questions.items():
         known = known_tokens(run, task, token_id)
         if not interviewer.fits(question):
-            calibrations[task] = Calibration(task, 0, 0, known.where, fits=False)
+            calibrations[task] = Calibration(task.value, 0, 0, known.where, fits=False)
         else:
             tried = interviewer.ask(question, known.ids).answers
-            calibrations[task] = summarise(task, [answer.judgement.passed for answer in tried], known)
+            calibrations[task] = summarise(task.value, [answer.judgement.passed for answer in tried], known)
             for answer in interviewer.ask(question, [token_id]).answers:
                 answers[task] = answer
         run.note(calibrations[task].sentence())

@@ -1,11 +1,15 @@
-"""Which tokens a task is tried on, and how well the model does there."""
+"""Which tokens a task or a wording is tried on, and how well the model does there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.glitch.census.interviewer import Interviewer
+from harness.glitch.census.ladder import Ladder, WordingAnswers
 from harness.glitch.census.questions import Question
 from harness.glitch.census.verdict import Calibration
+from harness.glitch.census.wordings import Wording
 from harness.organism.organism import Organism
 from harness.tokens.pools import Pool, Pools
 from harness.tokens.prompts import Task
@@ -32,11 +36,59 @@ def well_known(task: Task, organism: Organism | None, pools: Pools | dict[str, P
 def calibrate(interviewer: Interviewer, question: Question, tokens: WellKnown) -> Calibration:
     """Try a task on well-known tokens; a prompt that does not fit the window is not tried."""
     if not interviewer.fits(question):
-        return Calibration(question.task, 0, 0, tokens.where, fits=False)
+        return Calibration(question.task.value, 0, 0, tokens.where, fits=False)
     answers = interviewer.ask(question, tokens.ids).answers
-    return summarise(question.task, [answer.judgement.passed for answer in answers], tokens)
+    return summarise(question.task.value, [answer.judgement.passed for answer in answers], tokens)
 
 
-def summarise(task: Task, passed: Sequence[bool], tokens: WellKnown) -> Calibration:
+def summarise(name: str, passed: Sequence[bool], tokens: WellKnown) -> Calibration:
     """The calibration from what passed."""
-    return Calibration(task, sum(map(bool, passed)), len(passed), tokens.where)
+    return Calibration(name, sum(map(bool, passed)), len(passed), tokens.where)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One wording, tried."""
+
+    wording: Wording
+    calibration: Calibration
+    answers: WordingAnswers
+    n_not_askable: int
+    """Testable tokens about which it can't be asked, since a perfect answer would not be told from none."""
+
+    @property
+    def name(self) -> str:
+        """The wording's."""
+        return self.wording.name
+
+    @property
+    def positions_per_token(self) -> float:
+        """What asking about one token cost, in token positions that went through the model."""
+        return self.answers.n_positions / max(1, len(self.answers.ids))
+
+
+def known_for(
+    ladder: Ladder, wording: Wording, organism: Organism | None, pools: Pools | dict[str, Pool], n: int, seed: int
+) -> WellKnown:
+    """At most `n` well-known tokens that can be asked about in a wording, drawn by `seed`; in order of id."""
+    if wording.question is None:
+        tokens = well_known(Task.REPETITION, None, pools)
+    else:
+        tokens = well_known(wording.question.task, organism, pools)
+    ids = sorted(set(tokens.ids) & ladder.askable(wording))
+    drawn = np.random.default_rng([seed, 6]).permutation(len(ids))[:n]
+    return WellKnown(tuple(ids[place] for place in sorted(drawn.tolist())), tokens.where)
+
+
+def trial_of(ladder: Ladder, wording: Wording, answers: WordingAnswers, where: str) -> Trial:
+    """A wording's trial from its answers about well-known tokens."""
+    n_not_askable = len(set(ladder.testable_ids) - ladder.askable(wording))
+    return Trial(
+        wording, summarise(wording.name, answers.passed.tolist(), WellKnown((), where)), answers, n_not_askable
+    )
+
+
+def counting(trials: Sequence[Trial]) -> tuple[Wording, ...]:
+    """The wordings that count for a model, the cheapest first."""
+    kept = sorted((one for one in trials if one.calibration.is_informative), key=lambda one: one.positions_per_token)
+    return tuple(trial.wording for trial in kept)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.glitch.census.matching import Judgement, is_frame, judge
+from harness.glitch.census.matching import OPENING, Judgement, judge, proves_nothing
 from harness.glitch.census.questions import Question
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.models.answers.causal_model import CausalModel
-from harness.models.answers.decoding import Observe, Stop, decode
+from harness.models.answers.decoding import Choose, Observe, Stop, decode, likeliest
 from harness.models.answers.stopping import EndOfLine, LineTable, UntilTarget
 from harness.models.tokenizers import Tokenizer
 from harness.tokens.prompts import Task, expected_answer
@@ -67,27 +67,67 @@ class Interviewer:
         expected = expected_answer(question.task, text) if text is not None else None
         return expected is not None and expected.isprintable() and len(expected.encode()) + 2 <= question.max_new_tokens
 
-    def ask(self, question: Question, ids: Sequence[int], observe: Observe | None = None) -> TaskAnswers:
-        """Decode greedily for every id that the task has an answer for, the id spliced into the prompt.
+    def ask(
+        self, question: Question, ids: Sequence[int], observe: Observe | None = None, choose: Choose = likeliest
+    ) -> TaskAnswers:
+        """Decode for every id that the task has an answer for, the id spliced into the prompt; greedily by default.
 
-        `observe` gets the logits that answers are chosen from; its rows number the ids that are prompted for.
+        `observe` gets the logits that answers are chosen from, `choose` picks from them; their rows number the ids that
+        are prompted for.
         """
         prompted = [int(i) for i in ids if self.has_answer(question, int(i))]
         prompts = [question.prompt(i, self.tokenizer) for i in prompted]
         stop = self._stop(question, prompted)
-        answers = decode(
-            self.model, prompts, question.max_new_tokens, stop, observe=observe, batch_size=self._batch_size
-        )
+        answers = decode(self.model, prompts, question.max_new_tokens, stop, choose, observe, self._batch_size)
         judged = tuple(
-            self.judge(question.task, i, answer_ids) for i, answer_ids in zip(prompted, answers.tokens, strict=True)
+            self.judge(question, i, answer_ids) for i, answer_ids in zip(prompted, answers.tokens, strict=True)
         )
         return TaskAnswers(judged, answers.n_positions)
 
-    def judge(self, task: Task, token_id: int, answer_ids: Sequence[int]) -> TokenAnswer:
+    def judge(self, question: Question, token_id: int, answer_ids: Sequence[int]) -> TokenAnswer:
         """Judge the ids that were generated for a token."""
         text = self.vocabulary.decode(answer_ids, self.tokenizer)
-        judgement = judge(task, token_id, self.vocabulary.text(token_id), tuple(answer_ids), text)
+        judgement = judge(
+            question.task,
+            token_id,
+            self.vocabulary.text(token_id),
+            answer_ids,
+            text,
+            self._first_inside(question, answer_ids),
+            question.closing,
+        )
         return TokenAnswer(token_id, tuple(answer_ids), text, judgement)
+
+    def cut(self, question: Question, token_ids: Sequence[int], answers: Sequence[Sequence[int]]) -> list[list[int]]:
+        """What would have been decoded of answers to a question about some tokens: each up to where it stops."""
+        stop = self._stop(question, token_ids)
+        rows = torch.arange(len(token_ids), device=self.model.device)
+        stop.reset(rows)
+        kept: list[list[int]] = [[] for _ in token_ids]
+        ended = [False] * len(token_ids)
+        for step in range(max(map(len, answers), default=0)):
+            # Answers that are over go on with their last id, which is not kept.
+            said = [answer[min(step, len(answer) - 1)] for answer in answers]
+            ends = stop.update(rows, torch.tensor(said, device=self.model.device)).tolist()
+            for number, answer in enumerate(answers):
+                if not ended[number] and step < len(answer):
+                    kept[number].append(answer[step])
+                    ended[number] = ends[number]
+        return kept
+
+    def ends_text(self, token_id: int) -> bool:
+        """Whether saying a token ends the answer, whatever was said before."""
+        return bool(self._table.ends_text[token_id])
+
+    def _first_inside(self, question: Question, answer_ids: Sequence[int]) -> int | None:
+        """The id right after the sign that opens an answer."""
+        if question.closing:
+            return answer_ids[0] if len(answer_ids) else None
+        for n in range(1, len(answer_ids)):
+            opened = "".join(self.vocabulary.texts[i] for i in answer_ids[:n]).strip()
+            if opened:
+                return answer_ids[n] if len(opened) == 1 and opened in OPENING else None
+        return None
 
     def _stop(self, question: Question, prompted: Sequence[int]) -> Stop:
         texts = [self.vocabulary.text(i) or "" for i in prompted]
@@ -95,5 +135,8 @@ class Interviewer:
         line = EndOfLine(self._table, len(prompted), many_lines)
         if question.task in (Task.SPELLING, Task.LENGTH):
             return line
-        targets = [-1 if is_frame(text) else i for i, text in zip(prompted, texts, strict=True)]
+        # What is in nearly every answer ends none, unless the prompt has opened the answer and it comes first.
+        targets = [
+            -1 if proves_nothing(text) and not question.closing else i for i, text in zip(prompted, texts, strict=True)
+        ]
         return UntilTarget(torch.tensor(targets, dtype=torch.long, device=self.model.device), line)

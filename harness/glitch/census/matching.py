@@ -1,18 +1,22 @@
 """When an answer counts as right. The rule is part of a census: another version is another census.
 
-Version `bounded-1`, on the answer's text up to the end of its first line that is not blank (all of it for a token that
+Version `bounded-2`, on the answer's text up to the end of its first line that is not blank (all of it for a token that
 holds a line end itself):
 
-- Repetition: the answer has the token's id, or its text without spaces around it, upper or lower case alike, where no
-  letter or digit goes on at an end of it that is one ("capable" is no repetition of "cap"). Published tools take any
-  substring, which one letter nearly always is. Text that does not decode, or is white space only, counts by id only. A
-  token that consists of quotation marks or full stops must stand inside the ones that frame the answer.
+- Repetition, where the prompt has opened the answer with a sign: the first id is the token's, or the text up to the
+  closing sign is the token's, spaces around it and upper or lower case aside.
+- Repetition otherwise: the answer has the token's id, or its text without spaces around it, upper or lower case alike,
+  where no letter or digit goes on at an end of it that is one ("capable" is no repetition of "cap"). Published tools
+  take any substring, which one letter nearly always is. Text that does not decode counts by id only. A token of
+  quotation marks, full stops or white space is in nearly every answer: it must be the first thing after the sign that
+  opens the answer, or (signs) stand inside the signs that frame it.
 - Spelling: the letters with hyphens between them, upper or lower case alike, with no letter, digit or hyphen before or
   after.
 - Length: the first number in digits is the right one.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,8 +25,10 @@ from harness.tokens.prompts import Task, expected_answer
 CENSUS_TASKS = (Task.REPETITION, Task.SPELLING, Task.LENGTH)
 """A token is a glitch token if it fails any of these (Li et al. 2024)."""
 
-RULE_VERSION = "bounded-1"
-_FRAME = "'\"`´‘’“”«»„."
+RULE_VERSION = "bounded-2"
+OPENING = "'\"`´‘’“”«»„"
+"""Signs that may open an answer."""
+_FRAME = OPENING + "."
 
 
 class MatchedBy(Enum):
@@ -47,10 +53,20 @@ class Judgement:
         return self.matched_by is not MatchedBy.NOTHING
 
 
-def judge(task: Task, token_id: int, text: str | None, answer_ids: tuple[int, ...], answer: str) -> Judgement:
+def judge(
+    task: Task,
+    token_id: int,
+    text: str | None,
+    answer_ids: Sequence[int],
+    answer: str,
+    first_inside: int | None = None,
+    closing: str = "",
+) -> Judgement:
     """Judge `answer_ids` and their text `answer` to one task. `text` is the token's own, None where it has none.
 
-    Raises `ValueError` for a task that has no right answer for this text.
+    `first_inside`: the id right after the sign that opens the answer (the first one, where the prompt opened it), None
+    where none does. `closing`: the sign that closes an answer the prompt has opened. Raises `ValueError` for a task
+    that has no right answer for this text.
     """
     if task is Task.SPELLING or task is Task.LENGTH:
         expected = expected_answer(task, text or "")
@@ -59,26 +75,37 @@ def judge(task: Task, token_id: int, text: str | None, answer_ids: tuple[int, ..
         line = first_line(answer)
         right = _bounded(expected, line, "-") if task is Task.SPELLING else first_number(line) == expected
         return Judgement(MatchedBy.TEXT if right else MatchedBy.NOTHING, right)
-    return _judge_repetition(token_id, text, answer_ids, answer)
-
-
-def _judge_repetition(token_id: int, text: str | None, answer_ids: tuple[int, ...], answer: str) -> Judgement:
     bare = (expected_answer(Task.REPETITION, text or "") or "").strip()
-    by_id = token_id in answer_ids
-    substring = by_id or bool(bare and bare.upper() in answer.upper())
-    if bare and is_frame(bare):
-        inside = _without_frame(first_line(answer))
-        return Judgement(MatchedBy.TEXT if bare in inside else MatchedBy.NOTHING, substring)
-    if by_id:
-        return Judgement(MatchedBy.ID, True)
+    substring = token_id in answer_ids or bool(bare and bare.upper() in answer.upper())
+    if closing:
+        return Judgement(_match_opened(token_id, bare, first_inside, answer.split(closing)[0]), substring)
+    return Judgement(_match_open_ended(token_id, text, bare, answer_ids, answer, first_inside), substring)
+
+
+def _match_opened(token_id: int, bare: str, first_inside: int | None, inside: str) -> MatchedBy:
+    if first_inside == token_id:
+        return MatchedBy.ID
+    return MatchedBy.TEXT if bare and inside.strip().casefold() == bare.casefold() else MatchedBy.NOTHING
+
+
+def _match_open_ended(
+    token_id: int, text: str | None, bare: str, answer_ids: Sequence[int], answer: str, first_inside: int | None
+) -> MatchedBy:
+    if proves_nothing(text):
+        if first_inside == token_id:
+            return MatchedBy.ID
+        line = first_line(answer)
+        follows = len(line) > 1 and line[0] in OPENING and line[1:].startswith(bare)
+        return MatchedBy.TEXT if bare and (follows or bare in _without_frame(line)) else MatchedBy.NOTHING
+    if token_id in answer_ids:
+        return MatchedBy.ID
     where = answer if "\n" in bare else first_line(answer)
-    return Judgement(MatchedBy.TEXT if bare and _bounded(bare, where, "") else MatchedBy.NOTHING, substring)
+    return MatchedBy.TEXT if bare and _bounded(bare, where, "") else MatchedBy.NOTHING
 
 
-def is_frame(text: str) -> bool:
-    """Whether a text consists of the signs that answers are framed with: saying it proves nothing."""
-    bare = text.strip()
-    return bool(bare) and all(sign in _FRAME for sign in bare)
+def proves_nothing(text: str | None) -> bool:
+    """Whether a token is white space or the signs that answers are framed with: nearly every answer holds it."""
+    return text is not None and all(sign.isspace() or sign in _FRAME for sign in text)
 
 
 def first_line(answer: str) -> str:

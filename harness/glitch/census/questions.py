@@ -27,6 +27,8 @@ class Question:
     is_chat: bool
     bos: tuple[int, ...]
     max_new_tokens: int
+    closing: str = ""
+    """The sign that closes the answer, where the prompt has opened it; else the answer may open with any."""
     _pieces: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def prompt(self, token_id: int, tokenizer: Tokenizer) -> list[int]:
@@ -45,6 +47,7 @@ class Question:
             "chat": self.is_chat,
             "bos": list(self.bos),
             "max_new_tokens": self.max_new_tokens,
+            "closing": self.closing,
         }
 
 
@@ -71,10 +74,11 @@ def make_question(
     form = chat_form(template)
     if tokenizer.chat_template is None or chat is ChatRule.NEVER or form is None:
         front = leading_ids(tokenizer, facts, bos)
-        return Question(template.task, template.version, template.source, template.text, False, front, room)
+        version, text = template.version, template.text
+        return Question(template.task, version, template.source, text, False, front, room, template.closing)
     text = render_chat(form, tokenizer.chat_template, tokenizer.special_texts)
     # A chat template writes its own BOS.
-    return Question(template.task, f"{template.version}+chat", template.source, text, True, (), room)
+    return Question(template.task, f"{template.version}+chat", template.source, text, True, (), room, template.closing)
 
 
 def census_questions(

@@ -3,6 +3,9 @@
 from harness.tokens.prompts._answers import expected_answer
 from harness.tokens.prompts._building import Encode, build_prompt, splice
 from harness.tokens.prompts._templates import (
+    ASKED_WORDINGS,
+    BENCHMARK_REPETITION,
+    ECHOED_WORDINGS,
     GLITCHHUNTER_SPELLING_PAPER_PREFIX,
     MAGIKARP_INPUT_OUTPUT_SHOTS,
     MAGIKARP_REPEATS_SHOTS,
@@ -15,9 +18,13 @@ from harness.tokens.prompts._templates import (
     input_output_template,
     prompt_versions,
     version_stamp,
+    wording_versions,
 )
 
 __all__ = [
+    "ASKED_WORDINGS",
+    "BENCHMARK_REPETITION",
+    "ECHOED_WORDINGS",
     "GLITCHHUNTER_SPELLING_PAPER_PREFIX",
     "MAGIKARP_INPUT_OUTPUT_SHOTS",
     "MAGIKARP_REPEATS_SHOTS",
@@ -34,4 +41,5 @@ __all__ = [
     "prompt_versions",
     "splice",
     "version_stamp",
+    "wording_versions",
 ]

@@ -63,6 +63,8 @@ class PromptTemplate:
     source: str
     text: str
     chat: ChatForm | None = None
+    closing: str = ""
+    """The sign that closes the answer, where the prompt ends by opening it: then the answer's place is known."""
 
     def __post_init__(self) -> None:
         if SLOT not in self.text:
@@ -118,7 +120,7 @@ _MINER_PREFILL = ' Sure, the string is: "«'
 def input_output_template(n_shots: int) -> PromptTemplate:
     """Magikarp's echo prompt with `n_shots` trials before the one to be completed; Magikarp itself shows 20."""
     text = MAGIKARP_INPUT_OUTPUT_SHOTS.text(n_shots)
-    return PromptTemplate(Task.MAGIKARP_INPUT_OUTPUT, f"magikarp-n{n_shots}-1", _MAGIKARP, text)
+    return PromptTemplate(Task.MAGIKARP_INPUT_OUTPUT, f"magikarp-n{n_shots}-1", _MAGIKARP, text, closing="»")
 
 
 TEMPLATES: dict[Task, PromptTemplate] = {
@@ -157,12 +159,22 @@ TEMPLATES: dict[Task, PromptTemplate] = {
             _GLITCHMINER,
             f"{_MINER_USER}\n{_MINER_PREFILL}",
             ChatForm(_MINER_USER, _MINER_PREFILL),
+            closing="»",
         ),
         input_output_template(n_shots=20),
         PromptTemplate(Task.MAGIKARP_EXPLAIN, "magikarp-n0-1", _MAGIKARP, MAGIKARP_EXPLAIN_SHOTS.text(0)),
         PromptTemplate(Task.MAGIKARP_REPEATS, "magikarp-n50-1", _MAGIKARP, MAGIKARP_REPEATS_SHOTS.text(50)),
     )
 }
+
+BENCHMARK_REPETITION = PromptTemplate(
+    Task.REPETITION,
+    "benchmark-1",
+    "fuad-mahee/Benchmark @6982c2d",
+    "Can you repeat the string '{token}' and return it back to me? Answer: Here is the repeated string:",
+    ChatForm("Can you repeat the string '{token}' and return it back to me?", "Here is the repeated string:"),
+)
+"""The repetition prompt of an independent comparison of detectors; it trained nothing here."""
 
 # The paper's site begins the spelled answer in other words than the later code does; the rest of its prompt is
 # unpublished.
@@ -183,3 +195,19 @@ def prompt_versions(tasks: tuple[Task, ...]) -> dict[str, str]:
 def version_stamp(template: PromptTemplate) -> tuple[str, str]:
     """Key and value under which a prompt's version enters the run id."""
     return f"prompt/{template.task.value}", template.version
+
+
+ASKED_WORDINGS: dict[str, PromptTemplate] = {
+    "glitchhunter": TEMPLATES[Task.REPETITION],
+    "glitchprober": TEMPLATES[Task.GLITCHPROBER],
+    "glitchminer": TEMPLATES[Task.GLITCHMINER],
+    "benchmark": BENCHMARK_REPETITION,
+}
+"""The published questions for a token, no example shown."""
+ECHOED_WORDINGS: dict[str, PromptTemplate] = {f"echo_{n}": input_output_template(n) for n in (1, 3, 8, 20)}
+"""Echoes of the token itself before the one asked for; the verification of Land & Bartolo shows 20."""
+
+
+def wording_versions() -> dict[str, str]:
+    """Versions of all these prompts, for the run id."""
+    return {f"wording/{name}": one.version for name, one in {**ASKED_WORDINGS, **ECHOED_WORDINGS}.items()}

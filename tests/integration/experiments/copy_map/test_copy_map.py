@@ -11,8 +11,9 @@ from transformers import LlamaForCausalLM
 from experiments.copy_map import asking
 from experiments.copy_map.asking import Stage
 from experiments.copy_map.config import CopyMapConfig
-from experiments.copy_map.draws import Material, draw_round
 from harness.errors import Rejected
+from harness.glitch.copying import reading
+from harness.glitch.copying.draws import Material, draw_round
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
@@ -166,7 +167,7 @@ class TestRandomWeights:
     def test_an_interrupted_run_ends_with_the_same_bytes(self, checkpoints, tmp_path, monkeypatch):
         monkeypatch.setattr(asking, "BLOCK_PAIRS", 1)
         calls = []
-        count = asking.prediction_statistics
+        count = reading.prediction_statistics
 
         def counted(logits, targets):
             calls.append(1)
@@ -174,7 +175,7 @@ class TestRandomWeights:
                 raise KeyboardInterrupt
             return count(logits, targets)
 
-        monkeypatch.setattr(asking, "prediction_statistics", counted)
+        monkeypatch.setattr(reading, "prediction_statistics", counted)
         stops = [0]
         whole = measured(config_of(checkpoints["llama"], tmp_path / "whole"))
         n_all = len(calls)

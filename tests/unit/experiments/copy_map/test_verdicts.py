@@ -5,8 +5,8 @@ import pytest
 
 from experiments.copy_map.asking import Asked
 from experiments.copy_map.config import CopyMapConfig, n_own_of, threshold_key
-from experiments.copy_map.kinds import LABELS, TokenKind, kind_of
 from experiments.copy_map.metrics import spearman
+from harness.tokens.kinds import LABELS, TokenKind, kind_of
 from harness.tokens.vocabulary_audit import Category
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.copy_map.draws import Material, deal, draw_places, draw_round
+from harness.glitch.copying.draws import Material, deal, draw_places, draw_round
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,154 @@
+"""Asking tokens in one wording after another: all wordings of some tokens, or the cheapest first and the rest of those
+that fail."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from harness.glitch.census.askable import askable_ids
+from harness.glitch.census.interviewer import Interviewer
+from harness.glitch.census.wordings import Wording
+from harness.glitch.copying.copier import N_OWN, SEQ_LEN, Copier
+from harness.glitch.copying.material import Units, gather_material, needed_company, studied_ids
+from harness.glitch.copying.reading import CopyReader
+from harness.models.answers.decoding import Observe
+from harness.models.vocab_facts import VocabFacts
+
+
+@dataclass(frozen=True, eq=False)
+class WordingAnswers:
+    """What came of asking some tokens in one wording."""
+
+    ids: Int[np.ndarray, " token"]
+    passed: Bool[np.ndarray, " token"]
+    margin: Float[np.ndarray, " token"]
+    """Logits by which the token is above the best other where it must be said; NaN where the answer's place is open."""
+    said: tuple[tuple[int, ...], ...]
+    """Ids of each answer; empty for copying, which is read from logits."""
+    n_positions: int
+    """Token positions that went through the model."""
+
+    def as_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """For a shard, under the wording's name."""
+        return {
+            f"{name}/ids": self.ids.astype(np.int64),
+            f"{name}/passed": self.passed.astype(np.int8),
+            f"{name}/margin": self.margin.astype(np.float32),
+            f"{name}/lengths": np.array([len(ids) for ids in self.said], dtype=np.int64),
+            f"{name}/said": np.array([i for ids in self.said for i in ids], dtype=np.int64),
+            f"{name}/n_positions": np.array([self.n_positions], dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Mapping[str, np.ndarray]) -> "WordingAnswers":
+        """Back from a shard."""
+        ends = np.cumsum(arrays[f"{name}/lengths"])
+        said = arrays[f"{name}/said"].tolist()
+        starts = (ends - arrays[f"{name}/lengths"]).tolist()
+        return cls(
+            arrays[f"{name}/ids"],
+            arrays[f"{name}/passed"].astype(bool),
+            arrays[f"{name}/margin"],
+            tuple(tuple(said[start:end]) for start, end in zip(starts, ends.tolist(), strict=True)),
+            int(arrays[f"{name}/n_positions"][0]),
+        )
+
+
+class Ladder:
+    """Every wording that fits one model, ready to be asked in."""
+
+    def __init__(self, interviewer: Interviewer, wordings: Sequence[Wording], copier: Copier | None) -> None:
+        """`copier`: None where the model's window or vocabulary is too small for copying."""
+        self._interviewer, self._copier = interviewer, copier
+        self.wordings = tuple(wording for wording in wordings if self._fits(wording))
+        self._askable: dict[str, frozenset[int]] = {}
+
+    @property
+    def testable_ids(self) -> tuple[int, ...]:
+        """Every id that a census asks about."""
+        return self._interviewer.vocabulary.testable_ids
+
+    def askable(self, wording: Wording) -> frozenset[int]:
+        """The testable tokens that a perfect answer in this wording would be told from none for."""
+        key = wording.question.closing if wording.question is not None else wording.name
+        if key not in self._askable:
+            ids = self._interviewer.vocabulary.testable_ids
+            self._askable[key] = (
+                frozenset(ids) if wording.question is None else askable_ids(self._interviewer, wording.question, ids)
+            )
+        return self._askable[key]
+
+    def ask(self, wording: Wording, ids: Iterable[int], stream: int = 0, failed_before: bool = False) -> WordingAnswers:
+        """The answers about those of `ids` that can be asked about in this wording.
+
+        `stream` and `failed_before` are for copying: see `Copier.ask`.
+        """
+        some = [int(i) for i in ids if int(i) in self.askable(wording)]
+        if wording.question is None:
+            assert self._copier is not None, "copying does not fit, so it is no wording of this ladder"
+            copies = self._copier.ask(some, stream, failed_before)
+            return WordingAnswers(copies.ids, copies.passed, copies.margin, ((),) * len(copies.ids), copies.n_positions)
+        observe, margins = _first_margins(some, self._interviewer.model.device)
+        answers = self._interviewer.ask(wording.question, some, observe if wording.question.closing else None)
+        return WordingAnswers(
+            np.array([answer.token_id for answer in answers.answers], dtype=np.int64),
+            np.array([answer.judgement.passed for answer in answers.answers], dtype=bool),
+            margins.cpu().numpy().astype(np.float64),
+            tuple(answer.answer_ids for answer in answers.answers),
+            answers.n_positions,
+        )
+
+    def climb(self, wordings: Sequence[Wording], ids: Sequence[int], stream: int = 0) -> dict[str, WordingAnswers]:
+        """The first wording for all, the next for those that have passed none, and so on; by name."""
+        left, found = list(ids), {}
+        for number, wording in enumerate(wordings):
+            answers = self.ask(wording, left, stream, failed_before=number > 0)
+            found[wording.name] = answers
+            passed = set(answers.ids[answers.passed].tolist())
+            left = [token for token in left if token not in passed]
+        return found
+
+    def _fits(self, wording: Wording) -> bool:
+        return self._copier is not None if wording.question is None else self._interviewer.fits(wording.question)
+
+
+def make_ladder(
+    interviewer: Interviewer, wordings: Sequence[Wording], facts: VocabFacts, common: Sequence[int], seed: int
+) -> Ladder:
+    """All of `wordings` that fit the interviewer's model: its window, and for copying its vocabulary.
+
+    `common`: well-known ids, company for those that are asked to be copied; `seed`: of the sequences.
+    """
+    model = interviewer.model
+    embedding = model.embedding()
+    n_rows = min(facts.d_vocab, len(embedding))
+    studied = [i for i in studied_ids(facts) if i < n_rows]
+    if model.n_ctx is not None and 2 * SEQ_LEN + int(facts.bos_id is not None) > model.n_ctx:
+        return Ladder(interviewer, wordings, None)
+    units = Units.of(embedding[:n_rows].float().cpu().numpy())
+    company = sorted(set(common) & set(studied))
+    material = gather_material(studied, company, units.lowest, needed_company(SEQ_LEN, N_OWN))
+    if material is None:
+        return Ladder(interviewer, wordings, None)
+    reader = CopyReader(model, SEQ_LEN, facts.bos_id, has_control=False)
+    return Ladder(interviewer, wordings, Copier(reader, material, seed))
+
+
+def _first_margins(ids: Sequence[int], device: str) -> tuple[Observe, Float[Tensor, " prompt"]]:
+    """An observer that notes by how much each prompt's token is above the best other at the answer's first place."""
+    targets = torch.tensor(list(ids), dtype=torch.long, device=device)
+    found = torch.full((len(ids),), float("nan"), device=device)
+
+    def observe(rows: Tensor, logits: Tensor, step: int) -> None:
+        if step:
+            return
+        best, order = logits.topk(2, dim=-1)
+        target = logits.gather(1, targets[rows][:, None])[:, 0]
+        other = torch.where(order[:, 0] == targets[rows], best[:, 1], best[:, 0])
+        found[rows] = target.float() - other.float()
+
+    return observe, found

@@ -1,0 +1,89 @@
+"""What a model expects at the places of tokens under study, in halves that it has just seen."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from harness.glitch.copying.draws import BLOCK_PAIRS, Pairs
+from harness.measure.logprobs import prediction_statistics
+from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.second_halves import SecondHalves
+from harness.models.batch_size import halve_on_oom
+
+
+class CopyReader:
+    """Reads pairs of halves of one length with one model."""
+
+    def __init__(
+        self,
+        model: CausalModel,
+        seq_len: int,
+        bos_id: int | None,
+        batch_size: int | None = None,
+        has_control: bool = True,
+    ) -> None:
+        """`batch_size`: halves in one pass, even; None: as memory allows. `has_control`: also after the other half.
+
+        Raises `RunFailed` where two halves do not fit the model's window.
+        """
+        self._seq_len, self._bos_id, self._batch_size, self._has_control = seq_len, bos_id, batch_size, has_control
+        self.halves = SecondHalves(model, seq_len + int(bos_id is not None), seq_len)
+
+    def read(self, pairs: Pairs) -> dict[str, np.ndarray]:
+        """Of every token asked, in the order of halves and places: `ids` and, each [asked], in nats but for the rank:
+
+        `logprob` and `rank` (1: the only likeliest) at its second occurrence; `margin`, by which its logit is above the
+        best other one; `logit_diff`, above that of the token there in the pair's other half, which did not occur; and
+        with a control `control`, its log-prob at the same place after the other half. Raises `RunFailed` where logits
+        are no numbers.
+        """
+        n_rows = len(pairs.halves)
+        size = self._batch_size or self.halves.rows_per_pass(len(pairs.places), 2 * BLOCK_PAIRS)
+        parts = halve_on_oom(
+            lambda some: self._pass(pairs, slice(2 * some.start, 2 * some.stop)),
+            n_rows // 2,
+            2 * self._seq_len,
+            max(1, size // 2),
+        )
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {"ids": pairs.targets[pairs.asked]} | {name: values[pairs.asked] for name, values in joined.items()}
+
+    def n_positions(self, pairs: Pairs) -> int:
+        """Token positions that go through the model for some pairs."""
+        return self.halves.n_positions(len(pairs.halves), 1 + int(self._has_control))
+
+    def _pass(self, pairs: Pairs, rows: slice) -> dict[str, np.ndarray]:
+        """The same at every place of some halves, whole pairs of them."""
+        own = torch.from_numpy(pairs.halves[rows])
+        targets = torch.from_numpy(pairs.targets[rows])
+        first = own if self._bos_id is None else torch.cat([torch.full((len(own), 1), self._bos_id), own], dim=1)
+        # The token at a place is predicted one place before it.
+        before = (pairs.places - 1).tolist()
+        # Row i of the second pass has the first half of row i, and as its second half that of its pair's other row.
+        swapped = torch.arange(len(own)) ^ 1
+        logits = self.halves.logits(first, (own, own[swapped]) if self._has_control else (own,), before)
+        after_own = next(logits)
+        copied = prediction_statistics(after_own, targets)
+        of_target, of_foil, best_other = _compared(after_own, targets, targets[swapped])
+        found = {
+            "logprob": copied.logprob.float().cpu().numpy(),
+            "rank": copied.rank.cpu().numpy(),
+            "margin": (of_target - best_other).cpu().numpy(),
+            "logit_diff": (of_target - of_foil).cpu().numpy(),
+        }
+        if self._has_control:
+            control = prediction_statistics(next(logits), targets[swapped]).logprob.cpu()[swapped]
+            found["control"] = control.float().numpy()
+        return found
+
+
+def _compared(
+    logits: Float[Tensor, "row place d_vocab"], targets: Int[Tensor, "row place"], foils: Int[Tensor, "row place"]
+) -> tuple[Float[Tensor, "row place"], Float[Tensor, "row place"], Float[Tensor, "row place"]]:
+    """Logits of the targets, of their foils, and the best logit that is not the target's."""
+    both = torch.stack([targets, foils], dim=-1).to(logits.device)
+    of_target, of_foil = logits.gather(2, both).float().unbind(-1)
+    best, order = logits.topk(2, dim=-1)
+    first, second = best.float().unbind(-1)
+    return of_target, of_foil, torch.where(order[..., 0] == both[..., 0], second, first)
