@@ -56,7 +56,7 @@ def check(context: CheckContext[AuditConfig]) -> None:
 
 EXPERIMENT = Experiment(
     name="audit",
-    version=3,
+    version=4,
     summary="A model's tokens before release: vocabulary, under-trained tokens and census in one list, with a gate.",
     config=AuditConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

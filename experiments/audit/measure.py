@@ -80,7 +80,7 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
     answered = _by_id(findings.census)
     low = {row["id"] for rows in findings.undertrained.details["low"].values() for row in rows if row["below"]}
     counts = run.facts.exposures.total if run.facts.exposures is not None else None
-    tasks = findings.census.details["informative"]
+    names = findings.census.details["informative"]
     rows = []
     for token in findings.vocabulary_audit.tokens:
         weights, census = verified.get(token.id, {}), answered.get(token.id, {})
@@ -99,7 +99,9 @@ def _rows(run: Run[AuditConfig], findings: Findings) -> list[dict[str, Any]]:
             "glitch": _flag(census.get("glitch")),
             "symptom": census.get("symptom"),
             "type": census.get("type"),
-            **{f"{task}/passed": _flag(census.get(f"{task}/passed")) for task in tasks},
+            "verdict": census.get("verdict"),
+            "failed": census.get("failed"),
+            **{f"{name}/passed": _flag(census.get(f"{name}/passed")) for name in names},
             "exposures": None if counts is None else int(counts[token.id]),
         }
         row["reasons"] = [reason.value for reason in _reasons(token, row, token.id in low and findings.can_verify)]
@@ -154,8 +156,10 @@ def _metrics(findings: Findings, rows: list[dict[str, Any]]) -> Metrics:
         "verified": weights["verified_of_all_candidates"] if findings.can_verify else None,
         "candidates_ordinary": weights["candidates_ordinary"],
         "verified_ordinary": weights["verified"] if findings.can_verify else None,
-        **{key: census.get(key) for key in ("tested", "glitch_tokens", "glitch_rate")},
+        **{key: census.get(key) for key in ("tested", "glitch_tokens", "undecided_tokens", "glitch_rate")},
         **{f"glitch_rate/ci_{end}": census.get(f"glitch_rate/ci_{end}") for end in ("low", "high")},
+        "counting_wordings": census["counting_wordings"],
+        "counting_families": census["counting_families"],
         "glitch_rate_reachable": None,
         "listed": sum(bool(row["reasons"]) for row in rows),
         **{f"reason/{reason.value}": sum(reason.value in row["reasons"] for row in rows) for reason in Reason},
@@ -172,14 +176,14 @@ def _gate(run: Run[AuditConfig], metrics: Metrics) -> dict[str, Any]:
     if most is None:
         return {"passed": None, "sentence": "no gate was asked for (exp.max_glitch_rate)"}
     if rate is None:
-        sentence = "Gate shut: the census is uninformative for this model, so its share of glitch tokens is not known."
+        sentence = "Gate shut: no wording counts for this model, so its share of glitch tokens is not known."
         passed = 0
     else:
         passed = int(float(rate) <= most)
         words = "Gate passed" if passed else "Gate exceeded"
         sentence = (
-            f"{words}: {metrics['glitch_tokens']} of {metrics['tested']} tokens tested are glitch tokens "
-            f"({float(rate):.4%}), allowed: {most:.4%}."
+            f"{words}: {metrics['glitch_tokens']} of {metrics['tested']} tokens tested are glitch tokens, by "
+            f"agreement of {metrics['counting_wordings']} wordings ({float(rate):.4%}), allowed: {most:.4%}."
         )
     run.note(sentence)
     return {"passed": passed, "sentence": sentence}
@@ -203,6 +207,7 @@ def _details(findings: Findings, gate: Mapping[str, Any]) -> dict[str, Any]:
     census = findings.census.details
     return {
         "parts": {part.experiment: part.run_id for part in (findings.undertrained, findings.census)},
+        "verdict": census["verdict"],
         "rule_version": census["rule_version"],
         "questions": {
             task: {"version": question["version"], "text": question["text"]}

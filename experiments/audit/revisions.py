@@ -20,8 +20,8 @@ class Change:
     """What became of the tokens that both revisions were tested on."""
 
     name: str
-    tasks: tuple[str, ...]
-    """Informative for both: what the verdicts compared here rest on."""
+    wordings: tuple[str, ...]
+    """Those that count for both."""
     before: Mapping[int, bool]
     now: Mapping[int, bool]
     unmatched: int
@@ -64,7 +64,7 @@ class Change:
         became, repaired = len(self.became), len(self.repaired)
         return {
             "name": self.name,
-            "tasks": list(self.tasks),
+            "wordings": list(self.wordings),
             "both": self.both,
             "became": became,
             "repaired": repaired,
@@ -86,58 +86,66 @@ def compare(run: Run[AuditConfig], census: StoredRun) -> Change | None:
         with run.timer("compare"):
             stored = execute(census_config(run.config, other.model))
     _refuse_other_rules(census, stored)
-    tasks = tuple(task for task in census.details["informative"] if task in stored.details["informative"])
+    wordings = tuple(one for one in census.details["informative"] if one in stored.details["informative"])
     name = f"{stored.model} ({stored.experiment} {stored.run_id})"
-    if not tasks:
-        run.note(f"Nothing to compare with {name}: no task is informative for both.")
+    if not census.details["informative"] or not stored.details["informative"]:
+        run.note(f"Nothing to compare with {name}: nothing can be said about the tokens of one of them.")
         return None
-    if set(tasks) != {*census.details["informative"], *stored.details["informative"]}:
-        run.note(f"Compared by {', '.join(tasks)} alone, the only tasks informative for both: the shares are of these.")
-    here, there = _verdicts(census, tasks), _verdicts(stored, tasks)
+    if set(wordings) != {*census.details["informative"], *stored.details["informative"]}:
+        common = ", ".join(wordings) or "none"
+        run.note(
+            f"The verdicts rest on wordings that do not all count for both ({common} do): a token may change its "
+            "verdict because another wording was asked."
+        )
+    here, there = _verdicts(census), _verdicts(stored)
     shared = [key for key in here if key in there]
     change = Change(
         name,
-        tasks,
+        wordings,
         {key[0]: there[key] for key in shared},
         {key[0]: here[key] for key in shared},
         len(here) - len(shared),
     )
-    _say(run, change, _changed_prompts(census, stored, tasks))
+    _say(run, change, _changed_prompts(census, stored, wordings))
     return change
 
 
-def _verdicts(stored: StoredRun, tasks: Sequence[str]) -> dict[tuple[int, str], bool]:
-    """Whether a token fails one of `tasks`, by id and text; of every token that was tested in one of them."""
-    found = {}
-    for row in stored.records.to_dict("records"):
-        passed = [row.get(f"{task}/passed") for task in tasks]
-        known = [bool(value) for value in passed if value is not None and value == value]
-        if known:
-            found[int(row["id"]), str(row["token"])] = not all(known)
-    return found
+def _verdicts(stored: StoredRun) -> dict[tuple[int, str], bool]:
+    """Whether a token is a glitch token, by id and text; of every token that was decided."""
+    rows = stored.records.to_dict("records")
+    return {
+        (int(row["id"]), str(row["token"])): bool(row["glitch"])
+        for row in rows
+        if row["glitch"] is not None and row["glitch"] == row["glitch"]
+    }
 
 
 def _refuse_other_rules(here: StoredRun, there: StoredRun) -> None:
+    rule, wanted_rule = there.details.get("verdict", "published"), here.details["verdict"]
+    if rule != wanted_rule:
+        raise FieldRejected(f"{KEY}: {there.run_id} holds verdicts by the {rule} rule, this one by {wanted_rule}")
     got, wanted = there.details.get("rule_version"), here.details["rule_version"]
     if got != wanted:
         raise FieldRejected(f"{KEY}: {there.run_id} was judged by the matching rule {got!r}, this one by {wanted!r}")
-    for task, question in here.details["questions"].items():
-        other = there.details["questions"].get(task, {}).get("version", "none")
-        versions = [str(version).removesuffix("+chat") for version in (other, question["version"])]
+    for name, question in here.details["questions"].items():
+        if name not in there.details["questions"]:
+            continue  # a chat template on one side
+        versions = [there.details["questions"][name]["version"], question["version"]]
         if versions[0] != versions[1]:
             raise FieldRejected(
-                f"{KEY}: {there.run_id} was asked version {versions[0]} of {task}, this one {versions[1]}"
+                f"{KEY}: {there.run_id} was asked version {versions[0]} of {name}, this one {versions[1]}"
             )
 
 
-def _changed_prompts(here: StoredRun, there: StoredRun, tasks: Sequence[str]) -> list[str]:
-    questions = (here.details["questions"], there.details["questions"])
-    return [task for task in tasks if questions[0][task]["text"] != questions[1][task]["text"]]
+def _changed_prompts(here: StoredRun, there: StoredRun, wordings: Sequence[str]) -> list[str]:
+    """Wordings asked in other words on both sides; copying has none."""
+    asked, other = here.details["questions"], there.details["questions"]
+    return [name for name in wordings if name in asked and asked[name]["text"] != other[name]["text"]]
 
 
 def _say(run: Run[AuditConfig], change: Change, changed: Sequence[str]) -> None:
     if changed:
-        run.note(f"The prompts of {', '.join(changed)} are not the same in both (a chat template on one side).")
+        run.note(f"The prompts of {', '.join(changed)} are not the same in both (another chat template).")
     if change.unmatched:
         run.note(f"{change.unmatched} tokens have no counterpart of the same id and text in {change.name}.")
     if not change.now:

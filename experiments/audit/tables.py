@@ -33,6 +33,7 @@ def summary_table(run: StoredRun) -> pd.DataFrame:
     ]
     for name, words, count in (
         ("glitch_rate", "glitch tokens, of all tested", metrics.get("glitch_tokens")),
+        ("undecided_rate", "undecided: fail all wordings, of one family", metrics.get("undecided_tokens")),
         ("glitch_rate_reachable", "glitch tokens that text leads to, of all such tested", reachable_glitches(run)),
     ):
         rows.append({"": words, "tokens": count, **interval_columns("share", run.interval(name))})
@@ -83,6 +84,9 @@ def tokens_table(run: StoredRun) -> pd.DataFrame | None:
 
 
 def _failed(run: StoredRun, row: dict[Any, Any]) -> str:
+    """The wordings that count and that it fails; all of them where it is a glitch token."""
+    if row["glitch"] == True:  # noqa: E712  (a null is not)
+        return f"all {int(row['failed'])} that count"
     # `is False` alone misses numpy's own False.
     names = run.details["informative"]
     return ", ".join(name for name in names if row[f"{name}/passed"] == False)  # noqa: E712
@@ -122,12 +126,12 @@ def revisions_table(run: StoredRun) -> pd.DataFrame | None:
     return pd.DataFrame(rows)
 
 
-def tasks_table(run: StoredRun) -> pd.DataFrame:
+def wordings_table(run: StoredRun) -> pd.DataFrame:
     """What the census' verdicts rest on."""
     sentences = run.details["calibration"]
     informative = run.details["informative"]
     return pd.DataFrame(
-        [{"task": task, "counts": yes_no(task in informative), "why": text} for task, text in sentences.items()]
+        [{"wording": name, "counts": yes_no(name in informative), "why": text} for name, text in sentences.items()]
     )
 
 
@@ -135,7 +139,7 @@ TABLES = (
     Table("summary", "The vocabulary and its glitch tokens (95 % Wilson intervals).", summary_table),
     Table(
         "revisions",
-        "Glitch tokens of two revisions, on tokens and tasks common to both: shares with Wilson intervals, their "
+        "Glitch tokens of two revisions, on tokens that both decided: shares with Wilson intervals, their "
         "difference with Newcombe's interval for paired proportions (95 %).",
         revisions_table,
     ),
@@ -143,5 +147,5 @@ TABLES = (
         "tokens", "Every token with a reason to look at it; those that fail and that text leads to first.", tokens_table
     ),
     Table("changes", "Tokens whose verdict changed against the other revision.", changes_table),
-    Table("tasks", "What the census' verdicts rest on.", tasks_table),
+    Table("wordings", "What the census' verdicts rest on.", wordings_table),
 )

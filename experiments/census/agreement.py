@@ -11,7 +11,7 @@ from experiments.census.choosing import candidates, token_kinds, what_was_asked
 from experiments.census.config import CensusConfig
 from experiments.census.sampled import SampledAnswers, sample_answers
 from experiments.census.token_result import RowWriter, TokenResult, results_of
-from harness.glitch.census.calibration import Trial, counting, known_for, trial_of
+from harness.glitch.census.calibration import CALIBRATION_STREAM, Trial, counting, known_for, trial_of
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
 from harness.glitch.census.verdict import LEAST_FAMILIES
@@ -23,7 +23,7 @@ from harness.runs.context import Outcome, Run
 
 _SAMPLE_SHARD = 128
 """Tokens of the sample that are kept or lost together: each is asked in every wording."""
-_CALIBRATION, _SAMPLE, _OTHERS = 1_000_000, 2_000_000, 3_000_000
+_SAMPLE, _OTHERS = 2_000_000, 3_000_000
 """Streams of the sequences that tokens are copied in; a shard adds its number."""
 
 Ask = Callable[[int, Sequence[int]], dict[str, WordingAnswers]]
@@ -71,7 +71,7 @@ def _try_wordings(run: Run[CensusConfig], ladder: Ladder) -> list[Trial]:
         tokens = known_for(ladder, wording, run.organism, run.pools, run.exp.n_calibration, run.seed)
 
         def compute(batch: Batch[tuple[int, ...]], wording: Wording = wording) -> Mapping[str, np.ndarray]:
-            return ladder.ask(wording, batch.work, _CALIBRATION).as_arrays(wording.name)
+            return ladder.ask(wording, batch.work, CALIBRATION_STREAM).as_arrays(wording.name)
 
         batch = Batch(f"calibration-{wording.name}", tokens.ids, len(tokens.ids))
         with run.timer("calibrate"):

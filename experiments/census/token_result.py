@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from harness.glitch.census.families import WordingFamily
-from harness.glitch.census.ladder import WordingAnswers
+from harness.glitch.census.ladder import WordingAnswers, verdicts
 from harness.glitch.census.symptoms import Symptom, classify_symptom
-from harness.glitch.census.verdict import Verdict, agree
+from harness.glitch.census.verdict import Verdict
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.census.wordings import Wording
 from harness.models.tokenizers import Tokenizer
@@ -47,7 +47,8 @@ def results_of(
     ids: Sequence[int], wordings: Sequence[Wording], answers: Mapping[str, WordingAnswers], in_sample: bool
 ) -> list[TokenResult]:
     """Of every token in the order given; `wordings` are those that count, `answers` of all that were asked."""
-    families = {wording.name: wording.family for wording in wordings}
+    names = {wording.name for wording in wordings}
+    found_verdicts = verdicts(ids, wordings, answers)
     passed: dict[int, dict[str, bool]] = {token: {} for token in ids}
     margin: dict[int, dict[str, float]] = {token: {} for token in ids}
     said: dict[int, dict[str, tuple[int, ...]]] = {token: {} for token in ids}
@@ -55,16 +56,13 @@ def results_of(
         columns = zip(found.ids.tolist(), found.passed.tolist(), found.margin.tolist(), found.said, strict=True)
         for token, is_right, above, answer_ids in columns:
             passed[token][name], margin[token][name], said[token][name] = is_right, above, answer_ids
-    results = []
-    for token in ids:
-        by_family: dict[WordingFamily, list[bool]] = {}
-        for name, is_right in passed[token].items():
-            if name in families:
-                by_family.setdefault(families[name], []).append(is_right)
-        counting = tuple(name for name in passed[token] if name in families)
-        verdict = agree(by_family)
-        results.append(TokenResult(token, verdict, in_sample, passed[token], margin[token], said[token], counting))
-    return results
+    return [
+        TokenResult(
+            token, found_verdicts[token], in_sample, passed[token], margin[token], said[token],
+            tuple(name for name in passed[token] if name in names),
+        )
+        for token in ids
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,7 @@ def _unused_ids(run: Run[DetectorsConfig]) -> UnusedIds:
 
 def _view(run: Run[DetectorsConfig], interviewer: Interviewer, truth: Truth, unused: UnusedIds) -> ModelView:
     model, vocabulary = interviewer.model, interviewer.vocabulary
-    ids = truth.ids.tolist() if truth.tasks else list(vocabulary.testable_ids)
+    ids = truth.ids.tolist() if truth.wordings else list(vocabulary.testable_ids)
     audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
     normal = {token.id for token in audit.of(Category.OK)}
     # GlitchMiner's filter knows no category for bytes: one that decodes is a token like any other.
@@ -74,13 +74,14 @@ def _view(run: Run[DetectorsConfig], interviewer: Interviewer, truth: Truth, unu
     def question(task: Task) -> Any:
         return make_question(TEMPLATES[task], tokenizer, facts, run.exp.bos, run.exp.chat)
 
+    repetition = question(Task.REPETITION)
     passes = ModelPasses(
         model,
         lambda: run.model,
         tokenizer,
         question(Task.GLITCHMINER),
-        question(Task.REPETITION),
-        Task.REPETITION in truth.tasks,
+        repetition,
+        ("glitchhunter_chat" if repetition.is_chat else "glitchhunter") in truth.wordings,
         interviewer,
     )
     return make_view(
@@ -93,7 +94,6 @@ def _view(run: Run[DetectorsConfig], interviewer: Interviewer, truth: Truth, unu
         unused.ids,
         normal,
         passes,
-        max(1, len(truth.tasks)),
     )
 
 
@@ -102,13 +102,13 @@ def _compare(run: Run[DetectorsConfig], view: ModelView, truth: Truth, unused: U
     exposures = None if counts is None else counts.total[view.ids]
     indicators = {kind.value: values[view.ids] for kind, values in all_indicators(view).items()}
     budget = int(run.exp.budget_share * view.n) * view.queries_per_token
-    if not truth.tasks:
+    if not truth.wordings:
         run.note(_UNINFORMATIVE)
         return Comparison(view.ids, None, exposures, indicators, {}, {}, truth, unused, view.queries_per_token, budget)
     skipped = _skipped(run, view)
     names = [name for name in run.exp.detectors if name not in skipped]
     if not truth.n_glitch:
-        run.note(f"No glitch tokens: all {view.n} tokens tested pass every task that counts, so recall and F1 are not "
+        run.note(f"No glitch tokens: all {view.n} tokens tested pass a wording that counts, so recall and F1 are not "
                  "defined; detectors were run all the same.")  # fmt: skip
     works = [_Work(name, run.seed + number) for name in names for number in range(run.exp.n_seeds)]
     batches = [Batch(f"{work.name}-{work.seed}", work) for work in works]

@@ -276,7 +276,7 @@ def _details(run: Run[DetectorsConfig], found: Comparison) -> dict[str, Any]:
     return {
         "truth": {
             "source": found.truth.source,
-            "tasks": [task.value for task in found.truth.tasks],
+            "wordings": list(found.truth.wordings),
             "tokens_per_query": found.truth.tokens_per_query,
             "calibration": found.truth.calibration,
         },

@@ -1,7 +1,7 @@
 """The ground truth: a finished census of this model, or one taken here."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +10,18 @@ from jaxtyping import Bool, Int
 
 from experiments.detectors.config import DetectorsConfig
 from harness.errors import Rejected
-from harness.glitch.census.calibration import calibrate, well_known
+from harness.glitch.census.calibration import N_KNOWN, counting, try_wordings
 from harness.glitch.census.interviewer import Interviewer
-from harness.glitch.census.questions import Question, census_questions
+from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder, verdicts
 from harness.glitch.census.stored import find_census, load_census
-from harness.glitch.detectors.live_oracle import LiveOracle
+from harness.glitch.census.wordings import Wording, make_wordings
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Run
 from harness.runs.folder import Shard
-from harness.tokens.prompts import Task
 
 _SHARD = 512
+_STREAM = 3_000_000
+"""Of the sequences that tokens are copied in; a shard adds its number."""
 _TRUTH, _FACTS = "truth", "facts"
 
 
@@ -31,9 +32,10 @@ class Truth:
     ids: Int[np.ndarray, " token"]
     """Tokens with a verdict, ascending."""
     glitch: Bool[np.ndarray, " token"]
-    tasks: tuple[Task, ...]
+    wordings: tuple[str, ...]
     """Those that count for this model; none: nothing can be said about its tokens."""
     tokens_per_query: float
+    """Token positions that one verdict takes, on average."""
     source: str
     calibration: dict[str, str]
     """The result of trying each task, where it was tried here."""
@@ -56,7 +58,7 @@ def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Trut
         if truth is None:
             truth = _stored(run) or _taken(run, interviewer)
             facts = {
-                "tasks": [task.value for task in truth.tasks],
+                "wordings": list(truth.wordings),
                 "tokens_per_query": truth.tokens_per_query,
                 "source": truth.source,
                 "calibration": truth.calibration,
@@ -77,7 +79,7 @@ def _kept(shard: Shard | None) -> Truth | None:
     return Truth(
         shard.arrays["ids"],
         shard.arrays["glitch"].astype(bool),
-        tuple(Task(name) for name in facts["tasks"]),
+        tuple(facts["wordings"]),
         float(facts["tokens_per_query"]),
         str(facts["source"]),
         dict(facts["calibration"]),
@@ -107,42 +109,47 @@ def _stored(run: Run[DetectorsConfig]) -> Truth | None:
 
 
 def _taken(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
-    """Ask every token every task that counts."""
-    questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
+    """Try every wording, and ask every token in those that count until it passes one."""
+    wordings = make_wordings(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
+    ladder = make_ladder(interviewer, wordings, run.facts, run.pools["common"].ids, run.seed)
     with run.timer("census"):
-        calibrations = {
-            task: calibrate(interviewer, question, well_known(task, run.organism, run.pools))
-            for task, question in questions.items()
-        }
-        counting = [questions[task] for task, found in calibrations.items() if found.is_informative]
-        ids = [i for i in interviewer.vocabulary.testable_ids if any(interviewer.has_answer(q, i) for q in counting)]
-        glitch, n_positions = _ask_all(run, interviewer, counting, ids)
+        trials = try_wordings(ladder, run.organism, run.pools, N_KNOWN, run.seed)
+        used = counting(trials)
+        glitch, n_positions, n_asked = _ask_all(run, ladder, used)
     return Truth(
-        np.asarray(ids, dtype=np.int64),
-        glitch,
-        tuple(question.task for question in counting),
-        n_positions / max(1, len(ids) * len(counting)),
+        np.array(list(glitch), dtype=np.int64),
+        np.array(list(glitch.values()), dtype=bool),
+        tuple(wording.name for wording in used),
+        n_positions / max(1, n_asked),
         "census taken in this run",
-        {task.value: found.sentence() for task, found in calibrations.items()},
+        {trial.name: trial.calibration.sentence() for trial in trials},
     )
 
 
-def _ask_all(
-    run: Run[DetectorsConfig], interviewer: Interviewer, questions: list[Question], ids: list[int]
-) -> tuple[Bool[np.ndarray, " token"], int]:
-    if not questions:
-        return np.zeros(len(ids), dtype=bool), 0
+def _ask_all(run: Run[DetectorsConfig], ladder: Ladder, used: Sequence[Wording]) -> tuple[dict[int, bool], int, int]:
+    """The verdicts that were reached, the positions they took, and how many tokens were asked."""
+    if not used:
+        return {}, 0, 0
 
     def compute(batch: Batch[list[int]]) -> Mapping[str, np.ndarray]:
-        oracle = LiveOracle(interviewer, questions)
-        verdicts = oracle.query(batch.work)
-        return {"glitch": np.asarray(verdicts, dtype=np.int8), "n_positions": np.array([oracle.tokens_processed])}
+        arrays: dict[str, np.ndarray] = {}
+        for name, answers in ladder.climb(used, batch.work, _STREAM + int(batch.key[-5:])).items():
+            arrays |= answers.as_arrays(name)
+        return arrays
 
+    # In a random order: tokens of one kind are no company for one another where they are copied.
+    ids = np.random.default_rng([run.seed, 4]).permutation(np.array(ladder.testable_ids, dtype=np.int64)).tolist()
     parts = [ids[start : start + _SHARD] for start in range(0, len(ids), _SHARD)]
     batches = [Batch(f"census-{number:05d}", part, len(part)) for number, part in enumerate(parts)]
-    found = compute_batches(run, batches, compute, _no_rows, "asking every token")
-    glitch = np.concatenate([arrays["glitch"] for arrays in found]).astype(bool)
-    return glitch, sum(int(arrays["n_positions"][0]) for arrays in found)
+    glitch: dict[int, bool] = {}
+    n_positions = 0
+    for part, arrays in zip(parts, compute_batches(run, batches, compute, _no_rows, "asking every token"), strict=True):
+        answers = {wording.name: WordingAnswers.from_arrays(wording.name, arrays) for wording in used}
+        n_positions += sum(found.n_positions for found in answers.values())
+        for token, verdict in verdicts(part, used, answers).items():
+            if verdict.as_glitch is not None:
+                glitch[token] = verdict.as_glitch
+    return dict(sorted(glitch.items())), n_positions, len(ids)
 
 
 def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:

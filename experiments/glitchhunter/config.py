@@ -29,7 +29,7 @@ class GlitchHunterConfig(GlitchHunterSettings):
     tasks: Annotated[tuple[Task, ...], must_be("tasks, each once, at least one", _each_once)] = (Task.REPETITION,)
     """A token fails if it fails any of these. The paper uses repetition while it hunts."""
     from_census: bool = False
-    """Take verdicts from the census (all its tasks) instead of prompting the model."""
+    """Take verdicts from the census (by agreement of wordings) instead of prompting the model."""
     census: Path | None = None
     """Folder of a finished census; default: the newest of this model below results_dir, if there is one."""
     budget: Count | None = None
@@ -62,7 +62,7 @@ def inputs(config: RunConfig[GlitchHunterConfig], identity: ModelIdentity | None
 
 EXPERIMENT = Experiment(
     name="glitchhunter",
-    version=2,
+    version=3,
     summary="GlitchHunter: cluster the embedding graph, test a sample of every cluster, keep what fails, start over.",
     config=GlitchHunterConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

@@ -121,7 +121,7 @@ def draw_iterations(run: StoredRun) -> MatplotlibFigure | None:
 
 def _draw_price(axes: Axes, run: StoredRun, iterations: Sequence[dict[str, Any]]) -> None:
     rest = run.details["rest"]
-    per_token = max(1, len(run.details["tasks"]))
+    per_token = run.details["queries_per_token"]
     queried = [row["n_queries"] / per_token for row in iterations] + [rest["n_asked"]]
     hits = [row["n_hits"] for row in iterations] + [rest["n_hits"]]
     places = range(len(queried))

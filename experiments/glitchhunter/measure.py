@@ -42,7 +42,8 @@ class VerdictSource:
 
     oracle: MemoOracle | None
     """None where no verdict on this model means anything."""
-    tasks: tuple[Task, ...]
+    questions: tuple[str, ...]
+    """Tasks asked while hunting, or the wordings that a stored census rests on."""
     calibrations: Mapping[Task, Calibration]
 
 
@@ -105,7 +106,7 @@ def _verdict_source(run: Run[GlitchHunterConfig], interviewer: Interviewer, cens
         if not census.informative:
             return VerdictSource(None, (), {})
         price = round(census.tokens_per_query)
-        oracle = TableOracle(census.glitch, len(census.informative), price, run.exp.budget)
+        oracle = TableOracle(census.glitch, tokens_per_query=price, budget=run.exp.budget)
         return VerdictSource(oracle, census.informative, {})
     questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat, run.exp.tasks)
     with run.timer("calibrate"):
@@ -117,7 +118,7 @@ def _verdict_source(run: Run[GlitchHunterConfig], interviewer: Interviewer, cens
         run.note(calibration.sentence())
     informative = [task for task, calibration in calibrations.items() if calibration.is_informative]
     live = _live(run, interviewer, [questions[task] for task in informative])
-    return VerdictSource(live, tuple(informative), calibrations)
+    return VerdictSource(live, tuple(task.value for task in informative), calibrations)
 
 
 def _live(run: Run[GlitchHunterConfig], interviewer: Interviewer, questions: Sequence[Question]) -> MemoOracle | None:
@@ -194,10 +195,11 @@ def _outcome(
             "kept_at_base_rate": kept_by_mistake,
             "kept_at_cluster_rate": kept_by_right,
         },
-        "tasks": [task.value for task in hunted.source.tasks],
+        "tasks": list(hunted.source.questions),
+        "queries_per_token": hunted.source.oracle.queries_per_token if hunted.source.oracle else 1,
         "calibration": {task.value: item.sentence() for task, item in hunted.source.calibrations.items()},
         "census": census.run_id if census else None,
-        "census_tasks": [task.value for task in census.informative] if census else [],
+        "census_wordings": list(census.informative) if census else [],
         "projection": run.exp.projection.chosen(len(hunted.ids)).value,
         "tokens": {str(i): shown(vocabulary.names[i]) for i in found},
     }

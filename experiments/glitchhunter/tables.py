@@ -28,7 +28,7 @@ def iterations_table(run: StoredRun) -> pd.DataFrame | None:
         for row in iterations
     ]
     rest = run.details["rest"]
-    per_token = max(1, len(run.details["tasks"]))
+    per_token = run.details["queries_per_token"]
     rows.append({"iteration": "rest", "queries": rest["n_asked"] * per_token, "hits": rest["n_hits"]})
     return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
 

@@ -1,4 +1,4 @@
-"""What the model answers about one token: verification, the census' tasks, and logits after other tokens."""
+"""What the model answers about one token: verification, the census' wordings, and logits after other tokens."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,21 @@ import numpy as np
 import torch
 
 from experiments.token_card.config import TokenCardConfig
-from harness.glitch.census.calibration import WellKnown, summarise, well_known
-from harness.glitch.census.interviewer import Interviewer, TokenAnswer
-from harness.glitch.census.questions import Question, census_questions, leading_ids, make_question
-from harness.glitch.census.records import make_record
-from harness.glitch.census.verdict import Calibration
+from harness.glitch.census.calibration import (
+    CALIBRATION_STREAM,
+    Trial,
+    WellKnown,
+    counting,
+    known_for,
+    trial_of,
+    well_known,
+)
+from harness.glitch.census.interviewer import Interviewer
+from harness.glitch.census.ladder import Ladder, make_ladder, verdicts
+from harness.glitch.census.questions import Question, leading_ids, make_question
+from harness.glitch.census.symptoms import classify_symptom
+from harness.glitch.census.verdict import Verdict
+from harness.glitch.census.wordings import Wording, make_wordings
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.magikarp import VERIFIED_BELOW
 from harness.models.answers.verification import target_probabilities
@@ -81,44 +91,51 @@ def _known_share(run: Run[TokenCardConfig], model: CausalModel, question: Questi
 
 def take_part_in_census(
     run: Run[TokenCardConfig], interviewer: Interviewer, token_id: int
-) -> tuple[list[dict[str, Any]], bool | None]:
-    """The answers to the three tasks, each with its calibration, and the verdict (None: no informative task)."""
-    questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
-    calibrations: dict[Task, Calibration] = {}
-    answers: dict[Task, TokenAnswer] = {}
-    for task, question in questions.items():
-        known = known_tokens(run, task, token_id)
-        if not interviewer.fits(question):
-            calibrations[task] = Calibration(task.value, 0, 0, known.where, fits=False)
-        else:
-            tried = interviewer.ask(question, known.ids).answers
-            calibrations[task] = summarise(task.value, [answer.judgement.passed for answer in tried], known)
-            for answer in interviewer.ask(question, [token_id]).answers:
-                answers[task] = answer
-        run.note(calibrations[task].sentence())
-    informative = [task for task, found in calibrations.items() if found.is_informative]
-    # A special token ends an answer: the census does not test it and gives no verdict.
+) -> tuple[list[dict[str, Any]], Verdict]:
+    """The answers in every wording, each with its calibration, and the verdict by agreement of those that count."""
+    wordings = make_wordings(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
+    ladder = make_ladder(interviewer, wordings, run.facts, run.pools["common"].ids, run.seed)
+    trials = [_try(run, ladder, wording, token_id) for wording in ladder.wordings]
+    used = counting(trials)
+    answers = {wording.name: ladder.ask(wording, [token_id]) for wording in ladder.wordings}
     if token_id in run.facts.special_ids:
-        informative = []
         run.note("This is a special token: the census asks for none, so there is no verdict.")
-    record = make_record(token_id, answers, questions, informative, interviewer.vocabulary, None)
+    verdict = verdicts([token_id], used, answers)[token_id]
+    vocabulary = interviewer.vocabulary
     rows: list[dict[str, Any]] = []
-    for task, found in calibrations.items():
-        given, symptom = answers.get(task), record.symptoms.get(task)
+    for trial in trials:
+        run.note(trial.calibration.sentence())
+        given, question = answers[trial.name], trial.wording.question
+        is_asked = len(given.ids) > 0
+        passed = bool(given.passed[0]) if is_asked else None
+        said = vocabulary.decode(given.said[0], run.tokenizer) if is_asked and question is not None else None
+        symptom = None
+        if passed is False and question is not None and said is not None:
+            symptom = classify_symptom(question.task, question.text, vocabulary.text(token_id), said).value
+        margin = float(given.margin[0]) if is_asked and not np.isnan(given.margin[0]) else None
         rows.append(
             {
-                "item": task.value,
+                "item": trial.name,
                 "kind": "census",
-                "task": task.value,
-                "informative": found.is_informative,
-                "known_n": found.n,
-                "known_passed": found.passed,
-                "passed": given.judgement.passed if given else None,
-                "answer": given.text if given else None,
-                "symptom": symptom.value if symptom else None,
+                "wording": trial.name,
+                "family": trial.wording.family.value,
+                "informative": trial.calibration.is_informative,
+                "known_n": trial.calibration.n,
+                "known_passed": trial.calibration.passed,
+                "passed": passed,
+                "answer": said,
+                "margin": margin,
+                "symptom": symptom,
             }
         )
-    return rows, record.glitch
+    return rows, verdict
+
+
+def _try(run: Run[TokenCardConfig], ladder: Ladder, wording: Wording, token_id: int) -> Trial:
+    """A wording on at most `exp.n_known` well-known tokens, the token itself left out."""
+    known = known_for(ladder, wording, run.organism, run.pools, run.exp.n_known + 1, run.seed)
+    ids = [i for i in known.ids if i != token_id][: run.exp.n_known]
+    return trial_of(ladder, wording, ladder.ask(wording, ids, CALIBRATION_STREAM), known.where)
 
 
 def next_token_logits(

@@ -19,7 +19,7 @@ class TokenCardConfig:
     """The token by its id, or by its exact text (leading space included); a text of several tokens is refused."""
     n_neighbours: Count = 10
     n_known: Count = 64
-    """Most well-known tokens that a task is tried on, and that stand before the token; drawn by `seed`."""
+    """Most well-known tokens that a wording is tried on, and that stand before the token; drawn by `seed`."""
     unused_ids: tuple[int, ...] | None = None
     """Ids known to be unused; default: as in exp=undertrained."""
     chat: ChatRule = ChatRule.AUTO
@@ -41,7 +41,7 @@ def check(context: CheckContext[TokenCardConfig]) -> None:
 
 EXPERIMENT = Experiment(
     name="token_card",
-    version=3,
+    version=4,
     summary="Everything known about one token: text, merges, neighbours, indicators, exposures, answers, logits.",
     config=TokenCardConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

@@ -10,6 +10,12 @@ from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
 
+_VERDICTS = {
+    "glitch": "glitch token", "not_glitch": "passes", "undecided": "undecided (one family of wordings fails)",
+    "no_verdict": "no verdict",
+}  # fmt: skip
+
+
 def _asked(run: StoredRun) -> str:
     if run.metrics.get("max_prob") is None:
         return "no prompt fits"
@@ -19,12 +25,17 @@ def _asked(run: StoredRun) -> str:
 def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     """The few things one wants to know first."""
     card, metrics = run.details["card"], run.metrics
-    glitch = metrics.get("glitch")
     main = next((row for row in run.details["indicators"] if row["is_main"]), None)
     facts = {
         "token": f"{card['token']} (id {card['id']})",
         "kind": KINDS[card["category"]],
-        "census": "no verdict" if glitch is None else "glitch token" if glitch else "passes",
+        "census": "no verdict"
+        if metrics["verdict"] == "no_verdict"
+        else "undecided"
+        if glitch is None
+        else "glitch token"
+        if glitch
+        else "passes",
         "probability when asked for": _asked(run),
     }
     if main is not None:

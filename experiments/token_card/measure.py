@@ -10,7 +10,7 @@ from experiments.token_card.config import TokenCardConfig
 from experiments.token_card.vocabulary import Word, as_details, look_up
 from experiments.token_card.weight_facts import RowFacts, read_rows
 from harness.glitch.census.interviewer import Interviewer
-from harness.glitch.census.verdict import LEAST_PASS_RATE
+from harness.glitch.census.verdict import LEAST_PASS_RATE, Verdict
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import student_t
 from harness.models.answers.magikarp import VERIFIED_BELOW
@@ -35,7 +35,7 @@ def measure(run: Run[TokenCardConfig]) -> Outcome:
         with run.timer("ask"):
             verification = verify(run, model, token_id)
             interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
-            census, glitch = take_part_in_census(run, interviewer, token_id)
+            census, verdict = take_part_in_census(run, interviewer, token_id)
             context, following = next_token_logits(run, model, token_id)
     _record(run, vocabulary, verification, census, context)
     details = {
@@ -49,7 +49,7 @@ def measure(run: Run[TokenCardConfig]) -> Outcome:
         "d_vocab": run.facts.d_vocab,
     }
     arrays = {f"indicator/{name}": values for name, values in rows.values.items()} | context
-    return Outcome(_metrics(word, rows, verification, glitch, context, details["card"]["exposures"]), arrays, details)
+    return Outcome(_metrics(word, rows, verification, verdict, context, details["card"]["exposures"]), arrays, details)
 
 
 def _say(run: Run[TokenCardConfig], word: Word) -> None:
@@ -87,7 +87,7 @@ def _metrics(
     word: Word,
     rows: RowFacts,
     verification: list[dict[str, Any]],
-    glitch: bool | None,
+    verdict: Verdict,
     context: Mapping[str, np.ndarray],
     exposures: Mapping[str, int],
 ) -> Metrics:
@@ -101,7 +101,8 @@ def _metrics(
         "id": token_id,
         "category": word.token.category.value,
         "is_reachable": int(word.is_reachable),
-        "glitch": None if glitch is None else int(glitch),
+        "glitch": None if verdict.as_glitch is None else int(verdict.as_glitch),
+        "verdict": verdict.value,
         "max_prob": max(best) if best else None,
         "verified": int(max(best) < VERIFIED_BELOW) if can_verify else None,
         "verification_informative": int(can_verify),

@@ -104,13 +104,15 @@ def verification_table(run: StoredRun) -> pd.DataFrame:
 
 
 def census_table(run: StoredRun) -> pd.DataFrame:
-    """The three tasks."""
+    """Every wording."""
     return pd.DataFrame(
         [
             {
-                "task": row["task"],
-                "passed": "no right answer" if row["passed"] is None else yes_no(row["passed"]),
+                "wording": row["wording"],
+                "family": row["family"],
+                "passed": "can't be asked" if row["passed"] is None else yes_no(row["passed"]),
                 "said": "" if row["answer"] is None else str(row["answer"])[:_LETTERS],
+                "margin (logits)": row["margin"],
                 "symptom": spaced(row["symptom"]),
                 "counts": "yes" if row["informative"] else "no: uninformative",
                 "well-known tokens passed": f"{row['known_passed']} of {row['known_n']}",
@@ -149,7 +151,7 @@ TABLES = (
     Table("card", "What it is.", card_table),
     Table("indicators", "Numbers from the weights; low means under-trained, rank 1 is the lowest.", indicators_table),
     Table("verification", "Asked for with Magikarp's prompts.", verification_table),
-    Table("census", "Its answers to the tasks of the census.", census_table),
+    Table("census", "Its answers in every wording of the census.", census_table),
     Table("neighbours", "Rows most like its own (cosine).", neighbours_table),
     Table(
         "context",

@@ -14,6 +14,11 @@ from harness.organism.organism import Organism
 from harness.tokens.pools import Pool, Pools
 from harness.tokens.prompts import Task
 
+N_KNOWN = 240
+"""Well-known tokens that a wording is tried on at most."""
+CALIBRATION_STREAM = 1_000_000
+"""Of the sequences that well-known tokens are copied in."""
+
 
 @dataclass(frozen=True)
 class WellKnown:
@@ -86,6 +91,17 @@ def trial_of(ladder: Ladder, wording: Wording, answers: WordingAnswers, where: s
     return Trial(
         wording, summarise(wording.name, answers.passed.tolist(), WellKnown((), where)), answers, n_not_askable
     )
+
+
+def try_wordings(
+    ladder: Ladder, organism: Organism | None, pools: Pools | dict[str, Pool], n: int, seed: int
+) -> list[Trial]:
+    """Every wording of a ladder on at most `n` well-known tokens, drawn by `seed`."""
+    found = []
+    for wording in ladder.wordings:
+        tokens = known_for(ladder, wording, organism, pools, n, seed)
+        found.append(trial_of(ladder, wording, ladder.ask(wording, tokens.ids, CALIBRATION_STREAM), tokens.where))
+    return found
 
 
 def counting(trials: Sequence[Trial]) -> tuple[Wording, ...]:

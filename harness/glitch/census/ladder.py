@@ -10,7 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from harness.glitch.census.askable import askable_ids
+from harness.glitch.census.families import WordingFamily
 from harness.glitch.census.interviewer import Interviewer
+from harness.glitch.census.verdict import Verdict, agree
 from harness.glitch.census.wordings import Wording
 from harness.glitch.copying.copier import N_OWN, SEQ_LEN, Copier
 from harness.glitch.copying.material import Units, gather_material, needed_company, studied_ids
@@ -114,6 +116,19 @@ class Ladder:
 
     def _fits(self, wording: Wording) -> bool:
         return self._copier is not None if wording.question is None else self._interviewer.fits(wording.question)
+
+
+def verdicts(
+    ids: Sequence[int], wordings: Sequence[Wording], answers: Mapping[str, WordingAnswers]
+) -> dict[int, Verdict]:
+    """The verdict on every token by agreement of `wordings`, those that count, from answers by name of the wording."""
+    passed: dict[int, dict[WordingFamily, list[bool]]] = {token: {} for token in ids}
+    for wording in wordings:
+        if wording.name in answers:
+            found = answers[wording.name]
+            for token, is_right in zip(found.ids.tolist(), found.passed.tolist(), strict=True):
+                passed[token].setdefault(wording.family, []).append(is_right)
+    return {token: agree(results) for token, results in passed.items()}
 
 
 def make_ladder(

@@ -7,22 +7,24 @@ from typing import Any
 
 from harness.errors import FieldRejected, Rejected
 from harness.glitch.census.matching import RULE_VERSION
+from harness.glitch.census.verdict import VerdictRule
 from harness.models.identity import ModelIdentity
 from harness.runs.results.stored_run import StoredRun, find_runs
-from harness.tokens.prompts import TEMPLATES, Task
+from harness.tokens.prompts import wording_versions
 
 
 @dataclass(frozen=True)
 class Census:
-    """What a census found. `glitch[id]` is True for a token that fails an informative task."""
+    """What a census by agreement found. `glitch[id]` is True for a token that fails every wording that counts."""
 
     run_id: str
     folder: Path
     glitch: dict[int, bool]
-    """Of every token with a verdict, in order of id."""
-    informative: tuple[Task, ...]
+    """Of every token that was decided, in order of id."""
+    informative: tuple[str, ...]
+    """The wordings that count for this model; none: nothing can be said about its tokens."""
     tokens_per_query: float
-    """Mean token positions that went through the model for one token and one prompt."""
+    """Token positions that go through the model to ask about one token in the cheapest of them."""
     is_complete: bool
     """Whether every token was tested, not a sample."""
     facts: dict[str, Any]
@@ -30,7 +32,7 @@ class Census:
 
     @property
     def glitch_ids(self) -> tuple[int, ...]:
-        """The tokens that failed."""
+        """The glitch tokens."""
         return tuple(token for token, failed in self.glitch.items() if failed)
 
 
@@ -38,15 +40,19 @@ def load_census(folder: Path, identity: ModelIdentity) -> Census:
     """The census stored in a run folder.
 
     Raises `FieldRejected`, naming the field `census`, for a folder that holds no complete census, and for a census of
-    another model, revision, prompt version or matching rule.
+    another model, revision, prompt version, matching rule or rule of verdicts.
     """
     run = _complete_run(Path(folder))
     _refuse_other_model(run, identity)
     details = run.details
+    rule = details.get("verdict", VerdictRule.PUBLISHED.value)
+    if rule != VerdictRule.AGREEMENT.value:
+        _refuse(folder, f"a census by the {rule} rule", f"one by {VerdictRule.AGREEMENT.value} (exp.verdict)")
     if details.get("rule_version") != RULE_VERSION:
         _refuse(folder, f"judged by the matching rule {details.get('rule_version')!r}", f"rule {RULE_VERSION!r}")
+    versions = wording_versions()
     for name, question in details["questions"].items():
-        current = TEMPLATES[Task(name)].version
+        current = versions.get(f"wording/{name.removesuffix('_chat')}")
         if str(question["version"]).removesuffix("+chat") != current:
             _refuse(folder, f"its {name} prompt is version {question['version']!r}", f"version {current!r}")
     known = sorted((int(row["id"]), bool(row["glitch"])) for row in run.record_rows() if row["glitch"] is not None)
@@ -55,7 +61,7 @@ def load_census(folder: Path, identity: ModelIdentity) -> Census:
         run.run_id,
         Path(folder),
         glitch,
-        tuple(Task(name) for name in details["informative"]),
+        tuple(details["informative"]),
         float(details["tokens_per_query"] or 0.0),
         bool(details["is_complete"]),
         dict(details),
