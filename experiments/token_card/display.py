@@ -9,7 +9,6 @@ from harness.reporting.display import Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
-
 _VERDICTS = {
     "glitch": "glitch token", "not_glitch": "passes", "undecided": "undecided (one family of wordings fails)",
     "no_verdict": "no verdict",

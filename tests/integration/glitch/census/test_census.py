@@ -1,12 +1,9 @@
 """A census of a model whose wrong answers are known beforehand finds exactly them."""
 
-import json
-import shutil
-
 import pytest
 
 from harness.errors import Rejected
-from harness.glitch.census.stored import find_census, load_census
+from harness.glitch.census.verdict import VerdictRule
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
@@ -38,7 +35,7 @@ def take_census(folder, results, monkeypatch, wrong, seed=0, **exp):
     monkeypatch.setattr(CausalModel, "load", lambda identity, config: scripted_model(identity, config, wrong))
     config = RunConfig(
         exp_name="census",
-        exp=CensusConfig(**exp),
+        exp=CensusConfig(verdict=VerdictRule.PUBLISHED, **exp),
         model=ModelConfig(name=str(folder), device="cpu"),
         pools={"unused": "byte_unused", "common": tuple(range(65, 91))},
         seed=seed,
@@ -95,7 +92,8 @@ class TestVerdicts:
         other = take_census(folder, tmp_path, monkeypatch, {}, n_tokens=20, seed=1)
         assert run.metrics["tested"] == 20
         assert list(run.records["id"]) == sorted(run.records["id"]) != list(other.records["id"])
-        assert not load_census(run.folder, identity_of(folder)).is_complete
+        assert any("20 of 268 tokens" in note for note in run.notes)
+        assert not run.details["is_complete"]
 
     def test_the_size_of_a_shard_changes_no_record(self, planted, folder, tmp_path, monkeypatch):
         other = take_census(folder, tmp_path, monkeypatch, WRONG, shard=70)
@@ -126,50 +124,19 @@ class TestUninformative:
         model = ModelConfig(name=str(folder), device="cpu")
         tracker = TrackerConfig(kind=TrackerKind.NONE)
         run = execute(
-            RunConfig("census", CensusConfig(), model=model, pools=pools, results_dir=tmp_path, tracker=tracker)
+            RunConfig(
+                "census",
+                CensusConfig(verdict=VerdictRule.PUBLISHED),
+                model=model,
+                pools=pools,
+                results_dir=tmp_path,
+                tracker=tracker,
+            )
         )
         assert run.metrics["tested"] == 0
         assert run.metrics["glitch_rate"] is None
         assert run.manifest["exit_code"] == 0
         assert any("No task is within this model's reach" in note for note in run.notes)
-        assert load_census(run.folder, identity_of(folder)).glitch == {}
-
-
-class TestStored:
-    def test_verdicts_are_read_back(self, planted, folder):
-        census = load_census(planted.folder, identity_of(folder))
-        assert census.glitch_ids == (40, 200, CAP, ON)
-        assert census.is_complete
-        assert census.informative == (Task.REPETITION, Task.SPELLING, Task.LENGTH)
-        assert find_census(planted.folder.parents[1], identity_of(folder)) == planted.folder
-
-    def test_another_models_census_is_refused(self, planted, tmp_path):
-        other = write_model(tmp_path / "other", tied=False)
-        with pytest.raises(Rejected, match=r"one of other"):
-            load_census(planted.folder, identity_of(other))
-        with pytest.raises(Rejected, match="no census of other"):
-            find_census(planted.folder.parents[1], identity_of(other))
-
-    @pytest.mark.parametrize("what", ["rule", "prompt", "revision", "unfinished", "another experiment", "nothing"])
-    def test_what_is_no_census_of_this_model_is_refused(self, planted, folder, tmp_path, what):
-        copy = shutil.copytree(planted.folder, tmp_path / "copy")
-        details = json.loads((copy / "details.json").read_text())
-        manifest = json.loads((copy / "manifest.json").read_text())
-        if what == "rule":
-            details["rule_version"] = "substring-0"
-        elif what == "prompt":
-            details["questions"]["length"]["version"] = "older"
-        elif what == "revision":
-            manifest["model"] |= {"weights_sha256": None, "revision": "abc"}
-        elif what == "unfinished":
-            manifest["status"] = "running"
-        elif what == "another experiment":
-            manifest["experiment"] = "echo_token"
-        (copy / "details.json").write_text(json.dumps(details))
-        (copy / "manifest.json").write_text(json.dumps(manifest))
-        path = tmp_path / "nowhere" if what == "nothing" else copy
-        with pytest.raises(Rejected, match=r"^census: got"):
-            load_census(path, identity_of(folder))
 
 
 class TestLiveOracle:

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from harness.glitch.census.interviewer import Interviewer
-from harness.glitch.census.matching import judge
 from harness.glitch.census.questions import census_questions
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.models.answers.causal_model import CausalModel
@@ -43,7 +42,7 @@ def test_same_verdicts_as_one_by_one(task, every):
             pad_token_id=0,
         )[0, prompt.shape[1] :].tolist()
         said = first_line(said, tokenizer, vocabulary.text(token) or "", facts.special_ids)
-        slow = judge(task, token, vocabulary.text(token), tuple(said), tokenizer.decode(said))
+        slow = fast.judge(question, token, said)
         if (
             slow.passed != found[token].judgement.passed
             or list(found[token].answer_ids) != said[: len(found[token].answer_ids)]

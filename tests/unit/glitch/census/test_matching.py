@@ -40,7 +40,7 @@ def test_the_published_rule_stands_beside():
     assert repetition("cap", "hat").is_substring is False
 
 
-@pytest.mark.parametrize("text", ["cap", None, "  "])
+@pytest.mark.parametrize("text", ["cap", None])
 def test_repetition_by_id(text):
     found = repetition(text, "…", answer_ids=(1, 7, 2))
     assert (found.matched_by, found.is_substring) == (MatchedBy.ID, True)
@@ -52,6 +52,41 @@ def test_repetition_by_id(text):
 )
 def test_quotation_marks_must_be_said_inside_the_frame(text, answer, passes):
     assert repetition(text, answer, answer_ids=(7,)).passed is passes
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "first_inside", "passes"),
+    [
+        ("'", " ''\n", 7, True),  # what pocket says of its ids 1, 6 and 422: the closing sign is missing
+        ('"', " '\"\n", 7, True),
+        ("»", "'»\n", 7, True),
+        ("»", "'»\n", None, True),  # in another id: by its text
+        ("»", "'cap»'", 9, True),
+        ("\n", " '\n'", 7, True),
+        ("\n", " 'cap'\n", 9, False),  # nearly every answer ends so
+        (" ", " 'a b'", 9, False),
+    ],
+)
+def test_what_frames_answers_must_be_the_first_thing_inside(text, answer, first_inside, passes):
+    assert judge(Task.REPETITION, 7, text, (5, 7), answer, first_inside).passed is passes
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "first_inside", "passes"),
+    [
+        ("cap", "cap»", 7, True),
+        (" cap", "Cap»", 9, True),  # in other ids, spaces and case aside
+        ("cap", "capable»", 9, False),
+        ("cap", "hat» cap", 9, False),  # behind the closing sign
+        ("'", "'»", 7, True),
+        ("\n", "\n»", 7, True),
+        ("»", "»", 7, True),
+        ("»", "cap»", 9, False),
+        (None, "\ufffd", 7, True),
+    ],
+)
+def test_where_the_prompt_opened_the_answer_its_first_id_or_whole_text_counts(text, answer, first_inside, passes):
+    assert judge(Task.REPETITION, 7, text, (9, 7), answer, first_inside, closing="»").passed is passes
 
 
 @pytest.mark.parametrize(
