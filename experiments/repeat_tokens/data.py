@@ -88,6 +88,12 @@ def pool_words(run: StoredRun, pool: str) -> str:
     return spec_text(spec) if is_slice or not label else label
 
 
+def exposures_of(run: StoredRun, pool: str) -> Mapping[str, float] | None:
+    """How often training showed the tokens measured: `mean`, `low`, `high` and means by stream; None if unknown."""
+    found: Mapping[str, float] | None = run.details["pools"][pool].get("exposures")
+    return found
+
+
 def spec_text(spec: Any) -> str:
     """A pool's spec as one string."""
     return "[" + ",".join(str(item) for item in spec) + "]" if isinstance(spec, list | tuple) else str(spec)

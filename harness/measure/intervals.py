@@ -21,6 +21,7 @@ class Method(Enum):
     NEWCOMBE_PAIRED = "Newcombe's interval for paired proportions"
     CROSSED_T = "Student t with the variance clustered by token and by sequence"
     WILSON_CROSSED = "Wilson with the effective number of trials of data clustered by token and by sequence"
+    SANDWICH_T = "Student t with the sandwich variance clustered by token"
     FISHER_Z = "Fisher's z of a rank correlation"
     NONE = "none"
 

@@ -279,7 +279,7 @@ class TestPocket:
         assert counts[0] == int(((verdicts == 1) & (pocket.arrays["not_copied"] == 1)).sum())
 
     def test_every_picture_and_table_is_there(self, pocket):
-        assert set(pocket.figures) == {"histogram", "kinds", "indicators", "exposures", "worst"}
+        assert set(pocket.figures) == {"histogram", "kinds", "indicators", "exposures", "what_counts", "worst"}
         names = {path.stem for path in (pocket.folder / "tables").glob("*.csv")}
-        assert names == {"worst", "kinds", "missed", "exposures", "indicators", "census"}
+        assert names == {"worst", "kinds", "missed", "exposures", "what_counts", "indicators", "census"}
         assert json.loads((pocket.folder / "headline.json").read_text())[0]["label"] == "not copied"
