@@ -46,7 +46,7 @@ class Point:
 
 def dose_of(setting: Setting, pool: str) -> Dose | None:
     """The counts of the tokens of a pool, mean over seeds; None where nobody counted or it was chosen another way."""
-    if _rule(setting.runs[0], pool) not in _GROUPS:
+    if data.rule_of(setting.runs[0], pool) not in _GROUPS:
         return None
     found = [counts for run in setting.runs if (counts := data.exposures_of(run, pool)) is not None]
     if not found:
@@ -66,7 +66,9 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[str, Point]]
             dose, value = dose_of(group, pool), across_seeds(group, pool, metric)
             if dose is not None and value is not None:
                 spec = data.spec_text(group.runs[0].details["pools"][pool]["spec"])
-                name = " ".join(part for part in (_series_name(group), _GROUPS[_rule(group.runs[0], pool)]) if part)
+                name = " ".join(
+                    part for part in (_series_name(group), _GROUPS[data.rule_of(group.runs[0], pool)]) if part
+                )
                 found.setdefault(name, {}).setdefault(spec, Point(dose, value, group))
     return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
 
@@ -95,10 +97,6 @@ def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     shown = [point.group for points in series["copy_accuracy"].values() for point in points.values()]
     return DrawnFigure(figure, tuple(run for group in groups if group in shown for run in group.runs))
-
-
-def _rule(run: StoredRun, pool: str) -> str:
-    return str(run.details["pools"][pool].get("spec", "")).partition(":")[0]
 
 
 def _series_name(group: Setting) -> str:

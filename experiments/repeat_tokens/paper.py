@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
-from experiments.repeat_tokens.figures import BESIDE, BESIDE_LABELS
+from experiments.repeat_tokens.figures import BESIDE, BESIDE_LABELS, MOST_CURVES
 from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from experiments.repeat_tokens.tables import exposure_columns
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
 from harness.reporting.figures.style import (
-    COLOURS,
     ONE_COLUMN,
     QUIET,
     TWO_COLUMNS,
@@ -37,13 +36,11 @@ from harness.tokens.text import shorten
 
 _LETTERS_BESIDE = 20
 """Of a name beside a row of the grid."""
-_MOST_CURVES = len(COLOURS)
-"""Of pools whose curves can be told apart in one panel."""
 
 
 def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     """Log-prob against position: a row for each model, a column for each choice of pools."""
-    groups = [group for group in _in_order(group_by_setting(runs)) if len(pools_shown(group.runs[0])) <= _MOST_CURVES]
+    groups = [group for group in _in_order(group_by_setting(runs)) if len(pools_shown(group.runs[0])) <= MOST_CURVES]
     if not groups:
         return None
 
