@@ -83,8 +83,9 @@ def pool_words(run: StoredRun, pool: str) -> str:
         return f"{label.split(' among ')[0]}, a proxy"
     kind, _, counts = label.partition(", ")
     if rule_of(run, pool) == kind:
-        # Natural or planted: said once is enough.
-        label = label.removesuffix(" in training") if kind not in pool else counts.removesuffix(" in training")
+        # Beside a pool's name there is little room, and natural or planted said once is enough.
+        counts = counts.removesuffix(" in training").removeprefix("shown ")
+        label = counts if kind in pool else f"{kind}, {counts}"
     # Where several rules had to join, the surest of them is named; table and notes name all.
     first, *others = label.split("; ")
     label = f"{first} and others" if others else first
