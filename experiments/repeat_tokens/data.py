@@ -98,9 +98,9 @@ def rule_of(run: StoredRun, pool: str) -> str:
     return spec_text(run.details["pools"][pool].get("spec", "")).partition(":")[0]
 
 
-def exposures_of(run: StoredRun, pool: str) -> Mapping[str, float] | None:
+def exposures_of(run: StoredRun, pool: str) -> Mapping[str, float | int] | None:
     """How often training showed the tokens measured: `mean`, `low`, `high` and means by stream; None if unknown."""
-    found: Mapping[str, float] | None = run.details["pools"][pool].get("exposures")
+    found: Mapping[str, float | int] | None = run.details["pools"][pool].get("exposures")
     return found
 
 

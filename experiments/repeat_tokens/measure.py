@@ -103,7 +103,7 @@ def _pool_details(run: Run[RepeatTokensConfig], plan: DrawPlan, data: PoolData) 
     }
 
 
-def _exposures(run: Run[RepeatTokensConfig], data: PoolData) -> dict[str, float] | None:
+def _exposures(run: Run[RepeatTokensConfig], data: PoolData) -> dict[str, float | int] | None:
     """How often training showed the pool's tokens that were measured, each as often as it appears."""
     counts = run.facts.exposures
     if counts is None:

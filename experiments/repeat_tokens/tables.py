@@ -141,7 +141,7 @@ def pools(run: StoredRun) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def exposure_columns(counts: Mapping[str, float]) -> dict[str, float]:
+def exposure_columns(counts: Mapping[str, float | int]) -> dict[str, float | int]:
     """How often training showed the tokens measured, in all and by stream."""
     return {
         "shown (mean)": counts["mean"],
