@@ -164,7 +164,7 @@ def draw_what_counts(run: StoredRun) -> MatplotlibFigure | None:
 
 
 def _draw_row_intervals(
-    axes: Axes, values: Sequence[tuple[float, tuple[Any, Any, Any]]], label: str, marker: str, colour: str
+    axes: Axes, values: Sequence[tuple[float | int, tuple[Any, Any, Any]]], label: str, marker: str, colour: str
 ) -> None:
     known = [(row, interval) for row, interval in values if interval[0] is not None]
     if known:
