@@ -60,6 +60,10 @@ reference: $(READY)
 	$(BIN)/python -m harness -m exp=repeat_tokens pools=doses seed=0,1,2 tracker=none results_dir=results/pocket_doses
 	$(BIN)/python -m harness.figures results/pocket --out results/reference/pocket
 	$(BIN)/python -m harness.figures results/pocket_doses --out results/reference/pocket_doses
+	$(BIN)/python -m harness exp=copy_map tracker=none results_dir=results/pocket_copy_map
+	rm -rf results/reference/pocket/copy_map && mkdir -p results/reference/pocket/copy_map
+	cp results/pocket_copy_map/copy_map/*/figures/* results/pocket_copy_map/copy_map/*/metrics.json results/reference/pocket/copy_map
+	cp results/pocket_copy_map/copy_map/*/tables/*.csv results/reference/pocket/copy_map
 	$(BIN)/python -m harness exp=detectors tracker=none results_dir=results/pocket_detectors
 	mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors

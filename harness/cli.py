@@ -29,7 +29,8 @@ choices
   pools=      {pools}
               pools.NAME=SPEC for one of them, +pools.NAME=SPEC for one more; SPEC is a half-open slice 177:188, a list
               [5,7,9], or a rule: auto; byte_unused, no_token, reserved_names, unused_special, unreachable,
-              coinciding_rows (unused tokens); exposures:LO:HI; early_merges, high_scores, low_ids (common ones);
+              coinciding_rows (unused tokens); exposures:LO:HI, natural:LO:HI,
+              planted:DOSE (by training counts); early_merges, high_scores, low_ids (common ones);
               common_part:1:2 (one of two random parts of the common ones); all
   tracker=    {trackers}
   sweep=      {sweeps}

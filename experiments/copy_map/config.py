@@ -93,7 +93,7 @@ def inputs(config: RunConfig[CopyMapConfig], identity: ModelIdentity | None) -> 
 
 EXPERIMENT = Experiment(
     name="copy_map",
-    version=2,
+    version=3,
     summary="Every token of the vocabulary in random sequences seen twice: which tokens are not copied.",
     config=CopyMapConfig,
     needs=frozenset({Needs.MODEL, Needs.POOLS}),

@@ -1,10 +1,14 @@
 """Pictures of one copy_map run, from its stored files."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from experiments.copy_map.tables import kinds_shown
+from experiments.copy_map.tables import COUNT_WORDS, kinds_shown
+from experiments.copy_map.what_counts import COUNTS
 from harness.measure.intervals import wilson
 from harness.reporting.display import Figure
 from harness.reporting.figures.layout import NEVER_SHOWN, error_lengths, exposure_axis, legend_below, name_rows
@@ -127,6 +131,49 @@ def draw_exposures(run: StoredRun) -> MatplotlibFigure | None:
     return figure
 
 
+_NATURAL, _PLANTED = COLOURS[2], COLOURS[3]
+
+
+def draw_what_counts(run: StoredRun) -> MatplotlibFigure | None:
+    """Coefficients of copying on exposures by stream, and how far planted tokens lie off the curve of natural ones."""
+    if not run.details.get("what_counts"):
+        return None
+    has_planted = run.metrics.get("exposures/planted/coefficient") is not None
+    figure = new_figure(TWO_COLUMNS if has_planted else ONE_COLUMN * 1.4, 2.3)
+    panels = figure.subplots(1, 1 + has_planted, sharey=True, squeeze=False)[0]
+    slopes = (
+        ("alone", "natural, this count alone", 0.0, "o", _NATURAL),
+        ("coefficient", "natural, beside the other streams", 0.22, "D", COLOURS[1]),
+    )
+    for end, label, below, marker, colour in slopes:
+        values = [(row + below, run.interval(f"exposures/{name}/{end}")) for row, name in enumerate(COUNTS)]
+        _draw_row_intervals(panels[0], values, label, marker, colour)
+    panels[0].set_xlabel("log-odds of a copy per log(1 + times shown)", fontsize=7)
+    if has_planted:
+        dose = [(-0.22, run.interval("exposures/planted/coefficient"))]
+        _draw_row_intervals(panels[0], dose, "planted, by dose", "s", _PLANTED)
+        shifts = [(row, run.interval(f"exposures/{name}/planted_shift")) for row, name in enumerate(COUNTS)]
+        _draw_row_intervals(panels[1], shifts, "", "s", _PLANTED)
+        panels[1].set_xlabel("planted minus natural at equal counts (log-odds)", fontsize=7)
+        panels[1].tick_params(axis="y", length=0)
+    for axes in panels:
+        axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
+    name_rows(panels[0], [COUNT_WORDS[name] for name in COUNTS])
+    legend_below(figure, panels[0], 3 if has_planted else 1)
+    return figure
+
+
+def _draw_row_intervals(
+    axes: Axes, values: Sequence[tuple[float | int, tuple[Any, Any, Any]]], label: str, marker: str, colour: str
+) -> None:
+    known = [(row, interval) for row, interval in values if interval[0] is not None]
+    if known:
+        axes.errorbar(
+            [interval[0] for _, interval in known], [row for row, _ in known],
+            xerr=error_lengths(interval for _, interval in known), fmt=marker, color=colour, label=label, markersize=4,
+        )  # fmt: skip
+
+
 def draw_worst(run: StoredRun) -> MatplotlibFigure | None:
     """The worst tokens: what they were chosen by against what they come to when they are asked again."""
     if not len(run.arrays.get("worst/ids", ())):
@@ -180,6 +227,14 @@ FIGURES = (
         "How often training showed a token (0 stands left of 1) against how it is copied. Left: every token. Right: "
         "the share not copied in ranges of counts, at their means, with 95 % Wilson intervals.",
         draw_exposures,
+    ),
+    Figure(
+        "what_counts",
+        "What copying depends on, by logistic regression, with 95 % intervals clustered by token. Left: what more "
+        "exposures are worth; streams that go together in natural tokens are known badly beside one another. Right: "
+        "how far planted tokens, whose exposures are spread otherwise over the streams, lie off the curve of natural "
+        "ones with an equal count of this kind: 0 for what counts, if nothing else tells the two apart.",
+        draw_what_counts,
     ),
     Figure(
         "worst",

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 from scipy.stats import spearmanr
 
+from experiments.copy_map import what_counts
 from experiments.copy_map.asking import Asked
 from experiments.copy_map.config import CopyMapConfig, threshold_key
 from experiments.copy_map.vocabulary import Vocabulary
@@ -17,6 +18,7 @@ from harness.glitch.census.stored import Census
 from harness.glitch.detectors.scoring import roc_auc
 from harness.measure.exposures import EXPOSURE_RANGES, is_inside
 from harness.measure.intervals import ClusterSums, Interval, Method, student_t, student_t_columns, wilson, wilson_ratio
+from harness.models.exposures import STREAMS
 from harness.runs.context import Outcome, Run
 from harness.tokens.kinds import LABELS
 
@@ -93,7 +95,10 @@ def summarise(run: Run[CopyMapConfig], answer: Answer) -> Outcome:
         if not row["planted"]:
             interval = wilson(row["not_copied"], row["n"])
             metrics |= interval.metrics(f"not_copied_share/exposures_{row['low']}_{row['high'] or ''}")
-    return Outcome(metrics, _arrays(run, answer), _details(run, answer, by_exposures))
+    fits, most = _what_counts(run, answer)
+    metrics |= what_counts.metrics(fits)
+    details = _details(run, answer, by_exposures) | {"what_counts": what_counts.details(fits, most) if fits else None}
+    return Outcome(metrics, _arrays(run, answer), details)
 
 
 def spearman(x: Float[np.ndarray, " token"], y: Float[np.ndarray, " token"]) -> Interval | None:
@@ -199,8 +204,7 @@ def _by_exposures(run: Run[CopyMapConfig], answer: Answer) -> list[dict[str, Any
     if run.facts.exposures is None:
         return []
     counts = run.facts.exposures.total[answer.found.ids]
-    planted: list[int] = [] if run.organism is None else [i for ids in run.organism.planted.values() for i in ids]
-    is_planted = np.isin(answer.found.ids, planted)
+    is_planted = _is_planted(run, answer)
     rows = []
     for kind in (False, True):
         for low, high in EXPOSURE_RANGES:
@@ -219,6 +223,24 @@ def _by_exposures(run: Run[CopyMapConfig], answer: Answer) -> list[dict[str, Any
     return rows
 
 
+def _is_planted(run: Run[CopyMapConfig], answer: Answer) -> Bool[np.ndarray, " token"]:
+    return np.isin(answer.found.ids, list(run.facts.planted_ids))
+
+
+def _what_counts(run: Run[CopyMapConfig], answer: Answer) -> tuple[list[what_counts.Fit], int | None]:
+    """The regressions of copying on exposures, and the highest count in them; none where nobody counted."""
+    if run.facts.exposures is None:
+        return [], None
+    found = answer.found
+    n_appearances = found.rank.shape[1]
+    data = what_counts.Copied(
+        run.facts.exposures, _is_planted(run, answer), found.ids, n_appearances - found.missed, n_appearances,
+        answer.vocabulary.same[found.ids],
+    )  # fmt: skip
+    most = what_counts.highest_dose(run.facts.planted)
+    return what_counts.fit_all(data, most), most
+
+
 def _arrays(run: Run[CopyMapConfig], answer: Answer) -> dict[str, np.ndarray]:
     found = answer.found
     arrays: dict[str, np.ndarray] = {
@@ -234,6 +256,9 @@ def _arrays(run: Run[CopyMapConfig], answer: Answer) -> dict[str, np.ndarray]:
     }
     if run.facts.exposures is not None:
         arrays["exposures"] = run.facts.exposures.total[found.ids].astype(np.int64)
+        for stream in STREAMS:
+            arrays[f"exposures/{stream}"] = getattr(run.facts.exposures, stream)[found.ids].astype(np.int64)
+        arrays["planted"] = _is_planted(run, answer).astype(np.int8)
     arrays |= {f"indicator/{name}": values[found.ids] for name, values in answer.indicators.items()}
     if answer.census is not None:
         arrays["census"] = _census_verdicts(answer).astype(np.int8)

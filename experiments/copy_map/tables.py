@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.copy_map.what_counts import PLANTED, Question
 from harness.measure.exposures import range_words
 from harness.measure.intervals import wilson
 from harness.reporting.display import Table
@@ -119,6 +120,46 @@ def exposures_table(run: StoredRun) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+_QUESTIONS = {
+    Question.TOGETHER: ("natural", "beside the other streams"),
+    Question.ALONE: ("natural", "on its own"),
+    Question.DOSE: ("planted", "on its own"),
+    Question.SHIFT: ("all", "beside the shift of planted ones"),
+    Question.ONE_CURVE: ("all", "on its own"),
+    Question.ANY_COUNT: ("natural, shown any number of times", "beside the other streams"),
+}
+"""Which tokens, and what the first term of a fit stands beside."""
+COUNT_WORDS = {
+    "total": "all exposures", "text": "in text", "repeats": "in repeated sequences", "tasks": "in tasks",
+}  # fmt: skip
+
+
+def what_counts_table(run: StoredRun) -> pd.DataFrame | None:
+    """Every coefficient of every regression of copying on exposures."""
+    found = run.details.get("what_counts")
+    if not found:
+        return None
+    rows = []
+    for fit in found["fits"]:
+        tokens, beside = _QUESTIONS[Question(fit["question"])]
+        first = COUNT_WORDS[fit["terms"][0]["term"]]
+        for term in fit["terms"]:
+            is_shift = term["term"] == PLANTED
+            rows.append(
+                {
+                    "tokens": tokens,
+                    "n": fit["n"],
+                    "term": f"planted, at equal counts {first}" if is_shift else COUNT_WORDS[term["term"]],
+                    "fitted": f"beside {first}" if is_shift else beside,
+                    **interval_columns("coefficient", (term["mean"], term["low"], term["high"])),
+                    "variance inflation": term["inflation"],
+                    "deviance explained": fit["explained"],
+                    "no estimate, since": fit["why_none"],
+                }
+            )
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
+
+
 def indicators_table(run: StoredRun) -> pd.DataFrame:
     """How far the weights alone tell which tokens are copied."""
     rows = [
@@ -158,6 +199,13 @@ TABLES = (
     Table("kinds", "Tokens that are not copied, by kind (95 % Wilson intervals).", kinds_table),
     Table("missed", "How often tokens were missed.", missed_table),
     Table("exposures", "Not copied by how often training showed the token (95 % Wilson intervals).", exposures_table),
+    Table(
+        "what_counts",
+        "Logistic regressions of copied appearances on log(1 + times shown), by token: coefficients with 95 % "
+        "intervals clustered by token, how many times each one's variance is inflated by the terms beside it, and the "
+        "share of the deviance explained. Tokens shown more often than any planted one are left out, but where stated.",
+        what_counts_table,
+    ),
     Table("indicators", "Copying against indicators from the weights (low is suspicious).", indicators_table),
     Table("census", "Verdicts of the map and of the census, on the tokens that have both.", census_table),
 )

@@ -28,7 +28,7 @@ from harness.tokens.prompts import TEMPLATES, Task
 from harness.tokens.vocabulary_audit import Category, audit_vocabulary
 
 _UNINFORMATIVE = (
-    "No task is within this model's reach, so there is no ground truth and no detector was run; the weight indicators "
+    "No wording counts for this model, so there is no ground truth and no detector was run; the weight indicators "
     "are shown by themselves."
 )
 

@@ -81,11 +81,27 @@ def pool_words(run: StoredRun, pool: str) -> str:
     if facts.get("is_proxy"):
         # The label of a proxy is a sentence; its first part says enough beside a curve.
         return f"{label.split(' among ')[0]}, a proxy"
+    kind, _, counts = label.partition(", ")
+    if rule_of(run, pool) == kind:
+        # Beside a pool's name there is little room, and natural or planted said once is enough.
+        counts = counts.removesuffix(" in training").removeprefix("shown ")
+        label = counts if kind in pool else f"{kind}, {counts}"
     # Where several rules had to join, the surest of them is named; table and notes name all.
     first, *others = label.split("; ")
     label = f"{first} and others" if others else first
     is_slice = isinstance(spec, str) and spec.replace(":", "").strip().isdigit()
     return spec_text(spec) if is_slice or not label else label
+
+
+def rule_of(run: StoredRun, pool: str) -> str:
+    """The rule that a pool is given by, without its bounds; of a slice its first id."""
+    return spec_text(run.details["pools"][pool].get("spec", "")).partition(":")[0]
+
+
+def exposures_of(run: StoredRun, pool: str) -> Mapping[str, float | int] | None:
+    """How often training showed the tokens measured: `mean`, `low`, `high` and means by stream; None if unknown."""
+    found: Mapping[str, float | int] | None = run.details["pools"][pool].get("exposures")
+    return found
 
 
 def spec_text(spec: Any) -> str:

@@ -1,14 +1,16 @@
 """How copying depends on how often training showed a token, where somebody counted."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 
+from experiments.repeat_tokens import data
 from experiments.repeat_tokens.quantities import Shown, shown_in
 from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
 from harness.reporting.display import DrawnFigure
+from harness.reporting.figures.layout import NEVER_SHOWN, exposure_axis
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.reporting.pools import pools_shown
@@ -17,51 +19,62 @@ from harness.runs.results.stored_run import StoredRun
 
 FEWEST_DOSES = 3
 
+_GROUPS = {"natural": "natural tokens", "planted": "planted tokens", "exposures": ""}
+"""Rules that choose tokens by training counts, and what their tokens are called in a legend."""
+_APART = 1.05
+"""Groups of equal counts stand this factor left and right of them, so that neither hides the other."""
+
 
 @dataclass(frozen=True)
 class Dose:
-    """A range of training counts; `high` is the last count inside, None without an upper bound."""
+    """What training showed of the tokens measured: their own counts, not the bounds by which they were chosen."""
 
+    mean: float
+    """Over appearances, as what was measured is."""
     low: int
-    high: int | None
-
-    @property
-    def middle(self) -> float:
-        """Where it stands on a logarithmic axis."""
-        if self.low == 0 or self.high is None:
-            return float(self.low)
-        return float((self.low * self.high) ** 0.5)
+    high: int
 
 
 @dataclass(frozen=True)
 class Point:
     """What was measured at a dose, and the runs it is from."""
 
+    dose: Dose
     value: AcrossSeeds
     group: Setting
 
 
-def dose_of(run: StoredRun, pool: str) -> Dose | None:
-    """The dose of a pool given as `exposures:LOW:HIGH`; None for any other."""
-    match = re.fullmatch(r"exposures:(\d*):(\d*)", str(run.details["pools"][pool].get("spec", "")))
-    if match is None:
+def dose_of(setting: Setting, pool: str) -> Dose | None:
+    """The counts of the tokens of a pool, mean over seeds; None where nobody counted or it was chosen another way."""
+    if data.rule_of(setting.runs[0], pool) not in _GROUPS:
         return None
-    return Dose(int(match[1] or 0), int(match[2]) - 1 if match[2] else None)
+    found = [counts for run in setting.runs if (counts := data.exposures_of(run, pool)) is not None]
+    if not found:
+        return None
+    return Dose(
+        float(np.mean([counts["mean"] for counts in found])),
+        int(min(counts["low"] for counts in found)),
+        int(max(counts["high"] for counts in found)),
+    )
 
 
-def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[Dose, Point]]:
-    """Per model and setting, the metric at every dose; of one dose measured twice the first."""
-    found: dict[str, dict[Dose, Point]] = {}
+def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[str, Point]]:
+    """Per model, setting and kind of token, the metric of every pool; of one pool measured twice the first."""
+    found: dict[str, dict[str, Point]] = {}
     for group in groups:
         for pool in pools_shown(group.runs[0]):
-            dose, value = dose_of(group.runs[0], pool), across_seeds(group, pool, metric)
+            dose, value = dose_of(group, pool), across_seeds(group, pool, metric)
             if dose is not None and value is not None:
-                found.setdefault(_series_name(group), {}).setdefault(dose, Point(value, group))
+                spec = data.spec_text(group.runs[0].details["pools"][pool]["spec"])
+                name = " ".join(
+                    part for part in (_series_name(group), _GROUPS[data.rule_of(group.runs[0], pool)]) if part
+                )
+                found.setdefault(name, {}).setdefault(spec, Point(dose, value, group))
     return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
 
 
 def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
-    """Copy accuracy and copy effect against exposures; None with fewer than three doses of any model."""
+    """Copy accuracy and copy effect against exposures; None with fewer than three doses of any kind of token."""
     groups = group_by_setting(runs)
     drawn = sorted(shown_in(Shown.PICTURE), key=lambda quantity: not quantity.is_share)
     series = {quantity.name: doses(groups, quantity.name) for quantity in drawn}
@@ -70,13 +83,12 @@ def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
 
     names = list(series["copy_accuracy"])
     figure = new_figure(TWO_COLUMNS, 2.4 + 0.14 * (len(names) // 2))
+    largest = max(point.dose.mean for points in series["copy_accuracy"].values() for point in points.values())
     for axes, quantity in zip(figure.subplots(1, len(drawn)), drawn, strict=True):
         for name, values in series[quantity.name].items():
             _draw_series(axes, name, names, values)
-        axes.set_xscale("symlog", linthresh=1, linscale=0.6)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.set_xlim(left=-0.25)
-        axes.set_xlabel("exposures in training")
+        exposure_axis(axes, largest)
+        axes.set_xlabel("times shown in training (mean)")
         axes.set_ylabel(quantity.label)
         if quantity.is_share:
             axes.set_ylim(-0.03, 1.03)
@@ -91,20 +103,16 @@ def _series_name(group: Setting) -> str:
     return " ".join(part for part in (group.model, group.other) if part)
 
 
-def _draw_series(axes: Axes, name: str, names: Sequence[str], values: dict[Dose, Point]) -> None:
-    ordered = sorted(values.items(), key=lambda item: item[0].middle)
+def _draw_series(axes: Axes, name: str, names: Sequence[str], values: Mapping[str, Point]) -> None:
+    ordered = sorted(values.values(), key=lambda point: point.dose.mean)
+    place = names.index(name) - (len(names) - 1) / 2
+    x = [max(point.dose.mean, NEVER_SHOWN) * _APART**place for point in ordered]
     colour = colour_of(name, names)
     axes.plot(
-        [dose.middle for dose, _ in ordered],
-        [point.value.mean for _, point in ordered],
-        marker=marker_of(name, names),
-        linestyle=line_style_of(name, names),
-        color=colour,
-        label=figure_text(name, 40),
-    )
-    for dose, point in ordered:
+        x, [point.value.mean for point in ordered], marker=marker_of(name, names),
+        linestyle=line_style_of(name, names), color=colour, label=figure_text(name, 40),
+    )  # fmt: skip
+    for at, point in zip(x, ordered, strict=True):
         value = point.value
-        if dose.high is not None and dose.high > dose.low:
-            axes.plot([dose.low, dose.high], [value.mean, value.mean], color=colour, linewidth=0.6, alpha=0.6)
         if value.low is not None and value.high is not None:
-            axes.plot([dose.middle, dose.middle], [value.low, value.high], color=colour, linewidth=0.8)
+            axes.plot([at, at], [value.low, value.high], color=colour, linewidth=0.8)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.repeat_tokens import data
-from harness.reporting.display import AttentionPanel, Figure
+from experiments.repeat_tokens.dose import draw_dose_response
+from harness.reporting.display import AttentionPanel, Canvas, Figure
 from harness.reporting.figures.charts import (
     Curve,
     HeadMap,
@@ -21,7 +22,7 @@ from harness.reporting.figures.charts import (
     mark_halves,
 )
 from harness.reporting.figures.layout import legend_below, name_rows
-from harness.reporting.figures.style import QUIET, TWO_COLUMNS, WARNING, colour_of, line_style_of, new_figure
+from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, WARNING, colour_of, line_style_of, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
@@ -38,12 +39,17 @@ BESIDE_LABELS = {
     "-.": "another token of the pool in its place (foil)",
 }
 
+MOST_CURVES = len(COLOURS)
+"""Pools whose curves or columns can be told apart in one picture."""
+
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
 
 
-def draw_logprob(run: StoredRun) -> MatplotlibFigure:
+def draw_logprob(run: StoredRun) -> MatplotlibFigure | None:
     """Log-prob against position, a curve for each pool."""
+    if len(pools_shown(run)) > MOST_CURVES:
+        return None
     n_lines = len(pools_shown(run)) + bool(data.published(run)) + 2 * data.is_controlled(run)
     figure = new_figure(height=2.2 + 0.14 * n_lines)
     axes = figure.subplots()
@@ -91,7 +97,7 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
 def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:
     """Median rank of the right token, and the entropy of the prediction, against position."""
     names = [name for name in pools_shown(run) if data.position(run, name, "rank_median") is not None]
-    if not names:
+    if not names or len(names) > MOST_CURVES:
         return None
     figure = new_figure(TWO_COLUMNS, 2.3)
     ranks, entropies = figure.subplots(1, 2)
@@ -147,6 +153,12 @@ def draw_copy_summary(run: StoredRun) -> MatplotlibFigure | None:
     return figure
 
 
+def draw_dose(run: StoredRun) -> Canvas | None:
+    """Copying against training counts, natural and planted tokens apart; None with fewer than three of a kind."""
+    drawn = draw_dose_response([run])
+    return None if drawn is None else drawn.canvas
+
+
 def draw_tokens(run: StoredRun) -> MatplotlibFigure | None:
     """The copy effect of every token: a dot each, a row for each pool, and the lowest named."""
     found = data.told_apart(data.tokens_of(run))
@@ -174,7 +186,7 @@ def draw_tokens(run: StoredRun) -> MatplotlibFigure | None:
 def draw_head_scores(run: StoredRun) -> MatplotlibFigure | None:
     """Induction, previous-token and duplicate-token score of every head, per pool and as differences."""
     names = [name for name in pools_shown(run) if data.by_offset(run, name) is not None]
-    if not names:
+    if not names or len(names) > MOST_CURVES:
         return None
     rows = []
     for score in data.SCORES:
@@ -204,7 +216,7 @@ def draw_by_offset(run: StoredRun) -> MatplotlibFigure | None:
     """Where the top heads look from the second half: mean attention against distance."""
     heads = data.top_heads(run)[:MOST_HEADS]
     names = [name for name in pools_shown(run) if data.by_offset(run, name) is not None]
-    if not heads or not names:
+    if not heads or not names or len(names) > MOST_CURVES:
         return None
     figure = new_figure(TWO_COLUMNS, 2.3)
     figure.suptitle(_highest_scores(run, names), fontsize=7, x=0.01, ha="left")
@@ -302,6 +314,12 @@ FIGURES = (
         "not occur; above 0 the model knows which token it was. Copy accuracy: whether it is said. 95 % intervals "
         "clustered by token and by sequence; diamonds are published values.",
         draw_copy_summary,
+    ),
+    Figure(
+        "dose_response",
+        "Copying against how often training showed the tokens of a pool, at the mean count of those measured (0 stands "
+        "left of 1); pools given by training counts. 95 % intervals clustered by token and by sequence.",
+        draw_dose,
     ),
     Figure(
         "copy_effect_by_token",

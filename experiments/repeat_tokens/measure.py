@@ -11,6 +11,7 @@ from experiments.repeat_tokens.draws import DrawPlan, notes, plan_draws
 from experiments.repeat_tokens.metrics import distinct_sequences
 from experiments.repeat_tokens.per_token import token_rows
 from experiments.repeat_tokens.sequences import SHARD, PoolData, example_patterns, measure_pools
+from harness.models.exposures import STREAMS
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 
@@ -98,7 +99,19 @@ def _pool_details(run: Run[RepeatTokensConfig], plan: DrawPlan, data: PoolData) 
         "ids": ids,
         "shown": _shown(run, ids),
         "notes": list(pool.notes),
+        "exposures": _exposures(run, data),
     }
+
+
+def _exposures(run: Run[RepeatTokensConfig], data: PoolData) -> dict[str, float | int] | None:
+    """How often training showed the pool's tokens that were measured, each as often as it appears."""
+    counts = run.facts.exposures
+    if counts is None:
+        return None
+    drawn = data.drawn.halves[data.own]
+    total = counts.total[drawn]
+    streams = {stream: float(getattr(counts, stream)[drawn].mean()) for stream in STREAMS}
+    return {"mean": float(total.mean()), "low": int(total.min()), "high": int(total.max()), **streams}
 
 
 def _shown(run: Run[RepeatTokensConfig], ids: list[int]) -> list[str]:

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
-from experiments.repeat_tokens.figures import BESIDE, BESIDE_LABELS
+from experiments.repeat_tokens.figures import BESIDE, BESIDE_LABELS, MOST_CURVES
 from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
+from experiments.repeat_tokens.tables import exposure_columns
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
 from harness.reporting.figures.style import (
@@ -39,7 +40,7 @@ _LETTERS_BESIDE = 20
 
 def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     """Log-prob against position: a row for each model, a column for each choice of pools."""
-    groups = _in_order(group_by_setting(runs))
+    groups = [group for group in _in_order(group_by_setting(runs)) if len(pools_shown(group.runs[0])) <= MOST_CURVES]
     if not groups:
         return None
 
@@ -47,7 +48,7 @@ def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     rows = list(dict.fromkeys((group.model, group.other) for group in groups))
     columns = list(dict.fromkeys(group.pools for group in groups))
     width = ONE_COLUMN if len(columns) == 1 else TWO_COLUMNS
-    is_controlled = any(data.is_controlled(run) for run in runs)
+    is_controlled = any(data.is_controlled(run) for group in groups for run in group.runs)
     legend_columns = 1 if len(columns) == 1 else 2
     legend_rows = math.ceil((len(names) + is_controlled * len(BESIDE_LABELS)) / legend_columns)
     figure = new_figure(max(width, 1.7 * len(columns)), 1.45 * len(rows) + 0.5 + 0.13 * legend_rows)
@@ -213,6 +214,11 @@ def metrics_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         for pool in pools_of_all(group.runs):
             words = shorten(data.pool_words(group.runs[0], pool), 60)
             row: dict[str, object] = {"model": group.model, "pool": pool, "tokens": words, "setting": group.other}
+            sizes = [n for run in group.runs if (n := run.metrics.get(f"{pool}/n_tokens_told_apart")) is not None]
+            row["n"] = int(np.median(sizes)) if sizes else None
+            counts = [found for run in group.runs if (found := data.exposures_of(run, pool)) is not None]
+            if counts:
+                row |= exposure_columns({name: float(np.mean([some[name] for some in counts])) for name in counts[0]})
             for quantity in shown_in(Shown.PAPER):
                 value = across_seeds(group, pool, quantity.name)
                 column = quantity.label
@@ -295,7 +301,8 @@ PAPER_FIGURES = (
         "Log-prob of each token against its position, a row for each model, a column for each choice of pools; the "
         f"shaded second half repeats the first. {_BANDS} Two seeds are drawn as two thin lines instead of a "
         "band. Bands may reach beyond the axis. Dotted: the second half after another first half; dash-dotted: what "
-        "another token of the pool, which did not occur, gets in its place.",
+        "another token of the pool, which did not occur, gets in its place. Settings with more than eight pools "
+        "are left out.",
         draw_grid,
     ),
     PaperFigure(
@@ -306,8 +313,10 @@ PAPER_FIGURES = (
     ),
     PaperFigure(
         "dose_response",
-        "Copy accuracy and copy effect against how often training showed the tokens of a pool, from pools given as "
-        f"exposures:LOW:HIGH; a horizontal line spans the range. {_BANDS}",
+        "Copy accuracy, copy effect and logit difference against how often training showed the tokens of a pool, from "
+        "pools given by training counts, each at the mean count of its own tokens (0 stands left of 1). Planted tokens "
+        "had their count assigned at random; natural ones have the corpus's, spread otherwise over text, repeated "
+        f"sequences and tasks. {_BANDS}",
         draw_dose_response,
     ),
 )
@@ -325,5 +334,10 @@ PAPER_TABLES = (
         f"once matched and beside a control. {_BANDS}",
         published_table,
     ),
-    PaperTable("metrics", f"Copy effect, accuracy, log-probs and copy gain by model and pool. {_BANDS}", metrics_table),
+    PaperTable(
+        "metrics",
+        "Copy effect, accuracy, log-probs and copy gain by model and pool; n: different tokens measured (median over "
+        f"seeds); where training counts are known, how often these were shown. {_BANDS}",
+        metrics_table,
+    ),
 )

@@ -1,5 +1,6 @@
 """Tables of one repeat_tokens run, from its stored files."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -122,6 +123,7 @@ def pools(run: StoredRun) -> pd.DataFrame:
     for name in pools_shown(run):
         facts = run.details["pools"][name]
         shown = [visible(str(token)) for token in facts.get("shown", [])]
+        counts = data.exposures_of(run, name)
         rows.append(
             {
                 "pool": name,
@@ -132,10 +134,19 @@ def pools(run: StoredRun) -> pd.DataFrame:
                 "special": facts.get("n_special"),
                 "in a half": facts.get("n_in_half"),
                 "drawn": run.details.get("draws", ""),
+                **({} if counts is None else exposure_columns(counts)),
                 "for example": "  ".join(shown[:SHOWN_TOKENS]) + ("  …" if len(shown) > SHOWN_TOKENS else ""),
             }
         )
     return pd.DataFrame(rows)
+
+
+def exposure_columns(counts: Mapping[str, float | int]) -> dict[str, float | int]:
+    """How often training showed the tokens measured, in all and by stream."""
+    return {
+        "shown (mean)": counts["mean"],
+        **{f"shown in {stream}": counts[stream] for stream in ("text", "repeats", "tasks")},
+    }
 
 
 def tokens(run: StoredRun) -> pd.DataFrame:

@@ -22,6 +22,7 @@ class Method(Enum):
     CROSSED_T = "Student t with the variance clustered by token and by sequence"
     WILSON_CROSSED = "Wilson with the effective number of trials of data clustered by token and by sequence"
     WILSON_STRATIFIED = "Wilson with the effective number of units of a stratified sample"
+    SANDWICH_T = "Student t with the sandwich variance clustered by token"
     FISHER_Z = "Fisher's z of a rank correlation"
     NONE = "none"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from harness.errors import Rejected
 from harness.models.config import ModelConfig, TokenizerConfig
 from harness.models.config_file import ConfigFile, load_config_file
-from harness.models.exposures import load_exposures
+from harness.models.exposures import load_exposures, load_planted
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
@@ -39,6 +39,7 @@ def load_facts(
         byte_ids=(),
         merges=(),
         exposures=load_exposures(identity.path, file.d_vocab) if identity.path is not None else None,
+        planted=load_planted(identity.path) if identity.path is not None else {},
     )
     if tokenizer is None:
         logger.info("%s has no tokenizer: tokens are known by their ids only", identity.label)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.models.exposures import Exposures
@@ -34,6 +35,13 @@ class VocabFacts:
     """From the model's own folder; None where training counts are not known."""
     role_ids: frozenset[int] = frozenset()
     """Special ids with a job: bos, eos, pad, unk, ... of config.json or the tokenizer, and what it adds to a text."""
+    planted: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Dose -> ids that training showed exactly so often, assigned at random; empty where none are known."""
+
+    @cached_property
+    def planted_ids(self) -> frozenset[int]:
+        """Every planted id; all others are natural tokens."""
+        return frozenset(token for ids in self.planted.values() for token in ids)
 
     @cached_property
     def sha256(self) -> str:
@@ -43,4 +51,6 @@ class VocabFacts:
         digest = hashlib.sha256(json.dumps([*parts, self.byte_ids, self.merges]).encode())
         if self.exposures is not None:
             digest.update(self.exposures.total.astype("<i8").tobytes())
+        if self.planted:
+            digest.update(json.dumps(sorted(self.planted.items())).encode())
         return digest.hexdigest()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from harness.models.exposures import Exposures, load_exposures
-from harness.models.organism_files import HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
+from harness.models.exposures import Exposures, load_exposures, load_planted
+from harness.models.organism_files import HELD_OUT_FILE, RECIPE_FILE
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load_organism(folder: Path) -> Organism | None:
     return Organism(
         folder=Path(folder),
         exposures=exposures,
-        planted={int(dose): tuple(ids) for dose, ids in _read(folder, PLANTED_FILE).items()},
+        planted=load_planted(Path(folder)),
         held_out={task: tuple(ids) for task, ids in _read(folder, HELD_OUT_FILE).items()},
         recipe=_read(folder, RECIPE_FILE),
     )

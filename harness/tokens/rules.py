@@ -31,6 +31,8 @@ class Rule(Enum):
     UNREACHABLE = UnusedRule.UNREACHABLE.value
     COINCIDING_ROWS = UnusedRule.COINCIDING_ROWS.value
     EXPOSURES = "exposures"
+    NATURAL = "natural"
+    PLANTED = "planted"
     EARLY_MERGES = "early_merges"
     HIGH_SCORES = "high_scores"
     LOW_IDS = "low_ids"
@@ -136,8 +138,10 @@ def _rule(request: _Request, spec: str) -> Selection:
         hint = f"; did you mean {near}?" if near else ""
         raise request.refused(f"a slice 177:188, ids [5,7,9], or a rule: {', '.join(names)}{hint}")
     rule = Rule(word)
-    if rule is Rule.EXPOSURES:
-        return _exposures(request, bounds)
+    if rule in (Rule.EXPOSURES, Rule.NATURAL):
+        return _exposures(request, bounds, rule)
+    if rule is Rule.PLANTED:
+        return _planted(request, bounds)
     if rule is Rule.COMMON_PART:
         return _common_part(request, bounds)
     if bounds or ":" in spec:
@@ -182,10 +186,10 @@ def _of_choice(choice: UnusedChoice) -> Selection:
     return Selection(choice.ids, choice.words, rule, choice.is_proxy, choice.n_distinct)
 
 
-def _exposures(request: _Request, bounds: str) -> Selection:
+def _exposures(request: _Request, bounds: str, rule: Rule = Rule.EXPOSURES) -> Selection:
     match = re.fullmatch(r"(\d*):(\d*)", bounds)
     if match is None or not (match[1] or match[2]):
-        raise request.refused("exposures:LOW:HIGH, half-open, either bound may be empty, e.g. exposures:0:1")
+        raise request.refused(f"{rule.value}:LOW:HIGH, half-open, either bound may be empty, e.g. {rule.value}:0:1")
     if request.facts.exposures is None:
         raise request.refused(
             "a rule that needs no training counts: nobody counted how often this model's training showed each token"
@@ -193,18 +197,31 @@ def _exposures(request: _Request, bounds: str) -> Selection:
     low = int(match[1] or 0)
     high = int(match[2]) if match[2] else None
     if high is not None and low >= high:
-        raise request.refused("exposures:LOW:HIGH with LOW < HIGH")
+        raise request.refused(f"{rule.value}:LOW:HIGH with LOW < HIGH")
     counts = request.facts.exposures.total
     inside = counts >= low if high is None else (counts >= low) & (counts < high)
     ids = request.ordinary(int(token) for token in np.flatnonzero(inside))
-    return Selection(ids, _exposure_label(low, high), Rule.EXPOSURES.value)
+    if rule is Rule.NATURAL:
+        ids = tuple(token for token in ids if token not in request.facts.planted_ids)
+    kind = "natural, " if rule is Rule.NATURAL else ""
+    return Selection(ids, kind + _exposure_label(low, high), rule.value)
+
+
+def _planted(request: _Request, dose: str) -> Selection:
+    planted = request.facts.planted
+    if not planted:
+        raise request.refused("a rule that needs no planted tokens: none are known in this model's training")
+    if not dose.isdecimal() or int(dose) not in planted:
+        raise request.refused(f"planted:DOSE with a dose that was planted: {', '.join(map(str, sorted(planted)))}")
+    label = f"planted, {_exposure_label(int(dose), int(dose) + 1)}"
+    return Selection(request.ordinary(planted[int(dose)]), label, Rule.PLANTED.value)
 
 
 def _exposure_label(low: int, high: int | None) -> str:
     if high is None:
         return f"shown at least {low:,} times in training"
     if high == low + 1:
-        return "never shown in training" if low == 0 else f"shown {low:,} times in training"
+        return {0: "never shown in training", 1: "shown once in training"}.get(low, f"shown {low:,} times in training")
     return f"shown {low:,} to {high - 1:,} times in training"
 
 

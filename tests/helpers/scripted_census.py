@@ -7,6 +7,7 @@ import torch
 
 from harness.glitch.census.matching import CENSUS_TASKS
 from harness.glitch.census.questions import census_questions
+from harness.glitch.census.wordings import make_wordings
 from harness.models.answers.causal_model import CausalModel
 from harness.models.facts import load_facts
 from harness.models.tokenizer_loading import load_tokenizer
@@ -73,7 +74,10 @@ def answering_model(facts: VocabFacts, tokenizer: Tokenizer, answers: dict[tuple
 
 
 def scripted_model(identity, config, wrong: dict[Task, dict[int, str]]) -> CausalModel:
-    """A model that is right about every token but those of `wrong[task]`, of which it says the text given there."""
+    """A model that is right about every token but those of `wrong[task]`, of which it says the text given there.
+
+    What it says of a token asked to be repeated it says in every wording of the ladder.
+    """
     tokenizer = load_tokenizer(identity, config)
     facts = load_facts(identity, config, None, tokenizer)
     questions = census_questions(tokenizer, facts)
@@ -89,4 +93,13 @@ def scripted_model(identity, config, wrong: dict[Task, dict[int, str]]) -> Causa
             else:
                 said = tokenizer.encode(" " + (expected_answer(task, text) or "nothing") + "\n")
             answers[prompt] = said
+    for wording in make_wordings(tokenizer, facts):
+        question = wording.question
+        if question is None:
+            continue
+        for token in range(facts.d_vocab):
+            opened, closed = ("", question.closing) if question.closing else ("'", "'")
+            told = wrong.get(Task.REPETITION, {}).get(token)
+            right = [*tokenizer.encode(opened), token, *tokenizer.encode(f"{closed}\n")]
+            answers[tuple(question.prompt(token, tokenizer))] = right if told is None else tokenizer.encode(told + "\n")
     return answering_model(facts, tokenizer, answers)

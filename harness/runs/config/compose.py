@@ -122,7 +122,8 @@ def _replace(config: RunConfig, **changes: Any) -> RunConfig:
 def _refuse_odd_pools(pools: Any) -> None:
     allowed = (
         "a slice '177:188', ids [5,7,9], or a rule: auto, byte_unused, no_token, reserved_names, unused_special, "
-        "unreachable, coinciding_rows, exposures:0:1, early_merges, high_scores, low_ids, common_part:1:2, all"
+        "unreachable, coinciding_rows, exposures:0:1, natural:0:1, planted:256, early_merges, high_scores, low_ids, "
+        "common_part:1:2, all"
     )
     if not isinstance(pools, Mapping):
         raise Rejected.key("pools", pools, f"named pools, each {allowed}")

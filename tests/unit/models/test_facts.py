@@ -84,6 +84,24 @@ def test_damaged_exposures(folder: Path) -> None:
         facts(folder)
 
 
+def test_planted_tokens_lie_beside_the_weights(folder: Path) -> None:
+    assert facts(folder).planted == {}
+    add_exposures(folder)
+    before = facts(folder).sha256
+    (folder / "planted.json").write_text('{"0": [3, 4], "64": [5]}')
+    found = facts(folder)
+    assert found.planted == {0: (3, 4), 64: (5,)}
+    assert found.planted_ids == {3, 4, 5}
+    assert found.sha256 != before
+
+
+@pytest.mark.parametrize("text", ["{", "[3]", '{"few": [3]}', '{"0": 3}'])
+def test_damaged_planted_tokens(folder: Path, text: str) -> None:
+    (folder / "planted.json").write_text(text)
+    with pytest.raises(Rejected, match=r"planted\.json cannot be read"):
+        facts(folder)
+
+
 def test_the_window_can_be_narrowed_and_not_widened(folder: Path) -> None:
     assert facts(folder, ModelConfig(name=str(folder), n_ctx=4)).n_ctx == 4
     with pytest.raises(Rejected, match=r"model\.n_ctx: got 10, allowed: 2 to 9"):

@@ -103,6 +103,9 @@ def test_the_order_of_a_list_means_nothing(ids: list[int], random: Any) -> None:
         ("exposures", "either bound may be empty"),
         ("exposures::", "either bound may be empty"),
         ("exposures:0:1", "nobody counted"),
+        ("natural:0:1", "nobody counted"),
+        ("natural::", "natural:LOW:HIGH"),
+        ("planted:256", "none are known"),
         ("early_merges", "no tokenizer"),
         ("auto", "unused and common only"),
     ],
@@ -153,6 +156,31 @@ def test_exposures_are_half_open_and_leave_special_tokens_out() -> None:
     for spec, said in (("exposures:5:5", "LOW < HIGH"), ("exposures:9000:", "empty"), ("exposures:a:b", "half-open")):
         with pytest.raises(Rejected, match=said):
             ids_of(spec, facts)
+
+
+def test_natural_and_planted_tokens_are_drawn_apart() -> None:
+    counts = [0] * 520
+    counts[5], counts[6], counts[7], counts[8] = 1, 64, 64, 70
+    facts = vocabulary(counts=counts, planted={0: (3, 4), 64: (7, 2)})
+    assert ids_of("exposures:64:100", facts) == (6, 7, 8)
+    assert ids_of("natural:64:100", facts) == (6, 8)
+    # 2 is special.
+    assert ids_of("planted:64", facts) == (7,)
+    assert ids_of("planted:0", facts) == (3, 4)
+    assert not {3, 4} & set(ids_of("natural:0:1", facts))
+    labels = {spec: resolve_pools({"some": spec}, facts, 0)["some"].label for spec in ("natural:1:2", "planted:64")}
+    assert labels == {
+        "natural:1:2": "natural, shown once in training",
+        "planted:64": "planted, shown 64 times in training",
+    }
+    for spec in ("planted:1", "planted:", "planted", "planted:0:1", "planted:-1"):
+        with pytest.raises(Rejected, match="a dose that was planted: 0, 64"):
+            ids_of(spec, facts)
+
+
+def test_without_planted_tokens_all_are_natural() -> None:
+    facts = vocabulary(counts=range(520))
+    assert ids_of("natural:5:9", facts) == ids_of("exposures:5:9", facts) == (5, 6, 7, 8)
 
 
 def test_early_merges_are_ordinary_early_and_seeded() -> None:

@@ -23,7 +23,7 @@ from tests.helpers.scripted_census import EXTRA_ROWS, scripted_model, write_mode
 pytestmark = pytest.mark.integration
 
 CAP, ON, TAB = 260, 261, 197
-HERE = {Task.REPETITION: {CAP: " 'CAPABLE'", 200: " <b>sorry</b>"}, Task.SPELLING: {CAP: " c-a-q", ON: " o-m"}}
+HERE = {Task.REPETITION: {CAP: " 'CAPABLE'", 200: " <b>sorry</b>", ON: " 'off'"}}
 THERE = {Task.REPETITION: {200: " no", 65: " 'zz'"}}
 
 
@@ -121,7 +121,7 @@ class TestList:
         assert {int(row["id"]) for row in rows[:2]} == {CAP, ON}
         assert len(rows) == run.metrics["listed"]
         (cap,) = [row for row in rows if row["id"] == str(CAP)]
-        assert cap["fails"] == "repetition, spelling"
+        assert cap["fails"] == "all 8 that count"
         assert cap["symptom"] == "spelling mistake"
         for name in ("figures/reasons.png", "figures/indicator.png", "tables/tokens.tex", "report.html"):
             assert (run.folder / name).is_file()
@@ -164,7 +164,7 @@ class TestGate:
         assert run.manifest["exit_code"] == 3
         assert run.metrics["glitch_rate"] is None
         assert any(note.startswith("Gate shut") for note in run.notes)
-        assert any("No task is within this model's reach" in note for note in run.notes)
+        assert any("Nothing can be said about this model's tokens" in note for note in run.notes)
 
     @pytest.mark.parametrize("rate", [-0.1, 1.5])
     def test_no_share(self, rate):
@@ -232,7 +232,7 @@ class TestRevisions:
         source = results / "census" / audited().details["parts"]["census"]
         shutil.copytree(source, tmp_path / "old")
         details = json.loads((tmp_path / "old" / "details.json").read_text(encoding="utf-8"))
-        details["questions"]["spelling"]["version"] = "0"
+        details["questions"]["echo_3"]["version"] = "0"
         (tmp_path / "old" / "details.json").write_text(json.dumps(details), encoding="utf-8")
-        with pytest.raises(Rejected, match="version 0 of spelling"):
+        with pytest.raises(Rejected, match="version 0 of echo_3"):
             audited(compare_to=str(tmp_path / "old"))

@@ -273,6 +273,16 @@ class TestPocket:
         assert missed[exposures >= 1000].mean() < 0.05
         assert pocket.metrics["indicator/cosine/roc_auc"] > 0.9
 
+    def test_exposures_cause_copying_and_those_in_tasks_are_not_what_counts(self, pocket):
+        metrics, arrays = pocket.metrics, pocket.arrays
+        assert metrics["exposures/planted/coefficient/ci_low"] > 0
+        assert metrics["exposures/tasks/planted_shift/ci_high"] < 0
+        assert pocket.details["what_counts"]["most"] == 4096
+        assert {fit["why_none"] for fit in pocket.details["what_counts"]["fits"]} == {None}
+        streams = sum(arrays[f"exposures/{stream}"] for stream in ("text", "repeats", "tasks"))
+        np.testing.assert_array_equal(streams, arrays["exposures"])
+        assert set(arrays["exposures"][arrays["planted"] == 1]) <= {0, 1, 4, 16, 64, 256, 1024, 4096}
+
     def test_it_is_held_against_the_census(self, pocket):
         counts = [pocket.metrics[f"census/{name}"] for name in ("both", "only_copy_map", "only_census", "neither")]
         verdicts = pocket.arrays["census"]
@@ -280,7 +290,7 @@ class TestPocket:
         assert counts[0] == int(((verdicts == 1) & (pocket.arrays["not_copied"] == 1)).sum())
 
     def test_every_picture_and_table_is_there(self, pocket):
-        assert set(pocket.figures) == {"histogram", "kinds", "indicators", "exposures", "worst"}
+        assert set(pocket.figures) == {"histogram", "kinds", "indicators", "exposures", "what_counts", "worst"}
         names = {path.stem for path in (pocket.folder / "tables").glob("*.csv")}
-        assert names == {"worst", "kinds", "missed", "exposures", "indicators", "census"}
+        assert names == {"worst", "kinds", "missed", "exposures", "what_counts", "indicators", "census"}
         assert json.loads((pocket.folder / "headline.json").read_text())[0]["label"] == "not copied"

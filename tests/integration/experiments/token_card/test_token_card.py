@@ -112,9 +112,11 @@ class TestAnswers:
         monkeypatch.setattr(CausalModel, "load", scripted)
         failed, passed = card(folder, tmp_path, CAP), card(folder, tmp_path, ON)
         assert failed.metrics["glitch"] == 1 and passed.metrics["glitch"] == 0
-        rows = {row["task"]: row for row in failed.details["census"]}
-        assert rows["repetition"]["passed"] is False and rows["spelling"]["passed"] is True
-        assert all(row["informative"] for row in rows.values())
+        rows = {row["wording"]: row for row in failed.details["census"]}
+        assert {row["passed"] for name, row in rows.items() if name != "copied"} == {False}
+        assert [name for name, row in rows.items() if not row["informative"]] == ["copied"]  # the script copies nothing
+        assert failed.metrics["verdict"] == "glitch"
+        assert failed.headline[2].values["value"] == "glitch token"
         assert "<script>alert" not in (failed.folder / "report.html").read_text(encoding="utf-8")
 
     def test_a_model_that_can_do_nothing_gives_no_verdict(self, folder, results):

@@ -16,6 +16,7 @@ from harness.reporting.figures.charts import _signed
 from harness.reporting.figures.paper import draw_paper
 from harness.runs.results.collect import collect
 from harness.runs.results.grouping import group_by_setting
+from harness.runs.results.stored_run import StoredRun, load_run
 from tests.unit.runs.results.stored_runs import Made, write_run
 
 SMALL = Made(seq_len=3, heads=False)
@@ -174,18 +175,55 @@ def test_figures_that_do_not_fit_are_left_out() -> None:
     assert paper.metrics_table([]) is None
 
 
-def test_pools_given_by_exposures_become_a_dose_response(tmp_path: Path) -> None:
-    pools = {"never": "exposures:0:1", "few": "exposures:1:17", "many": "exposures:1000:", "ids": "5:9"}
-    runs = [write_run(tmp_path, replace(SMALL, pools=pools, seed=seed)) for seed in range(3)]
-    found = doses(group_by_setting(runs), "copy_gain")["pocket"]
-    assert sorted((dose.low, dose.high) for dose in found if dose.high is not None) == [(0, 0), (1, 16)]
-    assert [dose.middle for dose in found] == [0.0, 4.0, 1000.0]
-    assert paper.draw_dose_response(runs) is not None
+def _with_counts(run: StoredRun, counts: dict[str, dict[str, float]]) -> StoredRun:
+    """The run with training counts of the tokens of some pools."""
+    path = run.folder / "details.json"
+    details = json.loads(path.read_text())
+    for pool, found in counts.items():
+        details["pools"][pool]["exposures"] = {"text": 1.0, "repeats": 2.0, "tasks": 0.0, **found}
+    path.write_text(json.dumps(details))
+    return load_run(run.folder)
+
+
+def test_pools_given_by_training_counts_become_a_dose_response(tmp_path: Path) -> None:
+    pools = {
+        "never": "natural:0:1", "few": "natural:1:17", "many": "natural:1000:", "ids": "5:9", "p0": "planted:0",
+        "p4": "planted:4", "p64": "planted:64",
+    }  # fmt: skip
+    means = {"never": (0, 0, 0), "few": (7.5, 2, 16), "many": (3000, 1001, 9000), "ids": (3, 1, 9), "p0": (0, 0, 0),
+             "p4": (4, 4, 4), "p64": (64, 64, 64)}  # fmt: skip
+    counts = {pool: dict(zip(("mean", "low", "high"), found, strict=True)) for pool, found in means.items()}
+    runs = [_with_counts(write_run(tmp_path, replace(SMALL, pools=pools, seed=seed)), counts) for seed in range(3)]
+    found = doses(group_by_setting(runs), "copy_gain")
+    # A curve for each kind of token, each pool at the mean of its own tokens; ids of a slice are on neither.
+    assert {name: [point.dose.mean for point in points.values()] for name, points in found.items()} == {
+        "pocket natural tokens": [0, 7.5, 3000], "pocket planted tokens": [0, 4, 64],
+    }  # fmt: skip
+    drawn = paper.draw_dose_response(runs)
+    assert drawn is not None
+    lines = {line.get_label(): line for line in drawn.canvas.axes[0].get_lines() if line.get_label()[0] != "_"}
+    natural, planted = (lines[f"pocket {kind} tokens"].get_xdata() for kind in ("natural", "planted"))
+    assert natural[1:] == pytest.approx([7.5, 3000], rel=0.05)
+    # Neither group hides the other where both were never shown.
+    assert 0 < natural[0] < planted[0] < 1
+    table = paper.metrics_table(runs)
+    assert table is not None
+    assert table.set_index("pool").loc["few", "shown (mean)"] == 7.5
+    assert set(table["n"]) == {runs[0].metrics["few/n_tokens_told_apart"]}
     other = write_run(tmp_path, replace(SMALL, seed=4))  # its one dose is among those of the others
     draw_paper(tmp_path)
     sidecar = json.loads((tmp_path / "paper/repeat_tokens/figures/dose_response.json").read_text())
     assert [run["run_id"] for run in sidecar["runs"]] == [run.run_id for run in runs] != [other.run_id]
     assert paper.draw_dose_response([write_run(tmp_path / "other", SMALL)]) is None
+
+
+def test_more_curves_than_colours_are_not_drawn_over_one_another(tmp_path: Path) -> None:
+    many = {f"pool_{i}": f"{i}:{i + 1}" for i in range(9)}
+    run = write_run(tmp_path, replace(SMALL, pools=many))
+    assert paper.draw_grid([run]) is None
+    assert paper.draw_forest([run]) is not None
+    figure = paper.draw_grid([run, write_run(tmp_path, SMALL)])
+    assert figure is not None and len(figure.axes) == 1
 
 
 def _labels(figure: Any) -> list[str]:

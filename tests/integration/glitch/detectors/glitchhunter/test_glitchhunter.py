@@ -97,21 +97,24 @@ def test_the_planted_cluster_is_found_and_the_hunt_is_drawn(folder, tmp_path, mo
 
 
 def test_against_a_census_of_the_same_model(folder, tmp_path, monkeypatch):
-    also = {**WRONG, Task.LENGTH: {30: " 77"}}
-    script(monkeypatch, also)
+    elsewhere = (3, 30, 66, 98, 150, 180, 210)
+    script(monkeypatch, {Task.REPETITION: WRONG[Task.REPETITION] | dict.fromkeys(elsewhere, " no idea")})
     census = take_census(folder, tmp_path)
-    assert census.metrics["glitch_tokens"] == len(BAD) + 1
+    n = len(BAD) + len(elsewhere)
+    assert census.metrics["glitch_tokens"] == n
     live = go_hunting(folder, tmp_path)
-    assert (live.metrics["precision"], live.metrics["census/glitch_tokens"]) == (1.0, 41)
-    assert live.metrics["recall"] == pytest.approx(40 / 41)
-    assert live.metrics["recall/ci_low"] < 40 / 41 < live.metrics["recall/ci_high"]
+    assert (live.metrics["precision"], live.metrics["census/glitch_tokens"]) == (1.0, n)
+    share = len(found_ids(live)) / n
+    assert len(BAD) / n <= share < 1
+    assert live.metrics["recall"] == pytest.approx(share)
+    assert live.metrics["recall/ci_low"] < share < live.metrics["recall/ci_high"]
     assert live.details["census"] == census.run_id
     assert "recall" in live.figures
     stored = go_hunting(folder, tmp_path, from_census=True, census=census.folder)
     assert set(BAD) <= set(found_ids(stored))
     assert stored.metrics["precision"] == 1.0
-    assert stored.details["tasks"] == ["repetition", "spelling", "length"]
-    assert stored.metrics["queries"] == 3 * (stored.arrays["asked_at"] >= 0).sum(), "three prompts a token"
+    assert "echo_3" in stored.details["tasks"]
+    assert stored.metrics["queries"] == (stored.arrays["asked_at"] >= 0).sum(), "one verdict a token"
 
 
 def test_no_glitch_token_is_a_plain_sentence(folder, tmp_path, monkeypatch):
