@@ -15,7 +15,7 @@ from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.pools import resolve_pools
-from harness.tokens.prompts import prompt_versions, wording_versions
+from harness.tokens.prompts import WITH_EXAMPLES, prompt_versions, wording_versions
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
@@ -58,7 +58,8 @@ def among(spec: PoolSpec, facts: VocabFacts, seed: int, tokenizer: Tokenizer | N
 def inputs(config: RunConfig[CensusConfig], _: ModelIdentity | None) -> Mapping[str, str]:
     """The rules and prompts that verdicts depend on: with others it is another run."""
     if config.exp.verdict is VerdictRule.PUBLISHED:
-        return {"rule": RULE_VERSION, **prompt_versions(CENSUS_TASKS)}
+        examples = {f"{one.task.value}/examples": one.version for one in WITH_EXAMPLES.values()}
+        return {"rule": RULE_VERSION, **prompt_versions(CENSUS_TASKS), **examples}
     return {"rule": RULE_VERSION, **wording_versions()}
 
 

@@ -12,7 +12,7 @@ from experiments.census.config import CensusConfig
 from harness.glitch.census.calibration import summarise, well_known
 from harness.glitch.census.interviewer import Interviewer, TokenAnswer
 from harness.glitch.census.matching import RULE_VERSION
-from harness.glitch.census.questions import Question, census_questions
+from harness.glitch.census.questions import Question, census_questions, question_with_examples
 from harness.glitch.census.records import TokenRecord, make_record
 from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
@@ -21,7 +21,7 @@ from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import wilson
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
-from harness.tokens.prompts import Task
+from harness.tokens.prompts import WITH_EXAMPLES, Task
 from harness.tokens.text import shown
 
 _EXAMPLES = 8
@@ -48,23 +48,39 @@ class Found:
 
 def calibrate_tasks(
     run: Run[CensusConfig], interviewer: Interviewer, questions: Mapping[Task, Question]
-) -> dict[Task, CalibratedTask]:
-    """Try every task on tokens the model knows well; a note holds the result."""
-    found = {}
+) -> tuple[dict[Task, Question], dict[Task, CalibratedTask]]:
+    """Try every task on tokens the model knows well, and which question of each is asked; notes hold the results.
+
+    Spelling and length are tried after examples as well where the model does not follow the plain question.
+    """
+    asked, found = dict(questions), {}
     for task, question in questions.items():
-        tokens = well_known(task, run.organism, run.pools)
-        if not interviewer.fits(question):
-            found[task] = CalibratedTask(Calibration(task.value, 0, 0, tokens.where, fits=False), ())
-        else:
-            batch = Batch(f"calibration-{task.value}", tokens.ids, len(tokens.ids))
-            with run.timer("calibrate"):
-                (arrays,) = compute_batches(
-                    run, [batch], _answering(interviewer, [question]), _no_rows, f"trying {task.value}"
-                )
-            answers = tuple(_answers(interviewer, question, arrays).values())
-            result = summarise(task.value, [answer.judgement.passed for answer in answers], tokens)
-            found[task] = CalibratedTask(result, answers[:_EXAMPLES])
-        run.note(found[task].calibration.sentence())
+        found[task] = _calibrate(run, interviewer, question, f"calibration-{task.value}")
+        if task in WITH_EXAMPLES and not found[task].calibration.is_informative:
+            other = question_with_examples(task, run.tokenizer, run.facts, run.exp.bos)
+            tried = _calibrate(run, interviewer, other, f"calibration-{task.value}-examples")
+            if tried.calibration.is_informative:
+                run.note(f"{task.value} is asked after solved examples of other words.")
+                asked[task], found[task] = other, tried
+    return asked, found
+
+
+def _calibrate(run: Run[CensusConfig], interviewer: Interviewer, question: Question, key: str) -> CalibratedTask:
+    task = question.task
+    tokens = well_known(task, run.organism, run.pools)
+    if not interviewer.fits(question):
+        found = CalibratedTask(Calibration(task.value, 0, 0, tokens.where, fits=False), ())
+    else:
+        batch = Batch(key, tokens.ids, len(tokens.ids))
+        with run.timer("calibrate"):
+            (arrays,) = compute_batches(
+                run, [batch], _answering(interviewer, [question]), _no_rows, f"trying {task.value}"
+            )
+        answers = tuple(_answers(interviewer, question, arrays).values())
+        result = summarise(task.value, [answer.judgement.passed for answer in answers], tokens)
+        found = CalibratedTask(result, answers[:_EXAMPLES])
+    examples = " (after examples)" if question.gives_away else ""
+    run.note(found.calibration.sentence() + examples)
     return found
 
 
@@ -279,11 +295,11 @@ def _arrays(found: Found) -> dict[str, np.ndarray]:
 def measure_published(run: Run[CensusConfig]) -> Outcome:
     """Calibrate the tasks, ask every token, count."""
 
-    questions = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
+    questions: Mapping[Task, Question] = census_questions(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
     with run.answering() as model:
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
         interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
-        calibrations = calibrate_tasks(run, interviewer, questions)
+        questions, calibrations = calibrate_tasks(run, interviewer, questions)
         ids = choose_tokens(run, vocabulary)
         found = ask_tokens(run, interviewer, questions, calibrations, ids)
     return summarise_census(run, vocabulary, questions, calibrations, found)

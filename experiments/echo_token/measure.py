@@ -80,7 +80,7 @@ class _Echoer:
             False,
             front,
             run.exp.max_new_tokens,
-            template.closing,
+            closing=template.closing,
         )
 
     @property

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import torch
 
 from harness.glitch.census.matching import CENSUS_TASKS
-from harness.glitch.census.questions import census_questions
+from harness.glitch.census.questions import census_questions, question_with_examples
 from harness.glitch.census.wordings import make_wordings
 from harness.models.answers.causal_model import CausalModel
 from harness.models.facts import load_facts
@@ -73,10 +73,13 @@ def answering_model(facts: VocabFacts, tokenizer: Tokenizer, answers: dict[tuple
     return CausalModel(_Scripted(facts.d_vocab, answers, newline), facts.n_ctx)
 
 
-def scripted_model(identity, config, wrong: dict[Task, dict[int, str]]) -> CausalModel:
+def scripted_model(
+    identity, config, wrong: dict[Task, dict[int, str]], after_examples: dict[int, str] | None = None
+) -> CausalModel:
     """A model that is right about every token but those of `wrong[task]`, of which it says the text given there.
 
-    What it says of a token asked to be repeated it says in every wording of the ladder.
+    What it says of a token asked to be repeated it says in every wording of the ladder. `after_examples`: what it
+    spells wrongly after solved examples, which it follows otherwise; None: it follows none.
     """
     tokenizer = load_tokenizer(identity, config)
     facts = load_facts(identity, config, None, tokenizer)
@@ -93,6 +96,12 @@ def scripted_model(identity, config, wrong: dict[Task, dict[int, str]]) -> Causa
             else:
                 said = tokenizer.encode(" " + (expected_answer(task, text) or "nothing") + "\n")
             answers[prompt] = said
+    if after_examples is not None:
+        question = question_with_examples(Task.SPELLING, tokenizer, facts)
+        for token in range(facts.d_vocab):
+            text = tokenizer.decode([token]) if token not in facts.unnamed_ids else ""
+            said = after_examples.get(token, " " + (expected_answer(Task.SPELLING, text) or "nothing"))
+            answers[tuple(question.prompt(token, tokenizer))] = tokenizer.encode(said + "\n")
     for wording in make_wordings(tokenizer, facts):
         question = wording.question
         if question is None:

@@ -59,11 +59,13 @@ class Interviewer:
     def has_answer(self, question: Question, token_id: int) -> bool:
         """Whether the task has a right answer for a token: repetition always, the others as `expected_answer` says.
 
-        A spelling longer than the question's `max_new_tokens` is left out.
+        A spelling longer than the question's `max_new_tokens` is left out, and words that the prompt itself solves.
         """
         if question.task not in (Task.SPELLING, Task.LENGTH):
             return True
         text = self.vocabulary.text(token_id)
+        if text is not None and text.strip().lower() in question.gives_away:
+            return False
         expected = expected_answer(question.task, text) if text is not None else None
         return expected is not None and expected.isprintable() and len(expected.encode()) + 2 <= question.max_new_tokens
 

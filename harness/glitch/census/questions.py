@@ -1,13 +1,13 @@
 """The questions of the census as ids for one model: exact prompts, chat template, BOS, room for the answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.glitch.census.matching import CENSUS_TASKS
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
-from harness.tokens.prompts import TEMPLATES, PromptTemplate, Task, splice
+from harness.tokens.prompts import SHOT_WORDS, TEMPLATES, WITH_EXAMPLES, PromptTemplate, Task, splice
 from harness.tokens.prompts.chat import chat_form, render_chat
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -27,6 +27,8 @@ class Question:
     is_chat: bool
     bos: tuple[int, ...]
     max_new_tokens: int
+    gives_away: frozenset[str] = frozenset()
+    """Words whose answer the prompt shows, in lower case: it can't be asked about them."""
     closing: str = ""
     """The sign that closes the answer, where the prompt has opened it; else the answer may open with any."""
     _pieces: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
@@ -75,10 +77,20 @@ def make_question(
     if tokenizer.chat_template is None or chat is ChatRule.NEVER or form is None:
         front = leading_ids(tokenizer, facts, bos)
         version, text = template.version, template.text
-        return Question(template.task, version, template.source, text, False, front, room, template.closing)
+        return Question(template.task, version, template.source, text, False, front, room, closing=template.closing)
     text = render_chat(form, tokenizer.chat_template, tokenizer.special_texts)
     # A chat template writes its own BOS.
-    return Question(template.task, f"{template.version}+chat", template.source, text, True, (), room, template.closing)
+    return Question(
+        template.task, f"{template.version}+chat", template.source, text, True, (), room, closing=template.closing
+    )
+
+
+def question_with_examples(
+    task: Task, tokenizer: Tokenizer, facts: VocabFacts, bos: BosRule = BosRule.AUTO
+) -> Question:
+    """Spelling or length after solved examples of other words; never through a chat template."""
+    question = make_question(WITH_EXAMPLES[task], tokenizer, facts, bos, ChatRule.NEVER)
+    return replace(question, gives_away=frozenset(SHOT_WORDS))
 
 
 def census_questions(

@@ -1,6 +1,7 @@
 """The prompts themselves, as text with `{token}` where the id under study goes."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
 
 SLOT = "{token}"
@@ -196,6 +197,21 @@ def version_stamp(template: PromptTemplate) -> tuple[str, str]:
     """Key and value under which a prompt's version enters the run id."""
     return f"prompt/{template.task.value}", template.version
 
+
+SHOT_WORDS = ("house", "seven", "bright", "fox")
+"""Words whose spelling and length the prompts with examples show."""
+
+
+def _with_examples(template: PromptTemplate, answer: Callable[[str], str]) -> PromptTemplate:
+    examples = "".join(f"{template.text.replace(SLOT, word)} {answer(word)}\n\n" for word in SHOT_WORDS)
+    return replace(template, version=f"{template.version}-shots{len(SHOT_WORDS)}-1", text=examples + template.text)
+
+
+WITH_EXAMPLES: dict[Task, PromptTemplate] = {
+    Task.SPELLING: _with_examples(TEMPLATES[Task.SPELLING], "-".join),
+    Task.LENGTH: _with_examples(TEMPLATES[Task.LENGTH], lambda word: str(len(word))),
+}
+"""The same questions after solved examples of other words, for models that don't follow them without."""
 
 ASKED_WORDINGS: dict[str, PromptTemplate] = {
     "glitchhunter": TEMPLATES[Task.REPETITION],

@@ -30,10 +30,14 @@ def folder(tmp_path_factory):
 
 
 def take_census(folder, results, monkeypatch, wrong, seed=0, **exp):
+    monkeypatch.setattr(CausalModel, "load", lambda identity, config: scripted_model(identity, config, wrong))
+    return execute(config_of(folder, results, seed, **exp))
+
+
+def config_of(folder, results, seed=0, **exp):
     from experiments.census.config import CensusConfig
 
-    monkeypatch.setattr(CausalModel, "load", lambda identity, config: scripted_model(identity, config, wrong))
-    config = RunConfig(
+    return RunConfig(
         exp_name="census",
         exp=CensusConfig(verdict=VerdictRule.PUBLISHED, **exp),
         model=ModelConfig(name=str(folder), device="cpu"),
@@ -42,7 +46,6 @@ def take_census(folder, results, monkeypatch, wrong, seed=0, **exp):
         results_dir=results,
         tracker=TrackerConfig(kind=TrackerKind.NONE),
     )
-    return execute(config)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +111,20 @@ class TestUninformative:
         assert run.metrics["spelling/informative"] == 0
         assert run.metrics["glitch_tokens"] == 0
         assert any("spelling is uninformative" in note for note in run.notes)
+        assert any(note.endswith("(after examples)") for note in run.notes)
         assert run.metrics["spelling/asked"] == 0
+
+    def test_a_task_that_needs_examples_is_asked_after_them(self, folder, tmp_path, monkeypatch):
+        cannot = {Task.SPELLING: {token: " ???" for token in range(256 + 10)}}
+        monkeypatch.setattr(
+            CausalModel, "load", lambda *known: scripted_model(*known, cannot, after_examples={CAP: " c-a-q"})
+        )
+        run = execute(config_of(folder, tmp_path))
+        assert run.details["questions"]["spelling"]["version"].endswith("-shots4-1")
+        assert run.metrics["spelling/informative"] == 1
+        assert run.records.set_index("id").loc[CAP, "spelling/passed"] == False  # noqa: E712
+        assert run.metrics["glitch_tokens"] == 1
+        assert any("after solved examples" in note for note in run.notes)
 
     def test_asked_all_the_same_it_changes_no_verdict(self, folder, tmp_path, monkeypatch):
         cannot = {Task.SPELLING: {token: " ???" for token in range(256 + 10)}}
