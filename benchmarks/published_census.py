@@ -1,10 +1,10 @@
-"""A published census against this one: the same prompt and rule, and what agreement of wordings says of its glitch tokens.
+"""A published census against this one: the same prompt and rule, and what agreement of wordings says of its finds.
 
     python benchmarks/published_census.py [--model FILE.gguf] [--shared ../shared]
 
-The published one (fuad-mahee/Benchmark @6982c2d, SmolLM2-135M-Instruct in fp16, ids 0 to 1499) asked once, in one wording,
-with 24 new tokens, and passed any answer that holds the token's text. Here the same wording is asked of the same tokens with
-that rule and with this harness's own, then a census by agreement is taken of them. Writes
+The published one (fuad-mahee/Benchmark @6982c2d, SmolLM2-135M-Instruct in fp16, ids 0 to 1499) asked once, in one
+wording, with 24 new tokens, and passed any answer that holds the token's text. Here the same wording is asked of the
+same tokens with that rule and with this harness's own, then a census by agreement is taken of them. Writes
 results/reference/smollm2/published_census.json. Nothing is asserted: the weights are another file (Q4_1).
 """
 
