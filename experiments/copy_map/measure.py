@@ -101,8 +101,8 @@ def _say(run: Run[CopyMapConfig], answer: Answer, is_shared: bool) -> None:
         )
     if not is_shared:
         run.note(
-            "This model's keys and values of a first half can't stand in for reading it again (it keeps a state, or a "
-            "window shorter than the half): every sequence is read whole, which takes a third longer."
+            "This model's keys and values of a first half can't stand in for reading it again (it keeps a state, say): "
+            "every sequence is read whole, which takes a third longer."
         )
     if vocabulary.left_out:
         named = ", ".join(map(str, vocabulary.left_out[:5])) + (", ..." if len(vocabulary.left_out) > 5 else "")

@@ -22,7 +22,7 @@ from harness.models.answers._continuation import (
     WholeContinuation,
 )
 from harness.models.answers.requirements import require_plain_weights
-from harness.models.answers.reuse import TOLERANCE, Reuse, ReuseTrials
+from harness.models.answers.reuse import Layers, Reuse, ReuseTrials
 from harness.models.config import ModelConfig
 from harness.models.config_file import load_config_file
 from harness.models.identity import ModelIdentity
@@ -61,11 +61,6 @@ class CausalModel(LanguageModel):
     def dtype(self) -> torch.dtype:
         """What it computes in."""
         return self._dtype
-
-    @property
-    def tolerance(self) -> float:
-        """How far logits may differ, relative to the largest, where they are computed in two ways: rounding only."""
-        return TOLERANCE.get(self.dtype, 0.1)
 
     @property
     def n_ctx(self) -> int | None:
@@ -127,7 +122,15 @@ class CausalModel(LanguageModel):
         self._refuse_unknown(torch.tensor(list(ids), dtype=torch.long))
         if self.reuse(n_pos) is not Reuse.KEYS_AND_VALUES:
             return Prefix(tuple(ids), None)
-        return Prefix(tuple(ids), self._trials.keys_and_values(ids) if ids else [])
+        return Prefix(tuple(ids), self.keys_and_values(torch.tensor([list(ids)])) if ids else [])
+
+    def keys_and_values(self, rows: Int[Tensor, "row pos"]) -> Layers | None:
+        """Keys and values of every position of some beginnings; None where the model does not give them all.
+
+        Only where `reuse` says so for the length of what follows can they stand in for the beginnings.
+        """
+        self._refuse_unknown(rows)
+        return self._trials.keys_and_values(rows)
 
     def begin(self, prefix: Prefix, rest: Int[Tensor, "batch pos"], n_new: int) -> Continuation:
         """Read `prefix` followed by each row of `rest`; the answer to each, at most `n_new` tokens, can be decoded."""

@@ -8,7 +8,6 @@ tokens says nothing about sixty, so each new length is tried before anything of 
 import inspect
 import logging
 import math
-from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
@@ -37,6 +36,10 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.03}
 # Rotary scalings whose angles depend on how long the text is: what was turned before it grew is turned otherwise after.
 _TURN_WITH_LENGTH = ("dynamic", "longrope")
 _STATE_ARGUMENTS = ("cache_params", "past_key_values")
+
+
+Layers = list[tuple[Tensor, Tensor]]
+"""Keys and values [row head pos d_head] of every layer."""
 
 
 class Reuse(Enum):
@@ -76,21 +79,20 @@ class ReuseTrials:
             self._found[tried] = self._try(tried)
         return self._found[tried]
 
-    def keys_and_values(self, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]] | None:
-        """Keys and values [1 head pos d_head] of every layer and every position; None where not all are to be had.
+    def keys_and_values(self, rows: Int[Tensor, "row pos"]) -> Layers | None:
+        """Keys and values of every layer and every position; None where not all are to be had.
 
         They are asked for in a cache without windows: attention masks what is out of a window, and a later row may
         still need what an earlier one has passed.
         """
         with torch.inference_mode():
             out = self._backend(
-                torch.tensor([list(ids)], device=self._device), past_key_values=DynamicCache(), use_cache=True,
-                **self._keep_last,
+                rows.to(self._device), past_key_values=DynamicCache(), use_cache=True, **self._keep_last
             )  # fmt: skip
         layers: list[Any] = [layer for layer in out.past_key_values.layers if layer.is_initialized]
         if len(layers) < len(out.past_key_values.layers) or any(type(layer) is not DynamicLayer for layer in layers):
             return None
-        if any(layer.keys.shape[-2] != len(ids) for layer in layers):
+        if any(layer.keys.shape[-2] != rows.shape[1] for layer in layers):
             return None
         return [(layer.keys, layer.values) for layer in layers]
 
@@ -130,7 +132,7 @@ class ReuseTrials:
         n_pos = rows.shape[1]
         for n_shared in {n_pos - _TAIL, max(1, n_pos // 4)}:
             ids = rows[0, :n_shared].tolist()
-            layers = self.keys_and_values(ids)
+            layers = self.keys_and_values(rows[:1, :n_shared])
             if layers is None:
                 return False
             rest = rows[:, n_shared:-_APPENDED]

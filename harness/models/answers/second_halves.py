@@ -1,7 +1,6 @@
 """Second halves of sequences after the same first halves, which are read only once; logits only where they are read."""
 
 import inspect
-import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -9,19 +8,13 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache
 
 from harness.errors import RunFailed
 from harness.models._memory import memory_budget
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.pass_size import bytes_per_row
-
-logger = logging.getLogger(__name__)
-
-_TRIED_ROWS = 2
-
-Layers = list[tuple[Tensor, Tensor]]
-"""Keys and values [row head pos d_head] of every layer."""
+from harness.models.answers.reuse import Layers, Reuse
 
 
 class SecondHalves:
@@ -38,24 +31,10 @@ class SecondHalves:
     def is_shared(self) -> bool:
         """Whether keys and values of a first half stand in for reading it again.
 
-        Tried once on this model at these lengths: some keep a state instead (Mamba), some cut the first half to a
-        window shorter than it is. Where they don't, every sequence is read whole.
+        Some models keep a state instead (Mamba), some turn positions by the length of the text: there every sequence is
+        read whole.
         """
-        generator = torch.Generator().manual_seed(0)
-        n_tokens = self._n_first + self._n_second
-        tokens = torch.randint(self._model.d_vocab, (_TRIED_ROWS, n_tokens), generator=generator)
-        first, second = tokens[:, : self._n_first], tokens[:, self._n_first :]
-        layers = self._keys_and_values(first)
-        if layers is None:
-            return False
-        places = range(self._n_second)
-        reused = self._after(layers, second, places).float()
-        whole = self._whole(first, second, places).float()
-        allowed = self._model.tolerance * float(whole.abs().max())
-        faithful = float((reused - whole).abs().max()) <= allowed
-        if not faithful:
-            logger.warning("this model's keys and values cannot be reused: every sequence is read whole")
-        return faithful
+        return self._model.reuse(self._n_first + self._n_second) is Reuse.KEYS_AND_VALUES
 
     def logits(
         self,
@@ -68,7 +47,7 @@ class SecondHalves:
         Place 0 is a second half's first token: its logits predict the token at place 1. In the model's dtype, from
         its own forward pass (caps and scales of logits included).
         """
-        layers = self._keys_and_values(first) if self.is_shared else None
+        layers = self._model.keys_and_values(first) if self.is_shared else None
         for second in seconds:
             if layers is None:
                 yield self._whole(first, second, places)
@@ -114,18 +93,3 @@ class SecondHalves:
         with torch.inference_mode():
             out: Tensor = self._model.backend(input_ids=tokens.to(self._model.device), **some, **options).logits
         return out if self._keeps_some else out[:, kept]
-
-    def _keys_and_values(self, first: Int[Tensor, "row first"]) -> Layers | None:
-        """None for a model that keeps something else, or not all of it."""
-        last = {"logits_to_keep": 1} if self._keeps_some else {}
-        with torch.inference_mode():
-            out = self._model.backend(input_ids=first.to(self._model.device), use_cache=True, **last)
-        cache = getattr(out, "past_key_values", None)
-        if not isinstance(cache, DynamicCache) or not cache.layers:
-            return None
-        layers: list[Any] = [
-            layer for layer in cache.layers if isinstance(layer, DynamicLayer) and layer.is_initialized
-        ]
-        if len(layers) < len(cache.layers) or any(layer.keys.shape[-2] != first.shape[1] for layer in layers):
-            return None
-        return [(layer.keys, layer.values) for layer in layers]
