@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.census.agreement_summary import Found, summarise_agreement
+from experiments.census.agreement_summary import Found, summarise_agreement, weak_groups
 from experiments.census.choosing import candidates, token_kinds, what_was_asked
 from experiments.census.config import CensusConfig
 from experiments.census.sampled import SampledAnswers, sample_answers
@@ -14,7 +14,7 @@ from experiments.census.token_result import RowWriter, TokenResult, results_of
 from harness.glitch.census.calibration import CALIBRATION_STREAM, Trial, counting, known_for, trial_of
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
-from harness.glitch.census.verdict import LEAST_FAMILIES
+from harness.glitch.census.verdict import LEAST_FAMILIES, LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.census.wordings import Wording, make_wordings
 from harness.measure.stratified import StratifiedSample, draw_stratified
@@ -173,6 +173,10 @@ def _say(run: Run[CensusConfig], found: Found, wordings: Sequence[Wording]) -> N
         )
     else:
         run.note(f"{counted}; a glitch token fails all it can be asked in, of {LEAST_FAMILIES} families at least.")
+    for wording in found.used:
+        weak = weak_groups(found, wording.name)
+        if weak:
+            run.note(f"{wording.name} counts, but fewer than {LEAST_PASS_RATE} of some well-known tokens pass: {weak}.")
     asked = what_was_asked(run, found.writer.vocabulary)
     if asked != "every token":
         run.note(f"Tested: {asked}; not the whole vocabulary.")

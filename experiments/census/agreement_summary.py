@@ -18,7 +18,7 @@ from harness.glitch.census.groups import GROUPS, groups_of
 from harness.glitch.census.matching import RULE_VERSION
 from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
-from harness.glitch.census.verdict import Verdict, VerdictRule
+from harness.glitch.census.verdict import LEAST_PASS_RATE, Verdict, VerdictRule
 from harness.glitch.census.wordings import Wording
 from harness.measure.intervals import Interval, wilson, wilson_clustered
 from harness.measure.stratified import StratifiedSample, weighted_share
@@ -27,6 +27,8 @@ from harness.tokens.kinds import LABELS
 from harness.tokens.text import shown
 
 _EXAMPLES = 8
+_FEWEST_OF_A_GROUP = 5
+"""Well-known tokens of a group that say something about it."""
 _CODES = {Verdict.GLITCH: 1, Verdict.NOT_GLITCH: 0, Verdict.UNDECIDED: 2, Verdict.NONE: -1}
 """Of a verdict in arrays."""
 
@@ -241,6 +243,16 @@ def _details(run: Run[CensusConfig], found: Found, by_exposures: list[dict[str, 
 
 def _cheapest(found: Found) -> float | None:
     return min((trial.positions_per_token for trial in found.trials if trial.wording in found.used), default=None)
+
+
+def weak_groups(found: Found, wording: str) -> str:
+    """The groups of well-known tokens in which a wording that counts has too few passes, for a sentence."""
+    rows = [row for row in _groups(found) if row["wording"] == wording and row["known_n"] >= _FEWEST_OF_A_GROUP]
+    return ", ".join(
+        f"{row['group']} ({row['known_passed']} of {row['known_n']})"
+        for row in rows
+        if row["known_passed"] < LEAST_PASS_RATE * row["known_n"]
+    )
 
 
 def _groups(found: Found) -> list[dict[str, Any]]:

@@ -28,13 +28,7 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     facts = {
         "token": f"{card['token']} (id {card['id']})",
         "kind": KINDS[card["category"]],
-        "census": "no verdict"
-        if metrics["verdict"] == "no_verdict"
-        else "undecided"
-        if glitch is None
-        else "glitch token"
-        if glitch
-        else "passes",
+        "census": _VERDICTS[metrics["verdict"]],
         "probability when asked for": _asked(run),
     }
     if main is not None:
