@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harness.constraints import Count, Positive, Whole
 from harness.errors import FieldRejected, span
+from harness.glitch.census.families import COPIED_WORDINGS
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
 from harness.glitch.census.verdict import VerdictRule
 from harness.models.answers.requirements import require_plain_weights
@@ -60,7 +61,7 @@ def inputs(config: RunConfig[CensusConfig], _: ModelIdentity | None) -> Mapping[
     if config.exp.verdict is VerdictRule.PUBLISHED:
         examples = {f"{one.task.value}/examples": one.version for one in WITH_EXAMPLES.values()}
         return {"rule": RULE_VERSION, **prompt_versions(CENSUS_TASKS), **examples}
-    return {"rule": RULE_VERSION, **wording_versions()}
+    return {"rule": RULE_VERSION, **wording_versions(), "copied": ",".join(COPIED_WORDINGS)}
 
 
 def check(context: CheckContext[CensusConfig]) -> None:

@@ -1,6 +1,9 @@
-"""Families of wordings."""
+"""Families of wordings, and those that take no words."""
 
 from enum import Enum
+
+COPIED_WORDINGS = {"copied_1": 1, "copied_3": 3}
+"""Wordings without words: the token in a random sequence that has occurred so often before it is asked."""
 
 
 class WordingFamily(Enum):

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from harness.glitch.census.askable import askable_ids
-from harness.glitch.census.families import WordingFamily
+from harness.glitch.census.families import COPIED_WORDINGS, WordingFamily
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.verdict import Verdict, agree
 from harness.glitch.census.wordings import Wording
@@ -63,9 +63,9 @@ class WordingAnswers:
 class Ladder:
     """Every wording that fits one model, ready to be asked in."""
 
-    def __init__(self, interviewer: Interviewer, wordings: Sequence[Wording], copier: Copier | None) -> None:
-        """`copier`: None where the model's window or vocabulary is too small for copying."""
-        self._interviewer, self._copier = interviewer, copier
+    def __init__(self, interviewer: Interviewer, wordings: Sequence[Wording], copiers: Mapping[str, Copier]) -> None:
+        """`copiers`: by the name of a wording; those that the model's window or vocabulary has room for."""
+        self._interviewer, self._copiers = interviewer, copiers
         self.wordings = tuple(wording for wording in wordings if self._fits(wording))
         self._askable: dict[str, frozenset[int]] = {}
 
@@ -91,8 +91,7 @@ class Ladder:
         """
         some = [int(i) for i in ids if int(i) in self.askable(wording)]
         if wording.question is None:
-            assert self._copier is not None, "copying does not fit, so it is no wording of this ladder"
-            copies = self._copier.ask(some, stream, failed_before)
+            copies = self._copiers[wording.name].ask(some, stream, failed_before)
             return WordingAnswers(copies.ids, copies.passed, copies.margin, ((),) * len(copies.ids), copies.n_positions)
         observe, margins = _first_margins(some, self._interviewer.model.device)
         answers = self._interviewer.ask(wording.question, some, observe if wording.question.closing else None)
@@ -115,7 +114,7 @@ class Ladder:
         return found
 
     def _fits(self, wording: Wording) -> bool:
-        return self._copier is not None if wording.question is None else self._interviewer.fits(wording.question)
+        return wording.name in self._copiers if wording.question is None else self._interviewer.fits(wording.question)
 
 
 def verdicts(
@@ -142,15 +141,16 @@ def make_ladder(
     embedding = model.embedding()
     n_rows = min(facts.d_vocab, len(embedding))
     studied = [i for i in studied_ids(facts) if i < n_rows]
-    if model.n_ctx is not None and 2 * SEQ_LEN + int(facts.bos_id is not None) > model.n_ctx:
-        return Ladder(interviewer, wordings, None)
     units = Units.of(embedding[:n_rows].float().cpu().numpy())
     company = sorted(set(common) & set(studied))
     material = gather_material(studied, company, units.lowest, needed_company(SEQ_LEN, N_OWN))
-    if material is None:
-        return Ladder(interviewer, wordings, None)
-    reader = CopyReader(model, SEQ_LEN, facts.bos_id, has_control=False)
-    return Ladder(interviewer, wordings, Copier(reader, material, seed))
+    copiers = {}
+    for name, n_before in COPIED_WORDINGS.items():
+        n_pos = (n_before + 1) * SEQ_LEN + int(facts.bos_id is not None)
+        if material is not None and (model.n_ctx is None or n_pos <= model.n_ctx):
+            reader = CopyReader(model, SEQ_LEN, facts.bos_id, has_control=False, n_before=n_before)
+            copiers[name] = Copier(reader, material, seed)
+    return Ladder(interviewer, wordings, copiers)
 
 
 def _first_margins(ids: Sequence[int], device: str) -> tuple[Observe, Float[Tensor, " prompt"]]:

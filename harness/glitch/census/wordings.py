@@ -2,20 +2,17 @@
 
 from dataclasses import dataclass
 
-from harness.glitch.census.families import WordingFamily
+from harness.glitch.census.families import COPIED_WORDINGS, WordingFamily
 from harness.glitch.census.questions import Question, make_question
 from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens.prompts import ASKED_WORDINGS, ECHOED_WORDINGS
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
-COPIED = "copied"
-"""The wording without words: the token in a random sequence that occurs twice."""
-
 
 @dataclass(frozen=True)
 class Wording:
-    """One way of asking for a token. `question` is None for the copied one."""
+    """One way of asking for a token. `question` is None for copying."""
 
     name: str
     family: WordingFamily
@@ -39,4 +36,4 @@ def make_wordings(
         Wording(name, WordingFamily.ECHOED, make_question(template, tokenizer, facts, bos, ChatRule.NEVER))
         for name, template in ECHOED_WORDINGS.items()
     ]
-    return (*found, Wording(COPIED, WordingFamily.COPIED, None))
+    return (*found, *(Wording(name, WordingFamily.COPIED, None) for name in COPIED_WORDINGS))

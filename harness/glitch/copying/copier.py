@@ -1,4 +1,4 @@
-"""The copying test as one wording among others: said again at its second occurrence, in most of a few sequences."""
+"""The copying test as one wording among others: said again where its sequence recurs, in most of a few sequences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -22,18 +22,21 @@ class CopyReader:
         bos_id: int | None,
         batch_size: int | None = None,
         has_control: bool = True,
+        n_before: int = 1,
     ) -> None:
         """`batch_size`: halves in one pass, even; None: as memory allows. `has_control`: also after the other half.
+        `n_before`: how often a half has occurred before it is asked.
 
-        Raises `RunFailed` where two halves do not fit the model's window.
+        Raises `RunFailed` where the sequences do not fit the model's window.
         """
         self._seq_len, self._bos_id, self._batch_size, self._has_control = seq_len, bos_id, batch_size, has_control
-        self.halves = SecondHalves(model, seq_len + int(bos_id is not None), seq_len)
+        self._n_before = n_before
+        self.halves = SecondHalves(model, n_before * seq_len + int(bos_id is not None), seq_len)
 
     def read(self, pairs: Pairs) -> dict[str, np.ndarray]:
         """Of every token asked, in the order of halves and places: `ids` and, each [asked], in nats but for the rank:
 
-        `logprob` and `rank` (1: the only likeliest) at its second occurrence; `margin`, by which its logit is above the
+        `logprob` and `rank` (1: the only likeliest) where it must be copied; `margin`, by which its logit is above the
         best other one; `logit_diff`, above that of the token there in the pair's other half, which did not occur; and
         with a control `control`, its log-prob at the same place after the other half. Raises `RunFailed` where logits
         are no numbers.
@@ -43,7 +46,7 @@ class CopyReader:
         parts = halve_on_oom(
             lambda some: self._pass(pairs, slice(2 * some.start, 2 * some.stop)),
             n_rows // 2,
-            2 * self._seq_len,
+            (self._n_before + 1) * self._seq_len,
             max(1, size // 2),
         )
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -57,7 +60,9 @@ class CopyReader:
         """The same at every place of some halves, whole pairs of them."""
         own = torch.from_numpy(pairs.halves[rows])
         targets = torch.from_numpy(pairs.targets[rows])
-        first = own if self._bos_id is None else torch.cat([torch.full((len(own), 1), self._bos_id), own], dim=1)
+        first = own.repeat(1, self._n_before)
+        if self._bos_id is not None:
+            first = torch.cat([torch.full((len(own), 1), self._bos_id), first], dim=1)
         # The token at a place is predicted one place before it.
         before = (pairs.places - 1).tolist()
         # Row i of the second pass has the first half of row i, and as its second half that of its pair's other row.

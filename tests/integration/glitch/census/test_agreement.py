@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
 
 ASKED = ("glitchhunter", "glitchprober", "glitchminer", "benchmark")
 ECHOED = ("echo_1", "echo_3", "echo_8", "echo_20")
+COPIED = ("copied_1", "copied_3")
 CAP, ON, AT_A = 260, 261, 262
 NEVER, ONLY_ASKED, ONLY_ONE, ONLY_COPIED = CAP, 200, 40, ON
 """Tokens that fail everywhere, all four questions in words, one of them, and copying alone."""
@@ -72,7 +73,7 @@ class TestVerdicts:
         assert set(found.values()) == {"glitch", "not_glitch"}
         assert len(found) == planted.metrics["tested"] == 256 + 10 + EXTRA_ROWS
         assert planted.metrics["glitch_tokens"] == 1
-        assert planted.metrics["counting_wordings"] == 9
+        assert planted.metrics["counting_wordings"] == 10
         assert planted.metrics["counting_families"] == 3
 
     def test_the_others_depend_on_the_wording(self, planted):
@@ -81,23 +82,23 @@ class TestVerdicts:
         assert sorted(depends) == sorted([ONLY_ASKED, ONLY_ONE, ONLY_COPIED])
         assert planted.metrics["prompt_dependent"] == 3
         assert records.loc[ONLY_ASKED, "failed"] == 4
-        assert records.loc[NEVER, "failed"] == records.loc[NEVER, "asked"] == records.loc[NEVER, "counting"] == 9
+        assert records.loc[NEVER, "failed"] == records.loc[NEVER, "asked"] == records.loc[NEVER, "counting"] == 10
 
     def test_the_artefact_of_each_wording_is_what_others_pass(self, planted):
         metrics = planted.metrics
         assert (metrics["wording/benchmark/failed"], metrics["wording/benchmark/artefact_tokens"]) == (3, 2)
         assert (metrics["wording/glitchhunter/failed"], metrics["wording/glitchhunter/artefact_tokens"]) == (2, 1)
         assert (metrics["wording/echo_3/failed"], metrics["wording/echo_3/artefact"]) == (1, 0)
-        assert (metrics["wording/copied/failed"], metrics["wording/copied/artefact_tokens"]) == (2, 1)
+        assert (metrics["wording/copied_1/failed"], metrics["wording/copied_1/artefact_tokens"]) == (2, 1)
 
     def test_agreement_is_counted_by_hand(self, planted):
         names = planted.details["wordings"]
-        benchmark, echo, copied = (names.index(name) for name in ("benchmark", "echo_3", "copied"))
+        benchmark, echo, copied = (names.index(name) for name in ("benchmark", "echo_3", "copied_1"))
         fails_passes = planted.arrays["artefacts"]
         assert fails_passes[benchmark, echo] == 2
         assert fails_passes[echo, benchmark] == 0
         assert (fails_passes[benchmark, copied], fails_passes[copied, benchmark]) == (2, 1)
-        n = planted.metrics["wording/copied/asked"]
+        n = planted.metrics["wording/copied_1/asked"]
         assert planted.arrays["agreement"][benchmark, copied] == pytest.approx(1 - 3 / n)
 
     def test_margins_stand_where_the_place_of_the_answer_is_known(self, planted):
@@ -105,14 +106,14 @@ class TestVerdicts:
         place = arrays["ids"].tolist().index(65)
         assert arrays["glitchminer/margin"][place] == arrays["echo_1/margin"][place] == 10
         assert np.isnan(arrays["glitchhunter/margin"]).all()
-        assert arrays["copied/margin"][place] == pytest.approx(10)
+        assert arrays["copied_1/margin"][place] == pytest.approx(10)
 
 
 class TestWhatCounts:
     def test_of_one_family_alone_nothing_is_decided(self, folder, tmp_path):
         says_nothing = {name: True for name in (*ASKED, *ECHOED)}
         run = take_census(folder, tmp_path, says_nothing, MISREAD)
-        assert run.details["informative"] == ["copied"]
+        assert run.details["informative"] == ["copied_1", "copied_3"]
         found = verdicts(run)
         assert {token for token, verdict in found.items() if verdict == "undecided"} == MISREAD
         assert run.metrics["glitch_tokens"] == 0
@@ -201,7 +202,7 @@ class TestStored:
         census = load_census(planted.folder, identity_of(folder))
         assert census.glitch_ids == (NEVER,)
         assert census.is_complete
-        assert sorted(census.informative) == sorted((*ASKED, *ECHOED, "copied"))
+        assert sorted(census.informative) == sorted((*ASKED, *ECHOED, *COPIED))
         assert find_census(planted.folder.parents[1], identity_of(folder)) == planted.folder
 
     def test_another_models_census_is_refused(self, planted, tmp_path):
