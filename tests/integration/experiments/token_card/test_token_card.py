@@ -114,10 +114,8 @@ class TestAnswers:
         assert failed.metrics["glitch"] == 1 and passed.metrics["glitch"] == 0
         rows = {row["wording"]: row for row in failed.details["census"]}
         assert {row["passed"] for name, row in rows.items() if not name.startswith("copied")} == {False}
-        assert [name for name, row in rows.items() if not row["informative"]] == [
-            "copied_1",
-            "copied_3",
-        ]  # the script copies nothing
+        # The script copies nothing.
+        assert [name for name, row in rows.items() if not row["informative"]] == ["copied_1", "copied_3"]
         assert failed.metrics["verdict"] == "glitch"
         assert failed.headline[2].values["value"] == "glitch token"
         assert "<script>alert" not in (failed.folder / "report.html").read_text(encoding="utf-8")
