@@ -16,9 +16,10 @@ from experiments.census.token_result import RowWriter, TokenResult
 from harness.glitch.census.calibration import Trial
 from harness.glitch.census.groups import GROUPS, groups_of
 from harness.glitch.census.matching import RULE_VERSION
+from harness.glitch.census.rules import VerdictRule
 from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
-from harness.glitch.census.verdict import LEAST_PASS_RATE, Verdict, VerdictRule
+from harness.glitch.census.verdict import LEAST_PASS_RATE, Verdict
 from harness.glitch.census.wordings import Wording
 from harness.measure.intervals import Interval, wilson, wilson_clustered
 from harness.measure.stratified import StratifiedSample, weighted_share

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.census.figures import FIGURES
 from experiments.census.published_tables import tasks
 from experiments.census.tables import TABLES
-from harness.glitch.census.verdict import VerdictRule
+from harness.glitch.census.rules import VerdictRule
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Display
 from harness.runs.results.headline import HeadlineRow

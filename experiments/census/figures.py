@@ -1,22 +1,25 @@
 """Pictures of one census run, by the rule it was judged by."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from experiments.census.agreement_figures import AGREEMENT_FIGURES
 from experiments.census.published_figures import PUBLISHED_FIGURES, SHARED_FIGURES
-from harness.glitch.census.verdict import VerdictRule
+from harness.glitch.census.rules import VerdictRule
 from harness.reporting.display import Canvas, Figure
 from harness.runs.results.stored_run import StoredRun
 
 
-def _only(rule: VerdictRule, figure: Figure) -> Figure:
-    draw: Callable[[StoredRun], Canvas | None] = figure.draw
-    return replace(figure, draw=lambda run: draw(run) if run.details["verdict"] == rule.value else None)
+def _of(rule: VerdictRule | None, figure: Figure) -> Figure:
+    """The figure, drawn of runs by one rule alone; None: of all."""
+
+    def draw(run: StoredRun) -> Canvas | None:
+        return figure.draw(run) if rule is None or run.details["verdict"] == rule.value else None
+
+    return replace(figure, draw=draw)
 
 
 FIGURES = (
-    *(_only(VerdictRule.AGREEMENT, figure) for figure in AGREEMENT_FIGURES),
-    *(_only(VerdictRule.PUBLISHED, figure) for figure in PUBLISHED_FIGURES),
-    *SHARED_FIGURES,
+    *(_of(VerdictRule.AGREEMENT, figure) for figure in AGREEMENT_FIGURES),
+    *(_of(VerdictRule.PUBLISHED, figure) for figure in PUBLISHED_FIGURES),
+    *(_of(None, figure) for figure in SHARED_FIGURES),
 )

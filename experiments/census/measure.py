@@ -3,7 +3,7 @@
 from experiments.census.agreement import measure_agreement
 from experiments.census.config import CensusConfig
 from experiments.census.published import measure_published
-from harness.glitch.census.verdict import VerdictRule
+from harness.glitch.census.rules import VerdictRule
 from harness.runs.context import Outcome, Run
 
 

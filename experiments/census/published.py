@@ -14,9 +14,10 @@ from harness.glitch.census.interviewer import Interviewer, TokenAnswer
 from harness.glitch.census.matching import RULE_VERSION
 from harness.glitch.census.questions import Question, census_questions, question_with_examples
 from harness.glitch.census.records import TokenRecord, make_record
+from harness.glitch.census.rules import VerdictRule
 from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
-from harness.glitch.census.verdict import Calibration, VerdictRule
+from harness.glitch.census.verdict import Calibration
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import wilson
 from harness.runs.batches import Batch, compute_batches

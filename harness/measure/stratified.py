@@ -48,7 +48,7 @@ def draw_stratified(labels: Sequence[Hashable], n: int, rng: np.random.Generator
 def _allocate(sizes: Int[np.ndarray, " stratum"], n: int, least: int) -> Int[np.ndarray, " stratum"]:
     """How many units of each stratum, `n` together."""
     base = np.minimum(sizes, least)
-    if base.sum() >= n:
+    if base.sum() > n:
         # Not enough for the least of each: in proportion, the largest remainders first.
         base = np.zeros_like(sizes)
     left, room = n - int(base.sum()), sizes - base

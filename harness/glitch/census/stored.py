@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import FieldRejected, Rejected
 from harness.glitch.census.matching import RULE_VERSION
-from harness.glitch.census.verdict import VerdictRule
+from harness.glitch.census.rules import VerdictRule
 from harness.models.identity import ModelIdentity
 from harness.runs.results.stored_run import StoredRun, find_runs
 from harness.tokens.prompts import wording_versions

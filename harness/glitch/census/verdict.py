@@ -19,13 +19,6 @@ LEAST_FAMILIES = 2
 """Families of wordings that a glitch token must fail."""
 
 
-class VerdictRule(Enum):
-    """How answers become a verdict."""
-
-    AGREEMENT = "agreement"
-    PUBLISHED = "published"
-
-
 class Verdict(Enum):
     """What is said of a token by agreement."""
 

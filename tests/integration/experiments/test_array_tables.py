@@ -28,7 +28,7 @@ POCKET = (
 # A small run of each experiment on pocket, and the declared arrays that this run has no reason to write.
 RUNS = {
     "audit": (("exp.n_tokens=40", "exp.percentile=1"), ("before",)),
-    "census": (("exp.n_tokens=40",), ()),
+    "census": (("exp.n_tokens=40", "exp.n_samples=2"), ()),
     "copy_map": (("exp.n_tokens=40", "exp.n_worst=4"), ("census",)),
     "dataset_prevalence": ((f"exp.path={README}", "exp.tokens=[262,354]"), ()),
     "detectors": (("exp.detectors=[active_census]", "exp.n_seeds=1", "exp.active_census.n_rounds=2",

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import Rejected
-from harness.glitch.census.verdict import VerdictRule
+from harness.glitch.census.rules import VerdictRule
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity

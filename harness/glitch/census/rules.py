@@ -1,0 +1,10 @@
+"""The two rules by which a census judges; `verdict.py` says what they are."""
+
+from enum import Enum
+
+
+class VerdictRule(Enum):
+    """How answers become a verdict."""
+
+    AGREEMENT = "agreement"
+    PUBLISHED = "published"
