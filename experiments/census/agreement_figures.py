@@ -96,8 +96,8 @@ def draw_kinds_of_token(run: StoredRun) -> MatplotlibFigure | None:
 AGREEMENT_FIGURES = (
     Figure(
         "wordings",
-        "Ways to ask for a token. Left: the share of tokens that pass, of well-known ones and of a sample of the "
-        "vocabulary, with 95 % Wilson intervals. Right: failures among the sample, and how many of these tokens pass "
+        "Ways to ask for a token. Left: the share of tokens that pass, of well-known ones and of a sample in which rare "
+        "kinds of token are drawn more often, with 95 % Wilson intervals. Right: failures among the sample, and how many of these tokens pass "
         "another wording that counts: failures that are the wording's, not the token's.",
         draw_wordings,
     ),
