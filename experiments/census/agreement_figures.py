@@ -96,9 +96,9 @@ def draw_kinds_of_token(run: StoredRun) -> MatplotlibFigure | None:
 AGREEMENT_FIGURES = (
     Figure(
         "wordings",
-        "Ways to ask for a token. Left: the share of tokens that pass, of well-known ones and of a sample in which rare "
-        "kinds of token are drawn more often, with 95 % Wilson intervals. Right: failures among the sample, and how many of these tokens pass "
-        "another wording that counts: failures that are the wording's, not the token's.",
+        "Ways to ask for a token. Left: the share of tokens that pass, of well-known ones and of a sample in which "
+        "rare kinds of token are drawn more often, with 95 % Wilson intervals. Right: failures among the sample, and "
+        "how many of these tokens pass another wording that counts: failures that are the wording's, not the token's.",
         draw_wordings,
     ),
     Figure("agreement", "Share of the sample's tokens that two wordings say the same of.", draw_agreement),
