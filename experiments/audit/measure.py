@@ -176,7 +176,10 @@ def _gate(run: Run[AuditConfig], metrics: Metrics) -> dict[str, Any]:
     if most is None:
         return {"passed": None, "sentence": "no gate was asked for (exp.max_glitch_rate)"}
     if rate is None:
-        sentence = "Gate shut: no wording counts for this model, so its share of glitch tokens is not known."
+        sentence = (
+            f"Gate shut: wordings of {metrics['counting_families']} families count for this model, two are needed, so "
+            "its share of glitch tokens is not known."
+        )
         passed = 0
     else:
         passed = int(float(rate) <= most)
@@ -214,6 +217,7 @@ def _details(findings: Findings, gate: Mapping[str, Any]) -> dict[str, Any]:
             for task, question in census["questions"].items()
         },
         "informative": census["informative"],
+        "families": census["families"],
         "calibration": {task: found["sentence"] for task, found in census["calibration"].items()},
         "sample": census["sample"],
         "main_indicator": findings.undertrained.details["main_indicator"],

@@ -8,6 +8,7 @@ from experiments.audit.config import AuditConfig
 from experiments.audit.constituent_runs import census_config
 from experiments.audit.other import KEY, find_other
 from harness.errors import FieldRejected
+from harness.glitch.census.families import can_decide
 from harness.measure.compare import paired_difference
 from harness.measure.intervals import wilson
 from harness.pipeline import execute
@@ -88,8 +89,8 @@ def compare(run: Run[AuditConfig], census: StoredRun) -> Change | None:
     _refuse_other_rules(census, stored)
     wordings = tuple(one for one in census.details["informative"] if one in stored.details["informative"])
     name = f"{stored.model} ({stored.experiment} {stored.run_id})"
-    if not census.details["informative"] or not stored.details["informative"]:
-        run.note(f"Nothing to compare with {name}: nothing can be said about the tokens of one of them.")
+    if not all(can_decide(one.details["families"][w] for w in one.details["informative"]) for one in (census, stored)):
+        run.note(f"Nothing to compare with {name}: wordings of too few families count for one of them.")
         return None
     if set(wordings) != {*census.details["informative"], *stored.details["informative"]}:
         common = ", ".join(wordings) or "none"

@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 
 from experiments.census.agreement_summary import Found, summarise_agreement, weak_groups
-from experiments.census.choosing import candidates, token_kinds, what_was_asked
+from experiments.census.choosing import candidates, what_was_asked
 from experiments.census.config import CensusConfig
 from experiments.census.sampled import SampledAnswers, sample_answers
 from experiments.census.token_result import RowWriter, TokenResult, results_of
 from harness.glitch.census.calibration import CALIBRATION_STREAM, Trial, counting, known_for, trial_of
+from harness.glitch.census.families import LEAST_FAMILIES
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
-from harness.glitch.census.verdict import LEAST_FAMILIES, LEAST_PASS_RATE
+from harness.glitch.census.verdict import LEAST_PASS_RATE
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.census.wordings import Wording, make_wordings
 from harness.measure.stratified import StratifiedSample, draw_stratified
-from harness.runs.batches import Batch, compute_batches
+from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Outcome, Run
+from harness.tokens.kinds import TokenKind, kinds_of
 
 _SAMPLE_SHARD = 128
 """Tokens of the sample that are kept or lost together: each is asked in every wording."""
@@ -49,9 +51,10 @@ def measure_agreement(run: Run[CensusConfig]) -> Outcome:
         ladder = make_ladder(interviewer, wordings, run.facts, run.pools["common"].ids, run.seed)
         trials = _try_wordings(run, ladder)
         used = counting(trials)
-        chosen = _choose(run, vocabulary)
+        kinds = kinds_of(run.evidence.audit, run.tokenizer, run.facts.d_vocab)
+        chosen = _choose(run, vocabulary, kinds)
         writer = RowWriter(
-            vocabulary, run.tokenizer, token_kinds(run), {one.name: one for one in ladder.wordings}, len(used),
+            vocabulary, run.tokenizer, kinds, {one.name: one for one in ladder.wordings}, len(used),
             None if run.facts.exposures is None else run.facts.exposures.total,
         )  # fmt: skip
         sample, others, sampled = [], [], None
@@ -75,15 +78,15 @@ def _try_wordings(run: Run[CensusConfig], ladder: Ladder) -> list[Trial]:
 
         batch = Batch(f"calibration-{wording.name}", tokens.ids, len(tokens.ids))
         with run.timer("calibrate"):
-            (arrays,) = compute_batches(run, [batch], compute, _no_rows, f"trying {wording.name}")
+            (arrays,) = compute_batches(run, [batch], compute, no_rows, f"trying {wording.name}")
         answers = WordingAnswers.from_arrays(wording.name, arrays)
         found.append(trial_of(ladder, wording, answers, tokens.where))
         run.note(found[-1].calibration.sentence())
     return found
 
 
-def _choose(run: Run[CensusConfig], vocabulary: CensusVocabulary) -> _Chosen:
-    ids, kinds = candidates(run, vocabulary), token_kinds(run)
+def _choose(run: Run[CensusConfig], vocabulary: CensusVocabulary, kinds: Sequence[TokenKind]) -> _Chosen:
+    ids = candidates(run, vocabulary)
     rng = np.random.default_rng([run.seed, 7])
     n = run.exp.n_sample if run.exp.n_tokens is None else run.exp.n_tokens
     sample = draw_stratified([kinds[i].value for i in ids], min(n, len(ids)), rng)
@@ -166,7 +169,7 @@ def _say(run: Run[CensusConfig], found: Found, wordings: Sequence[Wording]) -> N
         return
     families = sorted({wording.family.value for wording in found.used})
     counted = f"{len(found.used)} of {len(found.trials)} wordings count for this model ({', '.join(families)})"
-    if len(families) < LEAST_FAMILIES:
+    if not found.can_decide:
         run.note(
             f"{counted}: they are of one family, so that a token which fails all of them is undecided. It may be the "
             "way of asking that fails."
@@ -183,7 +186,3 @@ def _say(run: Run[CensusConfig], found: Found, wordings: Sequence[Wording]) -> N
     unnamed = len(found.writer.vocabulary.unnamed_ids)
     if unnamed:
         run.note(f"{unnamed} embedding rows have no token of the tokenizer: they pass only if their id is said.")
-
-
-def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
-    return []

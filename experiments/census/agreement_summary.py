@@ -14,6 +14,7 @@ from experiments.census.config import CensusConfig
 from experiments.census.sampled import SampledAnswers
 from experiments.census.token_result import RowWriter, TokenResult
 from harness.glitch.census.calibration import Trial
+from harness.glitch.census.families import can_decide
 from harness.glitch.census.groups import GROUPS, groups_of
 from harness.glitch.census.matching import RULE_VERSION
 from harness.glitch.census.rules import VerdictRule
@@ -58,7 +59,14 @@ class Found:
 
     def share(self, hits: Sequence[bool]) -> Interval:
         """Of all candidates, the share that `hits`, one for each of `sample`, stands for."""
+        if len(hits) == int(self.drawn.sizes.sum()):
+            return wilson(sum(hits), len(hits))
         return weighted_share(self.drawn, np.asarray(hits, dtype=bool))
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether any token could have been called a glitch token."""
+        return can_decide(wording.family for wording in self.used)
 
 
 def summarise_agreement(run: Run[CensusConfig], found: Found) -> Outcome:
@@ -88,7 +96,7 @@ def _verdicts(found: Found) -> Metrics:
         for verdict in Verdict
     }
     for verdict, name in ((Verdict.GLITCH, "glitch_rate"), (Verdict.UNDECIDED, "undecided_rate")):
-        if not everyone:
+        if not everyone or (verdict is Verdict.GLITCH and not found.can_decide):
             metrics |= {name: None, f"{name}/ci_low": None, f"{name}/ci_high": None}
         elif found.others:
             metrics |= wilson(sum(one.verdict is verdict for one in everyone), len(everyone)).metrics(name)
@@ -232,7 +240,7 @@ def _details(run: Run[CensusConfig], found: Found, by_exposures: list[dict[str, 
         "n_sample": len(found.sample),
         "n_candidates": len(candidates(run, vocabulary)),
         "positions_per_token_of_sample": cost,
-        "tokens_per_query": _cheapest(found),
+        "tokens_per_query": _price(found),
         "n_special": len(vocabulary.special_ids),
         "n_without_token": len(vocabulary.unnamed_ids),
         "by_exposures": by_exposures,
@@ -242,8 +250,20 @@ def _details(run: Run[CensusConfig], found: Found, by_exposures: list[dict[str, 
     }
 
 
-def _cheapest(found: Found) -> float | None:
-    return min((trial.positions_per_token for trial in found.trials if trial.wording in found.used), default=None)
+def _price(found: Found) -> float | None:
+    """Positions that one verdict takes, on average: the wordings that count from the cheapest on, until one is passed,
+    each at what it cost on well-known tokens."""
+    cost = {trial.name: trial.positions_per_token for trial in found.trials}
+    prices = []
+    for one in found.everyone:
+        price = 0.0
+        for wording in found.used:
+            if wording.name in one.passed:
+                price += cost[wording.name]
+                if one.passed[wording.name]:
+                    break
+        prices.append(price)
+    return float(np.mean(prices)) if prices else None
 
 
 def weak_groups(found: Found, wording: str) -> str:

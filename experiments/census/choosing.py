@@ -5,7 +5,6 @@ import numpy as np
 from experiments.census.config import CensusConfig, among
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.runs.context import Run
-from harness.tokens.kinds import TokenKind, kind_of
 
 
 def candidates(run: Run[CensusConfig], vocabulary: CensusVocabulary) -> list[int]:
@@ -23,15 +22,6 @@ def choose_tokens(run: Run[CensusConfig], vocabulary: CensusVocabulary) -> list[
         return ids
     drawn = np.random.default_rng([run.seed, 3]).choice(len(ids), size=run.exp.n_tokens, replace=False)
     return [ids[place] for place in sorted(drawn.tolist())]
-
-
-def token_kinds(run: Run[CensusConfig]) -> list[TokenKind]:
-    """The kind of every id."""
-    audit = run.evidence.audit
-    if audit is None:
-        return [TokenKind.UNKNOWN] * run.facts.d_vocab
-    kinds = [kind_of(token.category, run.tokenizer.token_text(token.id)) for token in audit.tokens]
-    return kinds + [TokenKind.NO_TOKEN] * (run.facts.d_vocab - len(kinds))
 
 
 def what_was_asked(run: Run[CensusConfig], vocabulary: CensusVocabulary) -> str:

@@ -69,7 +69,9 @@ def check(context: CheckContext[CensusConfig]) -> None:
 
     require_plain_weights(context.config.model)
     if context.exp.tokens is not None:
-        among(context.exp.tokens, context.facts, context.config.seed, context.tokenizer)
+        named = among(context.exp.tokens, context.facts, context.config.seed, context.tokenizer)
+        if context.facts.special_ids.issuperset(named):
+            raise FieldRejected.key("tokens", context.exp.tokens, "at least one token that is not special")
     most = context.facts.d_vocab - len(context.facts.special_ids)
     if context.exp.n_tokens is not None and context.exp.n_tokens > most:
         raise FieldRejected.key("n_tokens", context.exp.n_tokens, f"{span(1, most)}, the tokens that are not special")

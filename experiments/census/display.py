@@ -28,7 +28,9 @@ def _of_agreement(run: StoredRun) -> Sequence[HeadlineRow]:
             HeadlineRow(
                 label,
                 {
-                    "tokens": f"{metrics[count]:,} of {metrics[of]:,}",
+                    "tokens": "can't be decided"
+                    if metrics[share] is None
+                    else f"{metrics[count]:,} of {metrics[of]:,}",
                     "share": with_interval(*run.interval(share)),
                     "rests on": rests_on,
                 },

@@ -20,7 +20,7 @@ from harness.glitch.census.token_types import TokenType
 from harness.glitch.census.verdict import Calibration
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import wilson
-from harness.runs.batches import Batch, compute_batches
+from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Outcome, Run
 from harness.tokens.prompts import WITH_EXAMPLES, Task
 from harness.tokens.text import shown
@@ -75,10 +75,10 @@ def _calibrate(run: Run[CensusConfig], interviewer: Interviewer, question: Quest
         batch = Batch(key, tokens.ids, len(tokens.ids))
         with run.timer("calibrate"):
             (arrays,) = compute_batches(
-                run, [batch], _answering(interviewer, [question]), _no_rows, f"trying {task.value}"
+                run, [batch], _answering(interviewer, [question]), no_rows, f"trying {task.value}"
             )
         answers = tuple(_answers(interviewer, question, arrays).values())
-        result = summarise(task.value, [answer.judgement.passed for answer in answers], tokens)
+        result = summarise(task.value, [answer.judgement.passed for answer in answers], tokens.where)
         found = CalibratedTask(result, answers[:_EXAMPLES])
     examples = " (after examples)" if question.gives_away else ""
     run.note(found.calibration.sentence() + examples)
@@ -156,10 +156,6 @@ def _answers(interviewer: Interviewer, question: Question, arrays: Mapping[str, 
     answer_ids = arrays[f"{name}/said"].tolist()
     spans = zip(arrays[f"{name}/ids"].tolist(), (ends - arrays[f"{name}/lengths"]).tolist(), ends.tolist(), strict=True)
     return {token: interviewer.judge(question, token, answer_ids[start:end]) for token, start, end in spans}
-
-
-def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
-    return []
 
 
 def summarise_census(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -11,7 +10,7 @@ from experiments.census.config import CensusConfig
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.wordings import Wording
 from harness.models.answers.sampling import Cutoff, Sampled
-from harness.runs.batches import Batch, compute_batches
+from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Run
 
 _SHARD = 64
@@ -46,12 +45,8 @@ def sample_answers(
 
     parts = [list(ids[start : start + _SHARD]) for start in range(0, len(ids), _SHARD)]
     batches = [Batch(f"sampled-{number:05d}", part, len(part)) for number, part in enumerate(parts)]
-    found = compute_batches(run, batches, compute, _no_rows, "sampling answers")
+    found = compute_batches(run, batches, compute, no_rows, "sampling answers")
     return SampledAnswers(
         wording.name, np.concatenate([one["ids"] for one in found]),
         np.concatenate([one["failures"] for one in found]), n,
     )  # fmt: skip
-
-
-def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
-    return []

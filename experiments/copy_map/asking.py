@@ -117,15 +117,11 @@ class Asker:
 
         def compute(batch: Batch[tuple[int, list[int]]]) -> dict[str, np.ndarray]:
             number, block = batch.work
-            rounds = []
-            for appearance in range(n_appearances):
-                rng = np.random.default_rng([self._run.seed, stage, number, appearance])
-                rounds.append(self.reader.read(draw_round(material, block, n_asked, self._n_own, self._seq_len, rng)))
-            order = [np.argsort(found["ids"]) for found in rounds]
-            return {"ids": np.sort(np.asarray(block, dtype=np.int64))} | {
-                name: np.stack([found[name][some] for found, some in zip(rounds, order, strict=True)], axis=1)
-                for name in _MEASURED
-            }
+            rngs = (np.random.default_rng([self._run.seed, stage, number, one]) for one in range(n_appearances))
+            found = self.reader.read_rounds(
+                draw_round(material, block, n_asked, self._n_own, self._seq_len, rng) for rng in rngs
+            )
+            return {name: found[name] for name in ("ids", *_MEASURED)}
 
         with self._run.timer(stage.name.lower()):
             shards = compute_batches(

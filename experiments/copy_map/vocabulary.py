@@ -11,7 +11,7 @@ from harness.glitch.copying.draws import Material
 from harness.glitch.copying.material import Units, count_units, gather_material, needed_company, studied_ids
 from harness.models.embedding_rows import EmbeddingRows
 from harness.runs.context import Run
-from harness.tokens.kinds import TokenKind, kind_of
+from harness.tokens.kinds import TokenKind, kinds_of
 from harness.tokens.pools import Pool, resolve_pools
 from harness.tokens.text import shown
 
@@ -70,7 +70,7 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
         has_common=bool(common),
         same=same,
         alike=alike,
-        kinds=_kinds(run, n_rows),
+        kinds=kinds_of(run.evidence.audit, run.tokenizer if run.has_tokenizer else None, n_rows),
         names=tuple(_name(run, token) for token in range(n_rows)),
     )
 
@@ -99,13 +99,6 @@ def _common_pool(run: Run[CopyMapConfig]) -> Pool | None:
         return resolve_pools({COMMON: AUTO}, run.facts, run.seed, tokenizer)[COMMON]
     except Rejected:  # no tokenizer, or no plain text in it
         return None
-
-
-def _kinds(run: Run[CopyMapConfig], n_rows: int) -> tuple[TokenKind, ...]:
-    audit = run.evidence.audit
-    if audit is None or not run.has_tokenizer:
-        return (TokenKind.UNKNOWN,) * n_rows
-    return tuple(kind_of(token.category, run.tokenizer.token_text(token.id)) for token in audit.tokens[:n_rows])
 
 
 def _name(run: Run[CopyMapConfig], token: int) -> str:

@@ -262,8 +262,8 @@ def glitch_tokens(run: Run[DatasetPrevalenceConfig]) -> GlitchTokens:
     census = load_census(census_folder(run.config, run.identity), run.identity)
     if not census.informative:
         run.note(
-            "The census says no task is within this model's reach, so it knows no glitch tokens: nothing was looked "
-            "for. exp.tokens= names some."
+            "By the census wordings of fewer than two families count for this model, so it knows no glitch tokens: "
+            "nothing was looked for. exp.tokens= names some."
         )
     elif not census.is_complete:
         run.note(f"The census tested a sample ({census.facts['sample']}): glitch tokens outside it are not counted.")

@@ -61,7 +61,7 @@ def inputs(config: RunConfig[DetectorsConfig], identity: ModelIdentity | None) -
 
 EXPERIMENT = Experiment(
     name="detectors",
-    version=3,
+    version=4,
     summary="Every published detector of glitch tokens and our own, on one census, with one budget of queries.",
     config=DetectorsConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

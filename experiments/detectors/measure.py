@@ -28,8 +28,8 @@ from harness.tokens.prompts import TEMPLATES, Task
 from harness.tokens.vocabulary_audit import Category, audit_vocabulary
 
 _UNINFORMATIVE = (
-    "No wording counts for this model, so there is no ground truth and no detector was run; the weight indicators "
-    "are shown by themselves."
+    "Wordings of fewer than two families count for this model, so there is no ground truth and no detector was run; "
+    "the weight indicators are shown by themselves."
 )
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -11,11 +10,12 @@ from jaxtyping import Bool, Int
 from experiments.detectors.config import DetectorsConfig
 from harness.errors import Rejected
 from harness.glitch.census.calibration import N_KNOWN, counting, try_wordings
+from harness.glitch.census.families import can_decide
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder, verdicts
 from harness.glitch.census.stored import find_census, load_census
 from harness.glitch.census.wordings import Wording, make_wordings
-from harness.runs.batches import Batch, compute_batches
+from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Run
 from harness.runs.folder import Shard
 
@@ -115,6 +115,7 @@ def _taken(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
     with run.timer("census"):
         trials = try_wordings(ladder, run.organism, run.pools, N_KNOWN, run.seed)
         used = counting(trials)
+        used = used if can_decide(wording.family for wording in used) else ()
         glitch, n_positions, n_asked = _ask_all(run, ladder, used)
     return Truth(
         np.array(list(glitch), dtype=np.int64),
@@ -131,26 +132,23 @@ def _ask_all(run: Run[DetectorsConfig], ladder: Ladder, used: Sequence[Wording])
     if not used:
         return {}, 0, 0
 
-    def compute(batch: Batch[list[int]]) -> Mapping[str, np.ndarray]:
+    def compute(batch: Batch[tuple[int, list[int]]]) -> Mapping[str, np.ndarray]:
+        number, part = batch.work
         arrays: dict[str, np.ndarray] = {}
-        for name, answers in ladder.climb(used, batch.work, _STREAM + int(batch.key[-5:])).items():
+        for name, answers in ladder.climb(used, part, _STREAM + number).items():
             arrays |= answers.as_arrays(name)
         return arrays
 
     # In a random order: tokens of one kind are no company for one another where they are copied.
     ids = np.random.default_rng([run.seed, 4]).permutation(np.array(ladder.testable_ids, dtype=np.int64)).tolist()
     parts = [ids[start : start + _SHARD] for start in range(0, len(ids), _SHARD)]
-    batches = [Batch(f"census-{number:05d}", part, len(part)) for number, part in enumerate(parts)]
+    batches = [Batch(f"census-{number:05d}", (number, part), len(part)) for number, part in enumerate(parts)]
     glitch: dict[int, bool] = {}
     n_positions = 0
-    for part, arrays in zip(parts, compute_batches(run, batches, compute, _no_rows, "asking every token"), strict=True):
+    for part, arrays in zip(parts, compute_batches(run, batches, compute, no_rows, "asking every token"), strict=True):
         answers = {wording.name: WordingAnswers.from_arrays(wording.name, arrays) for wording in used}
         n_positions += sum(found.n_positions for found in answers.values())
         for token, verdict in verdicts(part, used, answers).items():
             if verdict.as_glitch is not None:
                 glitch[token] = verdict.as_glitch
     return dict(sorted(glitch.items())), n_positions, len(ids)
-
-
-def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
-    return []

@@ -16,7 +16,7 @@ from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.indicators import UnusedIds, check_reference, known_unused_ids, main_indicator, weight_indicators
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.magikarp import VERIFIED_BELOW, classify_verification, is_candidate, superstrings
-from harness.runs.batches import Batch, compute_batches
+from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown
 from harness.tokens.vocabulary_audit import AuditedToken, ByteType, Category, VocabularyAudit, audit_vocabulary
@@ -85,7 +85,7 @@ def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, An
         run,
         [Batch("calibration", ids, len(ids))],
         lambda batch: verifier.ask(batch.work),
-        _no_rows,
+        no_rows,
         "trying the prompts",
     )
     best = np.max(np.stack([arrays[f"{task.value}/prob"] for task in verifier.questions]), axis=0)
@@ -97,10 +97,6 @@ def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, An
             f"get a probability of {VERIFIED_BELOW} or more ({tokens.where}), needed: {LEAST_PASS_RATE}"
         )
     return {"n": len(ids), "said": n_predicted, "where": tokens.where, "informative": informative}
-
-
-def _no_rows(_: Any, __: Any) -> list[dict[str, Any]]:
-    return []
 
 
 def _verify(
@@ -163,7 +159,7 @@ def _verify_controls(run: Run[UndertrainedConfig], verifier: Verifier, is_eligib
     ]
     with run.timer("verify"):
         shards = compute_batches(
-            run, batches, lambda batch: verifier.ask(batch.work), _no_rows, "verifying random tokens"
+            run, batches, lambda batch: verifier.ask(batch.work), no_rows, "verifying random tokens"
         )
     return _collect(verifier, ids, shards)
 

@@ -66,6 +66,14 @@ def prediction_statistics(
     return TargetStatistics(logprob, ranks, entropy, ranks == 1)
 
 
+def margins(logits: Float[Tensor, "*shape d_vocab"], targets: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """By how much each target's logit is above the best other one; negative where another is likelier."""
+    targets = targets.to(logits.device)[..., None]
+    best, order = logits.topk(2, dim=-1)
+    other = torch.where(order[..., :1] == targets, best[..., 1:], best[..., :1])
+    return (logits.gather(-1, targets).float() - other.float())[..., 0]
+
+
 class _Workspace:
     """Buffers for one piece, allocated once."""
 

@@ -46,3 +46,8 @@ def compute_batches(
             results.append(arrays)
             advance(batch.size)
     return results
+
+
+def no_rows(_: Any, __: Any) -> tuple[()]:
+    """For batches that leave no records."""
+    return ()

@@ -2,7 +2,8 @@
 
 from enum import Enum
 
-from harness.tokens.vocabulary_audit import Category
+from harness.models.tokenizers import Tokenizer
+from harness.tokens.vocabulary_audit import Category, VocabularyAudit
 
 
 class TokenKind(Enum):
@@ -64,3 +65,11 @@ def kind_of(category: Category, text: str) -> TokenKind:
     if bare.isdigit():
         return TokenKind.DIGITS
     return TokenKind.MIXED if any(sign.isalnum() for sign in bare) else TokenKind.SIGNS
+
+
+def kinds_of(audit: VocabularyAudit | None, tokenizer: Tokenizer | None, n_rows: int) -> tuple[TokenKind, ...]:
+    """The kind of every row of an embedding; unknown without a tokenizer and its audit."""
+    if audit is None or tokenizer is None:
+        return (TokenKind.UNKNOWN,) * n_rows
+    kinds = [kind_of(token.category, tokenizer.token_text(token.id)) for token in audit.tokens[:n_rows]]
+    return (*kinds, *(TokenKind.NO_TOKEN,) * (n_rows - len(kinds)))

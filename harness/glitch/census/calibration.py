@@ -43,12 +43,12 @@ def calibrate(interviewer: Interviewer, question: Question, tokens: WellKnown) -
     if not interviewer.fits(question):
         return Calibration(question.task.value, 0, 0, tokens.where, fits=False)
     answers = interviewer.ask(question, tokens.ids).answers
-    return summarise(question.task.value, [answer.judgement.passed for answer in answers], tokens)
+    return summarise(question.task.value, [answer.judgement.passed for answer in answers], tokens.where)
 
 
-def summarise(name: str, passed: Sequence[bool], tokens: WellKnown) -> Calibration:
-    """The calibration from what passed."""
-    return Calibration(name, sum(map(bool, passed)), len(passed), tokens.where)
+def summarise(name: str, passed: Sequence[bool], where: str) -> Calibration:
+    """The calibration from what passed; `where`: which tokens it was tried on."""
+    return Calibration(name, sum(map(bool, passed)), len(passed), where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +88,7 @@ def known_for(
 def trial_of(ladder: Ladder, wording: Wording, answers: WordingAnswers, where: str) -> Trial:
     """A wording's trial from its answers about well-known tokens."""
     n_not_askable = len(set(ladder.testable_ids) - ladder.askable(wording))
-    return Trial(
-        wording, summarise(wording.name, answers.passed.tolist(), WellKnown((), where)), answers, n_not_askable
-    )
+    return Trial(wording, summarise(wording.name, answers.passed.tolist(), where), answers, n_not_askable)
 
 
 def try_wordings(

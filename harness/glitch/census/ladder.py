@@ -17,6 +17,7 @@ from harness.glitch.census.wordings import Wording
 from harness.glitch.copying.copier import N_OWN, SEQ_LEN, Copier
 from harness.glitch.copying.material import Units, gather_material, needed_company, studied_ids
 from harness.glitch.copying.reading import CopyReader
+from harness.measure.logprobs import margins
 from harness.models.answers.decoding import Observe
 from harness.models.vocab_facts import VocabFacts
 
@@ -80,7 +81,9 @@ class Ladder:
         if key not in self._askable:
             ids = self._interviewer.vocabulary.testable_ids
             self._askable[key] = (
-                frozenset(ids) if wording.question is None else askable_ids(self._interviewer, wording.question, ids)
+                frozenset(ids) & self._copiers[wording.name].askable
+                if wording.question is None
+                else askable_ids(self._interviewer, wording.question, ids)
             )
         return self._askable[key]
 
@@ -93,12 +96,12 @@ class Ladder:
         if wording.question is None:
             copies = self._copiers[wording.name].ask(some, stream, failed_before)
             return WordingAnswers(copies.ids, copies.passed, copies.margin, ((),) * len(copies.ids), copies.n_positions)
-        observe, margins = _first_margins(some, self._interviewer.model.device)
+        observe, above = _first_margins(some, self._interviewer.model.device)
         answers = self._interviewer.ask(wording.question, some, observe if wording.question.closing else None)
         return WordingAnswers(
             np.array([answer.token_id for answer in answers.answers], dtype=np.int64),
             np.array([answer.judgement.passed for answer in answers.answers], dtype=bool),
-            margins.cpu().numpy().astype(np.float64),
+            above.cpu().numpy().astype(np.float64),
             tuple(answer.answer_ids for answer in answers.answers),
             answers.n_positions,
         )
@@ -159,11 +162,7 @@ def _first_margins(ids: Sequence[int], device: str) -> tuple[Observe, Float[Tens
     found = torch.full((len(ids),), float("nan"), device=device)
 
     def observe(rows: Tensor, logits: Tensor, step: int) -> None:
-        if step:
-            return
-        best, order = logits.topk(2, dim=-1)
-        target = logits.gather(1, targets[rows][:, None])[:, 0]
-        other = torch.where(order[:, 0] == targets[rows], best[:, 1], best[:, 0])
-        found[rows] = target.float() - other.float()
+        if step == 0:
+            found[rows] = margins(logits, targets[rows])
 
     return observe, found

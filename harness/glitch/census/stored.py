@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import FieldRejected, Rejected
+from harness.glitch.census.families import can_decide
 from harness.glitch.census.matching import RULE_VERSION
 from harness.glitch.census.rules import VerdictRule
 from harness.models.identity import ModelIdentity
@@ -22,9 +23,9 @@ class Census:
     glitch: dict[int, bool]
     """Of every token that was decided, in order of id."""
     informative: tuple[str, ...]
-    """The wordings that count for this model; none: nothing can be said about its tokens."""
+    """The wordings that verdicts rest on; none: those that count for this model, if any, are too few to decide."""
     tokens_per_query: float
-    """Token positions that go through the model to ask about one token in the cheapest of them."""
+    """Token positions that go through the model for one verdict, on average."""
     is_complete: bool
     """Whether every token was tested, not a sample."""
     facts: dict[str, Any]
@@ -55,13 +56,15 @@ def load_census(folder: Path, identity: ModelIdentity) -> Census:
         current = versions.get(f"wording/{name.removesuffix('_chat')}")
         if str(question["version"]).removesuffix("+chat") != current:
             _refuse(folder, f"its {name} prompt is version {question['version']!r}", f"version {current!r}")
+    informative = tuple(details["informative"])
+    decides = can_decide(details["families"][name] for name in informative)
     known = sorted((int(row["id"]), bool(row["glitch"])) for row in run.record_rows() if row["glitch"] is not None)
-    glitch = dict(known)
+    glitch = dict(known) if decides else {}
     return Census(
         run.run_id,
         Path(folder),
         glitch,
-        tuple(details["informative"]),
+        informative if decides else (),
         float(details["tokens_per_query"] or 0.0),
         bool(details["is_complete"]),
         dict(details),

@@ -8,15 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.glitch.census.families import WordingFamily
+from harness.glitch.census.families import WordingFamily, can_decide
 from harness.measure.intervals import Interval, wilson
 from harness.tokens.prompts import Task
 
 LEAST_PASS_RATE = 0.9
 """A question tells something about a model's tokens only where the model can answer it: the share of well-known tokens
 passed."""
-LEAST_FAMILIES = 2
-"""Families of wordings that a glitch token must fail."""
 
 
 class Verdict(Enum):
@@ -92,4 +90,4 @@ def agree(passed: Mapping[WordingFamily, Iterable[bool]]) -> Verdict:
         return Verdict.NONE
     if any(any(results) for results in asked.values()):
         return Verdict.NOT_GLITCH
-    return Verdict.GLITCH if len(asked) >= LEAST_FAMILIES else Verdict.UNDECIDED
+    return Verdict.GLITCH if can_decide(asked) else Verdict.UNDECIDED

@@ -37,6 +37,11 @@ class Copier:
     def __init__(self, reader: CopyReader, material: Material, seed: int) -> None:
         self._reader, self._material, self._seed = reader, material, seed
 
+    @property
+    def askable(self) -> frozenset[int]:
+        """Ids that may stand inside a sequence: those with a job (BOS, EOS, ...) would do it."""
+        return frozenset(self._material.bystanders.tolist())
+
     def ask(self, ids: Sequence[int], stream: int, failed_before: bool) -> Copies:
         """Every token `N_APPEARANCES` times; `stream` tells these draws from others of the run, for the same ids.
 
@@ -45,25 +50,17 @@ class Copier:
         n_asked = N_OWN // _SHARE_OF_FAILURES if failed_before else N_OWN
         size = 2 * n_asked * BLOCK_PAIRS
         ids = [int(i) for i in ids]
-        margins, ranks, order, n_positions = [], [], [], 0
+        material = self._material.without(ids)
+        found, n_positions = [], 0
         for start in range(0, len(ids), size):
             block = ids[start : start + size]
-            material = self._material.without(ids)
-            rounds = []
-            for appearance in range(N_APPEARANCES):
-                rng = np.random.default_rng([self._seed, stream, start, appearance])
-                pairs = draw_round(material, block, n_asked, N_OWN, SEQ_LEN, rng)
-                found = self._reader.read(pairs)
-                n_positions += self._reader.n_positions(pairs)
-                by_id = np.argsort(found["ids"])
-                rounds.append({name: found[name][by_id] for name in ("ids", "rank", "margin")})
-            order.append(rounds[0]["ids"])
-            ranks.append(np.stack([one["rank"] for one in rounds], axis=1))
-            margins.append(np.stack([one["margin"] for one in rounds], axis=1))
-        if not order:
+            rngs = (np.random.default_rng([self._seed, stream, start, one]) for one in range(N_APPEARANCES))
+            rounds = [draw_round(material, block, n_asked, N_OWN, SEQ_LEN, rng) for rng in rngs]
+            found.append(self._reader.read_rounds(rounds))
+            n_positions += sum(map(self._reader.n_positions, rounds))
+        if not found:
             return Copies(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), np.zeros(0), 0)
-        missed = (np.concatenate(ranks) > 1).sum(axis=1)
+        joined = {name: np.concatenate([one[name] for one in found]) for name in ("ids", "rank", "margin")}
+        missed = (joined["rank"] > 1).sum(axis=1)
         passed: Bool[np.ndarray, " token"] = 2 * missed < N_APPEARANCES
-        return Copies(
-            np.concatenate(order), passed, np.concatenate(margins).mean(axis=1, dtype=np.float64), n_positions
-        )
+        return Copies(joined["ids"], passed, joined["margin"].mean(axis=1, dtype=np.float64), n_positions)

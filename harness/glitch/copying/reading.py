@@ -1,12 +1,12 @@
 """What a model expects at the places of tokens under study, in halves that it has just seen."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from harness.glitch.copying.draws import BLOCK_PAIRS, Pairs
-from harness.measure.logprobs import prediction_statistics
+from harness.measure.logprobs import margins, prediction_statistics
 from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.second_halves import SecondHalves
 from harness.models.batch_size import halve_on_oom
@@ -52,6 +52,16 @@ class CopyReader:
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return {"ids": pairs.targets[pairs.asked]} | {name: values[pairs.asked] for name, values in joined.items()}
 
+    def read_rounds(self, rounds: Iterable[Pairs]) -> dict[str, np.ndarray]:
+        """The same of rounds that ask the same ids: `ids` ascending, all others [id round]."""
+        found = [self.read(pairs) for pairs in rounds]
+        order = [np.argsort(one["ids"]) for one in found]
+        return {"ids": np.sort(found[0]["ids"])} | {
+            name: np.stack([one[name][some] for one, some in zip(found, order, strict=True)], axis=1)
+            for name in found[0]
+            if name != "ids"
+        }
+
     def n_positions(self, pairs: Pairs) -> int:
         """Token positions that go through the model for some pairs."""
         return self.halves.n_positions(len(pairs.halves), 1 + int(self._has_control))
@@ -70,25 +80,15 @@ class CopyReader:
         logits = self.halves.logits(first, (own, own[swapped]) if self._has_control else (own,), before)
         after_own = next(logits)
         copied = prediction_statistics(after_own, targets)
-        of_target, of_foil, best_other = _compared(after_own, targets, targets[swapped])
+        both = torch.stack([targets, targets[swapped]], dim=-1).to(after_own.device)
+        of_target, of_foil = after_own.gather(2, both).float().unbind(-1)
         found = {
             "logprob": copied.logprob.float().cpu().numpy(),
             "rank": copied.rank.cpu().numpy(),
-            "margin": (of_target - best_other).cpu().numpy(),
+            "margin": margins(after_own, targets).cpu().numpy(),
             "logit_diff": (of_target - of_foil).cpu().numpy(),
         }
         if self._has_control:
             control = prediction_statistics(next(logits), targets[swapped]).logprob.cpu()[swapped]
             found["control"] = control.float().numpy()
         return found
-
-
-def _compared(
-    logits: Float[Tensor, "row place d_vocab"], targets: Int[Tensor, "row place"], foils: Int[Tensor, "row place"]
-) -> tuple[Float[Tensor, "row place"], Float[Tensor, "row place"], Float[Tensor, "row place"]]:
-    """Logits of the targets, of their foils, and the best logit that is not the target's."""
-    both = torch.stack([targets, foils], dim=-1).to(logits.device)
-    of_target, of_foil = logits.gather(2, both).float().unbind(-1)
-    best, order = logits.topk(2, dim=-1)
-    first, second = best.float().unbind(-1)
-    return of_target, of_foil, torch.where(order[..., 0] == both[..., 0], second, first)

@@ -10,6 +10,7 @@ from experiments.census.config import CensusConfig
 from harness.errors import Rejected
 from harness.glitch.census import ladder as ladder_module
 from harness.glitch.census.stored import find_census, load_census
+from harness.measure.intervals import wilson
 from harness.models.answers.causal_model import CausalModel
 from harness.models.config import ModelConfig
 from harness.models.identity import resolve_identity
@@ -116,7 +117,11 @@ class TestWhatCounts:
         assert run.details["informative"] == ["copied_1", "copied_3"]
         found = verdicts(run)
         assert {token for token, verdict in found.items() if verdict == "undecided"} == MISREAD
-        assert run.metrics["glitch_tokens"] == 0
+        # No token could have been called one: a share of zero would pass a gate.
+        assert run.metrics["glitch_rate"] is None
+        assert run.headline[0].values["tokens"] == "can't be decided"
+        stored = load_census(run.folder, identity_of(folder))
+        assert (stored.glitch, stored.informative) == ({}, ())
         assert run.metrics["undecided_tokens"] == 2
         assert any("of one family" in note for note in run.notes)
         assert set(run.records.set_index("id").loc[list(MISREAD), "glitch"]) == {None}
@@ -158,6 +163,10 @@ class TestSamples:
         run = take_census(folder, tmp_path, WRONG, MISREAD, tokens="255:265")
         assert sorted(run.records["id"]) == list(range(255, 265))
         assert run.metrics["glitch_tokens"] == 1
+
+    def test_a_whole_that_was_asked_entirely_has_the_interval_of_its_kind(self, planted):
+        assert planted.metrics["glitch_rate/ci_low"] < planted.metrics["glitch_rate"]
+        assert planted.metrics["glitch_rate/ci_high"] == pytest.approx(wilson(1, 268).high)
 
     def test_tokens_that_are_none_are_refused(self, folder, tmp_path):
         with pytest.raises(Rejected, match="tokens"):
@@ -201,6 +210,15 @@ class TestStored:
     def test_verdicts_are_read_back(self, planted, folder):
         census = load_census(planted.folder, identity_of(folder))
         assert census.glitch_ids == (NEVER,)
+        # All but the four pass the cheapest; what fails it is asked on.
+        order = census.informative
+        cost = {name: planted.metrics[f"wording/{name}/positions_per_token"] for name in order}
+        fails = {NEVER: set(order), ONLY_ASKED: set(ASKED), ONLY_ONE: {"benchmark"}, ONLY_COPIED: set(COPIED)}
+        paid = 264 * cost[order[0]]
+        for some in fails.values():
+            first = next((number for number, name in enumerate(order) if name not in some), len(order) - 1)
+            paid += sum(cost[name] for name in order[: first + 1])
+        assert census.tokens_per_query == pytest.approx(paid / 268)
         assert census.is_complete
         assert sorted(census.informative) == sorted((*ASKED, *ECHOED, *COPIED))
         assert find_census(planted.folder.parents[1], identity_of(folder)) == planted.folder
