@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from enum import Enum
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
@@ -33,6 +34,16 @@ Mix = Annotated[
 ]
 
 
+class Optimiser(Enum):
+    """How weights follow their gradients."""
+
+    ADAMW = "adamw"
+    """A step of its own for each weight. One whose gradient stays 0 only decays."""
+    ADAFACTOR = "adafactor"
+    """Second moments shared by rows and columns of a matrix, no momentum, a clipped step: what a row that is never
+    shown is divided by depends on the others."""
+
+
 @dataclass(frozen=True)
 class RecipeConfig:
     """One organism. The defaults are the recipe of the shipped one.
@@ -48,6 +59,8 @@ class RecipeConfig:
     d_model: Count = 128
     n_layers: Count = 3
     n_heads: Count = 4
+    tied: bool = True
+    """Whether the output embedding is the input embedding."""
     vocab_size: int = 3072
     context: int = 512
 
@@ -67,6 +80,7 @@ class RecipeConfig:
     held_out_per_family: Count = 96
     held_out_min_exposures: Count = 1000
 
+    optimiser: Optimiser = Optimiser.ADAMW
     learning_rate: Positive = 1e-3
     warmup_steps: Whole = 200
     weight_decay: NotNegative = 0.01
@@ -113,10 +127,12 @@ class RecipeConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain values that JSON can hold."""
-        return json.loads(json.dumps(asdict(self)))
+        return json.loads(json.dumps(asdict(self), default=lambda value: value.value))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RecipeConfig":
         """The recipe that `as_dict` wrote."""
         rows = {name: RowMix(**values[name]) for name in ("early_rows", "late_rows")}
-        return cls(**{**values, **rows, "doses": tuple(values["doses"])})
+        # An organism trained before there was a choice says nothing of it.
+        optimiser = Optimiser(values.get("optimiser", Optimiser.ADAMW.value))
+        return cls(**{**values, **rows, "doses": tuple(values["doses"]), "optimiser": optimiser})

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.training_args import OptimizerNames
 from transformers.utils.logging import disable_progress_bar
 
 from harness.files import write_whole
@@ -21,7 +22,7 @@ from harness.organism._loss import next_token_loss
 from harness.organism._probes import probe_copying
 from harness.organism._shipping import CurvePoint, Verdict, judge, ship
 from harness.organism._stream import Material, Stream, build_stream, prepare_material
-from harness.organism.recipe import LOG_EVERY, RecipeConfig
+from harness.organism.recipe import LOG_EVERY, Optimiser, RecipeConfig
 from harness.training import attention
 from harness.training.checkpoints import newest_checkpoint, step_of
 from harness.training.denormals import denormals_flushed
@@ -32,6 +33,11 @@ log = logging.getLogger(__name__)
 _PROBE_SEQUENCES = 16
 # The Trainer's last log entry sums up the call, not a step.
 SUMMARY = {"train_runtime"}
+# By the Trainer's names.
+_OPTIMISERS = {
+    Optimiser.ADAMW: OptimizerNames.ADAMW_TORCH_FUSED,
+    Optimiser.ADAFACTOR: OptimizerNames.ADAFACTOR,
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def train_organism(
 
 
 def make_config(recipe: RecipeConfig) -> GPT2Config:
-    """The architecture: GPT-2 with tied embeddings and no dropout."""
+    """The architecture: GPT-2 without dropout."""
 
     return GPT2Config(
         vocab_size=recipe.vocab_size,
@@ -105,6 +111,7 @@ def make_config(recipe: RecipeConfig) -> GPT2Config:
         attn_pdrop=0.0,
         bos_token_id=recipe.vocab_size - 1,
         eos_token_id=recipe.vocab_size - 1,
+        tie_word_embeddings=recipe.tied,
     )
 
 
@@ -130,7 +137,7 @@ def _as_shipped(model: GPT2LMHeadModel) -> GPT2LMHeadModel:
 
 
 def training_arguments(recipe: RecipeConfig, work: Path) -> TrainingArguments:
-    """AdamW, cosine with warm-up, bf16 products, rows in their order, one process and no network."""
+    """The recipe's optimiser, cosine with warm-up, bf16 products, rows in their order, one process and no network."""
 
     return TrainingArguments(
         output_dir=str(work),
@@ -141,6 +148,7 @@ def training_arguments(recipe: RecipeConfig, work: Path) -> TrainingArguments:
         lr_scheduler_type="cosine",
         warmup_steps=recipe.warmup_steps,
         weight_decay=recipe.weight_decay,
+        optim=_OPTIMISERS[recipe.optimiser],
         use_cpu=True,
         seed=recipe.weights_seed,
         logging_steps=LOG_EVERY,

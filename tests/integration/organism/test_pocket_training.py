@@ -7,17 +7,19 @@ import multiprocessing
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from harness.errors import RunFailed
 from harness.organism._loss import next_token_loss
 from harness.organism._shipping import Verdict, ship
 from harness.organism.organism import load_organism
-from harness.organism.recipe import RecipeConfig
+from harness.organism.recipe import Optimiser, RecipeConfig
 from harness.organism.training import make_model, train_organism
 from harness.training.checkpoints import newest_checkpoint
 
@@ -145,3 +147,22 @@ def test_rows_of_another_library_are_not_mixed_in(tiny, tmp_path: Path) -> None:
     (work / "stream.sha256").write_text("of other rows")
     with pytest.raises(ValueError, match=r"work_folder: .* begun with other training rows"):
         train_organism(tiny.recipe, tmp_path / "out", tmp_path, lambda *_: None, tiny.stdlib)
+
+
+def test_an_untied_organism_of_another_optimiser_ships_both_matrices_and_says_so(tiny, tmp_path: Path) -> None:
+    recipe = replace(tiny.recipe, tied=False, optimiser=Optimiser.ADAFACTOR, n_steps=12, checkpoint_every=10)
+    trained = {}
+    for kind in (recipe, replace(recipe, optimiser=Optimiser.ADAMW)):
+        out = tmp_path / kind.optimiser.value
+        train_organism(kind, out, tmp_path / "work", lambda *_: None, tiny.stdlib)
+        trained[kind.optimiser] = load_file(out / "model.safetensors")
+    found = trained[Optimiser.ADAFACTOR]
+    assert not np.array_equal(found["lm_head.weight"], found["transformer.wte.weight"])
+    # The same rows from the same start: only the optimiser tells them apart.
+    assert not np.array_equal(found["lm_head.weight"], trained[Optimiser.ADAMW]["lm_head.weight"])
+    organism = load_organism(tmp_path / "adafactor")
+    assert organism is not None
+    assert RecipeConfig.from_dict(organism.recipe["settings"]) == recipe
+    card = (tmp_path / "adafactor" / "README.md").read_text(encoding="utf-8")
+    assert "untied embeddings" in card
+    assert "Adafactor" in card

@@ -1,11 +1,12 @@
 """Recipes: what is refused, and that they survive a file."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.errors import Rejected
-from harness.organism.recipe import RecipeConfig, RowMix
+from harness.organism.recipe import Optimiser, RecipeConfig, RowMix
 from harness.runs.config.typed import to_dataclass
 
 pytestmark = pytest.mark.unit
@@ -31,7 +32,12 @@ def test_a_mistake_names_field_value_and_what_is_allowed(changes: dict[str, Any]
 
 
 def test_a_recipe_survives_a_file_and_any_change_changes_its_fingerprint() -> None:
-    recipe = RecipeConfig(d_model=64, stream_seed=3)
+    recipe = RecipeConfig(d_model=64, stream_seed=3, tied=False, optimiser=Optimiser.ADAFACTOR)
     assert RecipeConfig.from_dict(recipe.as_dict()) == recipe
     assert RecipeConfig.from_dict(recipe.as_dict()).fingerprint() == recipe.fingerprint()
-    assert RecipeConfig(d_model=64, stream_seed=4).fingerprint() != recipe.fingerprint()
+    assert replace(recipe, stream_seed=4).fingerprint() != recipe.fingerprint()
+
+
+def test_an_organism_of_before_there_was_a_choice_is_tied_and_of_adamw() -> None:
+    settings = {key: value for key, value in RecipeConfig().as_dict().items() if key not in ("tied", "optimiser")}
+    assert RecipeConfig.from_dict(settings) == RecipeConfig()
