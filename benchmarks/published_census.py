@@ -53,25 +53,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--results", type=Path, default=Path("results/published_census"))
     arguments = parser.parse_args()
     published = published_verdicts(arguments.shared)
     ids = sorted(published)
-    with tempfile.TemporaryDirectory() as results:
-        words = [
-            "exp=census", f"model.name={arguments.model}", "exp.tokens=0:1500", "exp.n_sample=20", "tracker=none",
-            f"results_dir={results}",
-        ]  # fmt: skip
-        census = execute(compose_run(words))
-        verdict = dict(zip(census.records["id"], census.records["verdict"], strict=True))
-        counting = census.details["informative"]
-        with open_run(prepare(compose_run([*words, "exp.n_sample=21"]))) as opened, opened.run.answering() as model:
-            run = opened.run
-            vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
-            interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids)
-            question = make_question(BENCHMARK_REPETITION, run.tokenizer, run.facts, BosRule.NEVER, ChatRule.NEVER)
-            fails = as_published(interviewer, question, ids)
-            own = {answer.token_id: not answer.judgement.passed for answer in interviewer.ask(question, ids).answers}
-            names = {token: shown(vocabulary.names[token]) for token in ids}
+    words = [
+        "exp=census", f"model.name={arguments.model}", "exp.tokens=0:1500", "tracker=none",
+        f"results_dir={arguments.results}",
+    ]  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        open_run(prepare(compose_run([*words[:-1], f"results_dir={scratch}"]))) as opened,
+        opened.run.answering() as model,
+    ):
+        run = opened.run
+        vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
+        interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids)
+        question = make_question(BENCHMARK_REPETITION, run.tokenizer, run.facts, BosRule.NEVER, ChatRule.NEVER)
+        fails = as_published(interviewer, question, ids)
+        own = {answer.token_id: not answer.judgement.passed for answer in interviewer.ask(question, ids).answers}
+        names = {token: shown(vocabulary.names[token]) for token in ids}
+    census = execute(compose_run([*words, "exp.n_sample=20"]))
+    verdict = dict(zip(census.records["id"], census.records["verdict"], strict=True))
+    counting = census.details["informative"]
     glitch = [token for token in ids if published[token]]
     by_agreement = {name: [i for i in glitch if verdict.get(i) == name] for name in sorted(set(verdict.values()))}
     found = {

@@ -12,8 +12,9 @@ EXPERIMENTS = (
 CENSUS = ("exp.n_tokens=64", "exp.batch_size=32")
 HUNT = ("exp.budget=150", "exp.batch_size=32")
 DETECTORS = (
-    "exp.n_seeds=1", "exp.budget_share=0.5", "exp.batch_size=32", "exp.active_census.n_rounds=2",
-    "exp.active_census.n_trees=10", "exp.kmeans.n_clusters=5", "exp.glitchminer.k=8", "exp.glitchprober.n_components=8",
+    "exp.n_seeds=1", "exp.budgets=[0.1,0.5]", "exp.batch_size=32", "exp.active_census.growth=1",
+    "exp.active_census.n_trees=10", "exp.active_census_verdicts.growth=1", "exp.active_census_verdicts.n_trees=10",
+    "exp.kmeans.n_clusters=5", "exp.glitchminer.k=8", "exp.glitchprober.n_components=8",
     "exp.glitchhunter.k=8",
 )  # fmt: skip
 PATH_RECIPE = (

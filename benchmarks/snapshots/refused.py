@@ -106,13 +106,14 @@ EXPERIMENTS = (
         "no_repeat_ngram=1", "token=99999")),
     ("echo_folded", ECHO, "model.compatibility_mode=true"),
     *((f"detectors_{word}", DETECTORS, f"exp.{word}") for word in (
-        "detectors=[]", "detectors=[telepathy]", "detectors=[random,random]", "budget_share=0", "n_seeds=0",
+        "detectors=[]", "detectors=[telepathy]", "detectors=[random,random]", "budgets=[0]", "budgets=[0.2,0.1]",
+        "n_seeds=0",
         "batch_size=0", "rule_random.share=0", "rule_random.n_words=-1", "kmeans.n_clusters=0", "kmeans.per_cluster=-1",
         "glitchminer.batch_size=0", "glitchminer.k=1", "glitchprober.n_components=0", "glitchprober.degree=0",
         "glitchprober.c=0", "glitchprober.sample_share=0", "glitchprober.first_layer=0.99",
-        "active_census.first_share=0", "active_census.n_rounds=0", "active_census.explore_share=2",
+        "active_census.n_first=0", "active_census.growth=0", "active_census.explore_share=2",
         "active_census.n_components=0", "active_census.n_neighbours=0", "active_census.n_trees=0", "glitchhunter.k=0",
-        "census=nowhere", "unused_ids=[99999]")),
+        "unused_ids=[99999]")),
     *((f"hunter_{word}", HUNTER, f"exp.{word}") for word in (
         "k=0", "resolution=0", "n_components=-1", "leiden_iterations=0", "base_rate=1", "cluster_rate=0.01", "alpha=0",
         "power=1", "max_iterations=0", "tasks=[]", "tasks=[nothing]", "budget=0", "batch_size=0", "k=99999",

@@ -2,26 +2,22 @@
 
 from harness.runs.arrays import ArraySpec
 
-_JUDGED = "where a task is within the model's reach"
-_REPORTS = "of detectors that report on the way"
+_JUDGED = "where a wording counts for the model"
 
 ARRAYS = (
     ArraySpec("ids", "token", "int64",
               "tokens with a verdict; where no verdict means anything, all that could have one"),
-    ArraySpec("glitch", "token", "int8", "1 glitch token, 0 not", _JUDGED),
+    ArraySpec("glitch", "token", "int8", "1 fails every asked or echoed wording that counts, 0 not", _JUDGED),
+    ArraySpec("query_fails", "token", "int8", "1 fails the two wordings of a query, 0 not", _JUDGED),
+    ArraySpec("query_margin", "token", "float32",
+              "logits by which the query's better answer led; NaN where that can't be read", _JUDGED),
+    ArraySpec("query_positions", "token", "int64", "token positions that a query takes", _JUDGED),
     ArraySpec("exposures", "token", "int64", "how often training showed it", "where that is known"),
-    ArraySpec("grid", "point", "int64", "queries at which recall curves are read", _JUDGED),
-    ArraySpec("ideal", "point", "float64", "recall of a detector that asks glitch tokens only", _JUDGED),
-    ArraySpec("<detector>/recall_curve", "seed point", "float64",
-              "share of glitch tokens whose verdict was bought", _JUDGED),
-    ArraySpec("<detector>/predicted", "seed token", "int8", "1 reported", _JUDGED),
-    ArraySpec("<detector>/scores", "seed token", "float32", "higher for glitch tokens", _JUDGED),
-    ArraySpec("<detector>/progress/spent", "seed step", "int64",
-              "queries before each report it would have made; -1 none", _REPORTS),
-    ArraySpec("<detector>/progress/f1", "seed step", "float64", "F1 of that report; NaN none", _REPORTS),
-    ArraySpec("fpr", "rate", "float64", "false-positive rates of the ROC curves"),
-    ArraySpec("<detector>/roc/<truth>", "rate", "float64",
-              "true-positive rate, mean over seeds; truth: census, exposures_le_n", _JUDGED),
-    ArraySpec("indicator/<name>/roc/<truth>", "rate", "float64",
-              "the same of a weight indicator by itself; low is suspicious", "where a truth is known"),
+    ArraySpec("indicator/<name>", "token", "float32", "a weight indicator; low is suspicious"),
+    ArraySpec("fpr", "rate", "float64", "false-positive rates of the ROC curves", _JUDGED),
+    ArraySpec("indicator/<name>/roc", "rate", "float64", "true-positive rate of an indicator by itself", _JUDGED),
+    ArraySpec("<detector>/asked", "seed budget token", "int8", "1 queried", _JUDGED),
+    ArraySpec("<detector>/predicted", "seed budget token", "int8", "1 reported, queried or not", _JUDGED),
+    ArraySpec("<detector>/probability", "budget token", "float32",
+              "P(glitch) of the first seed; 1 or 0 for queried tokens", _JUDGED),
 )  # fmt: skip

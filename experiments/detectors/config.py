@@ -1,23 +1,23 @@
 """The parameters of exp=detectors, and what it refuses."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
-from harness.constraints import Count, Share, must_be
-from harness.glitch.census.stored import census_inputs
+from harness.constraints import Count, must_be
+from harness.glitch.census.rules import N_KNOWN
 from harness.glitch.detectors import roster
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
-from harness.models.identity import ModelIdentity
-from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
 def _are_known(names: tuple[str, ...]) -> bool:
     return 0 < len(names) == len(set(names) & set(roster.names()))
+
+
+def _ascend(shares: tuple[float, ...]) -> bool:
+    return len(shares) >= 1 and list(shares) == sorted(set(shares)) and shares[0] > 0 and shares[-1] <= 1
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,21 @@ class DetectorsConfig:
         tuple[str, ...], must_be(f"one or more of {', '.join(roster.names())}, each once", _are_known)
     ] = roster.names()
     """Which are compared."""
-    budget_share: Share = 0.1
-    """Queries each may spend, as a share of what the whole census costs."""
+    budgets: Annotated[tuple[float, ...], must_be("ascending shares above 0, at most 1", _ascend)] = (
+        0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.34,
+    )  # fmt: skip
+    """Token positions each may spend, as shares of what asking every token once in the cheapest wording that counts
+    takes."""
     n_seeds: Count = 5
-    """Times each is run, with detector seeds 0, 1, ... (from the run's seed on)."""
-    census: Path | None = None
-    """Folder of a finished census; default: the newest complete one of this model below results_dir, else its own."""
+    """Times each is run, with detector seeds 0, 1, ... (from the run's seed on); once where nothing in it is random."""
+    n_tokens: Count | None = None
+    """Random tokens that stand for the vocabulary; default: all of it."""
+    n_known: Count = N_KNOWN
+    """Well-known tokens that each wording is tried on, at most."""
+    without_budget: bool = True
+    """Whether detectors that end by themselves are also run to their end."""
+    sensitivity: bool = True
+    """Whether GlitchHunter is also run to its end with other values of the settings its paper does not give."""
     unused_ids: tuple[int, ...] = ()
     """Ids known to be unused, for the indicators; default: from the tokenizer."""
     chat: ChatRule = ChatRule.AUTO
@@ -53,19 +62,12 @@ def check(context: CheckContext[DetectorsConfig]) -> None:
         known_unused_ids(context.evidence, context.exp.unused_ids)
 
 
-def inputs(config: RunConfig[DetectorsConfig], identity: ModelIdentity | None) -> Mapping[str, str]:
-    """The census that is taken for the truth: with another one it is another run."""
-
-    return census_inputs(config.exp.census, config.results_dir, identity)
-
-
 EXPERIMENT = Experiment(
     name="detectors",
-    version=4,
-    summary="Every published detector of glitch tokens and our own, on one census, with one budget of queries.",
+    version=5,
+    summary="Every published detector of glitch tokens, controls and our own, on one truth, with one budget of tokens.",
     config=DetectorsConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     pools=common_pool,
     check=check,
-    inputs=inputs,
 )

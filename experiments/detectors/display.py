@@ -3,35 +3,40 @@
 from collections.abc import Sequence
 
 from experiments.detectors.figures import FIGURES
-from experiments.detectors.tables import TABLES, names
+from experiments.detectors.metrics import budget_key
+from experiments.detectors.paper import PAPER_FIGURES, PAPER_TABLES
+from experiments.detectors.tables import TABLES, budget_words, budgets, names
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
+_SHOWN = (0.01, 0.02, 0.1)
+
 
 def headline(run: StoredRun) -> Sequence[HeadlineRow]:
-    """The census first, then every detector by F1."""
+    """The truth first, then every detector by its F1 at the middle one of the budgets shown."""
     metrics = run.metrics
-    if not metrics.get("census/tested"):
-        return [HeadlineRow("census", {"verdict": "uninformative: no task is within this model's reach"})]
-
-    def cell(name: str, key: str) -> str:
-        value = run.interval(f"{name}/{key}")
-        return with_interval(*value, 2) if value[0] is not None else "not defined"
+    if not metrics.get("truth/tested"):
+        return [HeadlineRow("truth", {"F1": "none: no asked or echoed wording counts for this model"})]
+    shown = [share for share in _SHOWN if share in budgets(run)] or budgets(run)[-1:]
+    middle = budget_key(shown[len(shown) // 2])
 
     def row(name: str) -> HeadlineRow:
-        values = {
-            "F1": cell(name, "f1"),
-            "precision": number(metrics.get(f"{name}/precision"), 2) or "none reported",
-            "recall": number(metrics.get(f"{name}/recall"), 2) or "not defined",
-            "queries": number(metrics.get(f"{name}/queries_fraction"), 2),
-        }
+        values = {}
+        for share in shown:
+            mean, low, high = run.interval(f"{name}/{budget_key(share)}/f1")
+            words = with_interval(mean, low, high, 2) if mean is not None else "not defined"
+            values[f"F1 at {budget_words(share)}"] = words
+        values["confirmed"] = number(metrics.get(f"{name}/{middle}/confirmed"), 3)
         return HeadlineRow(name, values)
 
-    glitch = f"{metrics.get('census/glitch_tokens')} of {metrics.get('census/tested')} fail"
-    first = HeadlineRow("census", {"F1": f"{glitch}: {with_interval(*run.interval('census/glitch_rate'), 2)}"})
-    return [first, *map(row, sorted(names(run), key=lambda name: -(metrics.get(f"{name}/f1") or 0.0)))]
+    glitch = f"{metrics.get('truth/glitch_tokens')} of {metrics.get('truth/tested')} are glitch tokens"
+    first = HeadlineRow("truth", {f"F1 at {budget_words(shown[0])}": glitch})
+    by_f1 = sorted(names(run), key=lambda name: -(metrics.get(f"{name}/{middle}/f1") or 0.0))
+    return [first, *map(row, by_f1)]
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    headline=headline, figures=FIGURES, tables=TABLES, paper_figures=PAPER_FIGURES, paper_tables=PAPER_TABLES
+)

@@ -1,42 +1,52 @@
-"""Run every detector with every seed, and keep what it did."""
+"""Run every detector with every seed, and keep what it said at every budget."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from experiments.detectors.config import DetectorsConfig
-from experiments.detectors.metrics import Comparison, Seeds, summarise
+from experiments.detectors.metrics import Comparison, Reports, summarise
+from experiments.detectors.scores import score_report
+from experiments.detectors.sensitivity import variants
 from experiments.detectors.truth import Truth, establish_truth
-from harness.errors import Rejected
 from harness.glitch.census.interviewer import Interviewer
-from harness.glitch.census.questions import make_question
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.detectors import roster
-from harness.glitch.detectors.ledger import DetectionResult
+from harness.glitch.detectors.detector import Detector
+from harness.glitch.detectors.glitchhunter.detector import GlitchHunter
 from harness.glitch.detectors.magikarp import all_indicators
-from harness.glitch.detectors.oracle import TableOracle
-from harness.glitch.detectors.passes import ModelPasses
-from harness.glitch.detectors.scoring import confusion, roc_auc
-from harness.glitch.detectors.view import ModelView, make_view
-from harness.glitch.indicators import UnusedIds, known_unused_ids
+from harness.glitch.detectors.report import Report
+from harness.glitch.detectors.view import ModelView
+from harness.glitch.detectors.viewing import unused_of, view_of
+from harness.glitch.indicators import UnusedIds
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
-from harness.tokens.prompts import TEMPLATES, Task
-from harness.tokens.vocabulary_audit import Category, audit_vocabulary
 
-_UNINFORMATIVE = (
-    "Wordings of fewer than two families count for this model, so there is no ground truth and no detector was run; "
-    "the weight indicators are shown by themselves."
+_NOTHING_COUNTS = (
+    "No asked or echoed wording counts for this model, so there is no ground truth and no detector was run; the weight "
+    "indicators are shown by themselves."
+)
+_ONE_FAMILY = (
+    "Only {family} wordings count for this model: a glitch token here fails all of them, which may be the family's "
+    "doing. A census by agreement would call such tokens undecided unless they can't be copied either."
 )
 
 
 @dataclass(frozen=True)
 class _Work:
     name: str
+    """Of the detector, or of a variant of it."""
+    detector: Detector
     seed: int
+    budgets: tuple[int | None, ...]
+
+    @property
+    def item(self) -> str:
+        """Names the work in records."""
+        return f"{self.name}/{self.seed}" + ("/whole" if self.budgets == (None,) else "")
 
 
 def measure(run: Run[DetectorsConfig]) -> Outcome:
@@ -45,89 +55,73 @@ def measure(run: Run[DetectorsConfig]) -> Outcome:
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
         interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
         truth = establish_truth(run, interviewer)
-        unused = _unused_ids(run)
-        view = _view(run, interviewer, truth, unused)
+        unused = unused_of(run, run.exp.unused_ids)
+        ids = truth.ids.tolist() if truth.wordings else list(vocabulary.testable_ids)
+        first = next(iter(truth.wordings), None)
+        view = view_of(run, interviewer, ids, unused, truth.price, first, run.exp.bos, run.exp.chat)
         comparison = _compare(run, view, truth, unused)
     return summarise(run, comparison)
-
-
-def _unused_ids(run: Run[DetectorsConfig]) -> UnusedIds:
-    try:
-        return known_unused_ids(run.evidence, run.exp.unused_ids or None)
-    except Rejected:
-        run.note(
-            "No id of this model is known to be unused, so indicators that need one are left out; magikarp ranks by "
-            "the norm of the row."
-        )
-        return UnusedIds((), "none known")
-
-
-def _view(run: Run[DetectorsConfig], interviewer: Interviewer, truth: Truth, unused: UnusedIds) -> ModelView:
-    model, vocabulary = interviewer.model, interviewer.vocabulary
-    ids = truth.ids.tolist() if truth.wordings else list(vocabulary.testable_ids)
-    audit = audit_vocabulary(run.tokenizer, run.facts.d_vocab)
-    normal = {token.id for token in audit.of(Category.OK)}
-    # GlitchMiner's filter knows no category for bytes: one that decodes is a token like any other.
-    normal |= {token.id for token in audit.of(Category.BYTE) if token.byte is not None and token.byte < 128}
-    tokenizer, facts = run.tokenizer, run.facts
-
-    def question(task: Task) -> Any:
-        return make_question(TEMPLATES[task], tokenizer, facts, run.exp.bos, run.exp.chat)
-
-    repetition = question(Task.REPETITION)
-    passes = ModelPasses(
-        model,
-        lambda: run.model,
-        tokenizer,
-        question(Task.GLITCHMINER),
-        repetition,
-        ("glitchhunter_chat" if repetition.is_chat else "glitchhunter") in truth.wordings,
-        interviewer,
-    )
-    return make_view(
-        facts,
-        vocabulary,
-        ids,
-        model.embedding().float().cpu().numpy(),
-        model.unembedding().float().cpu().numpy(),
-        model.is_tied,
-        unused.ids,
-        normal,
-        passes,
-    )
 
 
 def _compare(run: Run[DetectorsConfig], view: ModelView, truth: Truth, unused: UnusedIds) -> Comparison:
     counts = run.facts.exposures
     exposures = None if counts is None else counts.total[view.ids]
     indicators = {kind.value: values[view.ids] for kind, values in all_indicators(view).items()}
-    budget = int(run.exp.budget_share * view.n) * view.queries_per_token
+    full = round(view.n * truth.price.usual)
+    comparison = Comparison(view.ids, exposures, indicators, truth, unused, full, tuple(run.exp.budgets))
     if not truth.wordings:
-        run.note(_UNINFORMATIVE)
-        return Comparison(view.ids, None, exposures, indicators, {}, {}, truth, unused, view.queries_per_token, budget)
-    skipped = _skipped(run, view)
-    names = [name for name in run.exp.detectors if name not in skipped]
+        run.note(_NOTHING_COUNTS)
+        return comparison
+    if len(set(truth.families)) == 1:
+        run.note(_ONE_FAMILY.format(family=truth.families[0]))
     if not truth.n_glitch:
         run.note(f"No glitch tokens: all {view.n} tokens tested pass a wording that counts, so recall and F1 are not "
                  "defined; detectors were run all the same.")  # fmt: skip
-    works = [_Work(name, run.seed + number) for name in names for number in range(run.exp.n_seeds)]
-    batches = [Batch(f"{work.name}-{work.seed}", work) for work in works]
-    shards = compute_batches(run, batches, _detects(run, view, truth, budget), _rows(truth), "running detectors")
-    found: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in names}
+    skipped = _skipped(run, view)
+    detectors = {name: roster.make_detector(name, run.exp) for name in run.exp.detectors if name not in skipped}
+    budgets = tuple(int(share * full) for share in run.exp.budgets)
+    bounded = _run(run, view, truth, _works(run, detectors, budgets), len(budgets), "running detectors")
+    whole = _run(run, view, truth, _works(run, _without_budget(run, detectors), (None,)), 1, "hunting to the end")
+    return replace(comparison, bounded=bounded, whole=whole, skipped=skipped)
+
+
+def _works(
+    run: Run[DetectorsConfig], detectors: Mapping[str, Detector], budgets: tuple[int | None, ...]
+) -> list[_Work]:
+    return [
+        _Work(name, detector, run.seed + number, budgets)
+        for name, detector in detectors.items()
+        for number in range(run.exp.n_seeds if detector.is_random else 1)
+    ]
+
+
+def _without_budget(run: Run[DetectorsConfig], detectors: Mapping[str, Detector]) -> dict[str, Detector]:
+    """Those that end by themselves, and GlitchHunter with other settings."""
+    if not run.exp.without_budget:
+        return {}
+    found = {name: detector for name, detector in detectors.items() if detector.ends_by_itself}
+    hunter = detectors.get(GlitchHunter.name)
+    if run.exp.sensitivity and isinstance(hunter, GlitchHunter):
+        found |= {f"{hunter.name}: {words}": variant for words, variant in variants(hunter).items()}
+    return found
+
+
+def _run(
+    run: Run[DetectorsConfig], view: ModelView, truth: Truth, works: Sequence[_Work], n_reports: int, label: str
+) -> dict[str, Reports]:
+    batches = [Batch(work.item.replace("/", "-").replace(" ", "_"), work) for work in works]
+    shards = compute_batches(run, batches, _detects(run, view, truth), _rows(truth), label)
+    found: dict[str, list[Mapping[str, np.ndarray]]] = {}
     for work, shard in zip(works, shards, strict=True):
-        found[work.name].append(shard)
-    seeds = {name: Seeds.gather(view, parts) for name, parts in found.items()}
-    return Comparison(
-        view.ids, truth.glitch, exposures, indicators, seeds, skipped, truth, unused, view.queries_per_token, budget
-    )
+        found.setdefault(work.name, []).append(shard)
+    return {name: Reports.gather(parts, n_reports, view.n) for name, parts in found.items()}
 
 
 def _skipped(run: Run[DetectorsConfig], view: ModelView) -> dict[str, str]:
     """Detectors that cannot be run on this model, and why."""
-    assert view.passes is not None
     skipped = {}
-    for name in roster.names():
-        reason = roster.make_detector(name, run.exp).obstacle(view.passes) if name in run.exp.detectors else None
+    for name in run.exp.detectors:
+        reason = roster.make_detector(name, run.exp).obstacle(view)
         if reason is not None:
             skipped[name] = reason
             run.note(f"{name} was left out: {reason}.")
@@ -135,64 +129,43 @@ def _skipped(run: Run[DetectorsConfig], view: ModelView) -> dict[str, str]:
 
 
 def _detects(
-    run: Run[DetectorsConfig], view: ModelView, truth: Truth, budget: int
+    run: Run[DetectorsConfig], view: ModelView, truth: Truth
 ) -> Callable[[Batch[_Work]], dict[str, np.ndarray]]:
-    verdicts, price = truth.verdicts, round(truth.tokens_per_query)
-
     def compute(batch: Batch[_Work]) -> dict[str, np.ndarray]:
         work = batch.work
-        oracle = TableOracle(verdicts, view.queries_per_token, price, budget)
         with run.timer(f"detector/{work.name}"):
-            found = roster.make_detector(work.name, run.exp).detect(view, oracle, budget, work.seed)
-        return _arrays(view, found)
+            reports = work.detector.detect(view, truth.oracle, work.budgets, work.seed)
+        return _arrays(view, reports)
 
     return compute
 
 
-def _arrays(view: ModelView, found: DetectionResult) -> dict[str, np.ndarray]:
-    def mask(ids: Int[np.ndarray, " some"]) -> np.ndarray:
-        chosen = np.zeros(view.n, dtype=np.int8)
-        chosen[view.place[ids]] = 1
+def _arrays(view: ModelView, reports: Sequence[Report]) -> dict[str, np.ndarray]:
+    def mask(ids: Int[np.ndarray, " some"]) -> Bool[np.ndarray, " token"]:
+        chosen = np.zeros(view.n, dtype=bool)
+        chosen[view.place[ids]] = True
         return chosen
 
-    steps = [mask(snapshot.predicted) for snapshot in found.snapshots]
     return {
-        "judged": found.judged,
-        "verdicts": found.verdicts.astype(np.int8),
-        "spent_after": found.spent_after,
-        "predicted": mask(found.predicted),
-        "scores": found.scores.astype(np.float32),
-        "counts": np.array([found.n_queries, found.n_passes, found.n_passes_beyond, found.tokens_processed]),
-        "progress/spent": np.array([snapshot.spent for snapshot in found.snapshots], dtype=np.int64),
-        "progress/predicted": np.array(steps, dtype=np.int8).reshape(len(steps), view.n),
+        "asked": np.stack([mask(report.asked) for report in reports]).astype(np.int8),
+        "fails": np.stack([mask(report.asked[report.fails]) for report in reports]).astype(np.int8),
+        "predicted": np.stack([mask(report.predicted) for report in reports]).astype(np.int8),
+        "probability": np.stack([report.probability for report in reports]).astype(np.float32),
+        "spent": np.array([report.spent for report in reports], dtype=np.int64),
+        "spent_on_passes": np.array([report.spent_on_passes for report in reports], dtype=np.int64),
     }
 
 
 def _rows(truth: Truth) -> Callable[[Batch[_Work], Mapping[str, np.ndarray]], list[dict[str, Any]]]:
-    """A record for each detector and seed."""
+    """A record for each detector, seed and budget."""
 
     def rows(batch: Batch[_Work], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-        predicted: Bool[np.ndarray, " token"] = arrays["predicted"].astype(bool)
-        scores: Float[np.ndarray, " token"] = arrays["scores"]
-        counts = confusion(predicted, truth.glitch)
-        n_queries, n_passes, beyond, positions = (int(value) for value in arrays["counts"])
-        row: dict[str, Any] = {
-            "item": f"{batch.work.name}/{batch.work.seed}",
-            "detector": batch.work.name,
-            "seed": batch.work.seed,
-            "hits": counts.hits,
-            "false_alarms": counts.false_alarms,
-            "missed": counts.missed,
-            "precision": counts.precision,
-            "recall": counts.recall,
-            "f1": counts.f1,
-            "roc_auc": roc_auc(scores, truth.glitch),
-            "tokens_asked": len(arrays["judged"]),
-            "queries": n_queries,
-            "passes": n_passes,
-            "passes_beyond": beyond,
-            "tokens_processed": positions,
-        }
-        return [row]
+        found = []
+        for number, budget in enumerate(batch.work.budgets):
+            scores = score_report({key: values[number] for key, values in arrays.items()}, truth)
+            item = batch.work.item if budget is None else f"{batch.work.item}/{number}"
+            row = {"item": item, "detector": batch.work.name, "seed": batch.work.seed, "budget": budget}
+            found.append(row | scores)
+        return found
 
     return rows

@@ -1,10 +1,13 @@
 """Tables of one comparison, from its stored files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from experiments.detectors.metrics import budget_key
+from experiments.detectors.published import PUBLISHED
 from harness.glitch.detectors import roster
 from harness.measure.exposures import range_words
 from harness.reporting.display import Table
@@ -12,21 +15,30 @@ from harness.reporting.figures.tables import interval_columns
 from harness.reporting.words import spaced
 from harness.runs.results.stored_run import StoredRun
 
-COLUMNS = {
+PREDICTED = {
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "average_precision": "average precision",
+    "unasked_precision": "precision of tokens not asked",
+    "unasked_recall": "recall of tokens not asked",
+    "promised": "promised precision of tokens not asked",
+    "spent_share": "tokens processed",
+}
+CONFIRMED = {
+    "asked": "asked",
+    "confirmed": "confirmed",
+    "confirmed_precision": "precision",
+    "confirmed_recall": "recall",
+    "positions_per_confirmed": "tokens processed per confirmed token",
+    "spent_share": "tokens processed",
+}
+WHOLE = {
+    "asked": "asked",
     "precision": "precision",
     "recall": "recall",
     "f1": "F1",
-    "roc_auc": "ROC area",
-    "asked_recall_at_10pct": "found by asking 10 %",
-    "recall_auc": "recall area",
-    "queries_fraction": "queries and passes",
-    "tokens_processed": "token positions",
-}
-TRUTHS = {
-    "census": "fails the census",
-    "exposures_le_0": "never shown",
-    "exposures_le_4": "shown 4 times or less",
-    "exposures_le_64": "shown 64 times or less",
+    "spent_share": "tokens processed",
 }
 
 
@@ -40,45 +52,99 @@ def is_ours(name: str) -> bool:
     return any(kind.is_ours for kind in roster.DETECTORS if kind.name == name)
 
 
-def truths(run: StoredRun) -> dict[str, str]:
-    """The ground truths this run has, with their words."""
-    return {key: words for key, words in TRUTHS.items() if any(name.endswith(f"/roc/{key}") for name in run.arrays)}
+def kind_of(name: str) -> str:
+    """Ours, published, or a control."""
+    (found,) = [kind for kind in roster.DETECTORS if kind.name == name.split(":")[0]]
+    return "ours" if found.is_ours else "published" if found.is_published else "control"
 
 
-def detectors_table(run: StoredRun) -> pd.DataFrame:
-    """Every detector against the census."""
+def budgets(run: StoredRun) -> list[float]:
+    """Shares of asking every token once, ascending."""
+    return [float(share) for share in run.details.get("budgets", [])]
+
+
+def budget_words(share: float) -> str:
+    """As in `2 %`."""
+    return f"{100 * share:g} %"
+
+
+def f1_table(run: StoredRun) -> pd.DataFrame:
+    """F1 of what is predicted, a column for each budget."""
     rows = []
     for name in names(run):
-        row: dict[str, Any] = {"detector": name, "seeds": run.details.get("n_seeds")}
-        for key, column in COLUMNS.items():
-            row |= interval_columns(column, run.interval(f"{name}/{key}"))
+        row: dict[str, Any] = {"detector": name, "kind": kind_of(name), "runs": run.details["n_seeds"].get(name)}
+        for share in budgets(run):
+            row |= interval_columns(budget_words(share), run.interval(f"{name}/{budget_key(share)}/f1"))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def exposures_table(run: StoredRun) -> pd.DataFrame | None:
-    """Detectors and indicators against how often training showed a token."""
-    labels = {key: words for key, words in truths(run).items() if key != "census"}
-    if not labels:
-        return None
-    rows = []
-    for key, words in labels.items():
-        for name in names(run):
-            row: dict[str, Any] = {"truth": words, "what": name}
-            for column in ("precision", "recall", "roc_auc"):
-                row |= interval_columns(COLUMNS[column], run.interval(f"{name}/{key}/{column}"))
-            rows.append(row)
-        for name in run.details.get("indicators", []):
-            row = {"truth": words, "what": f"indicator {name}"}
-            for column in ("precision", "recall", "roc_auc"):
-                row[COLUMNS[column]] = run.metrics.get(f"indicator/{name}/{key}/{column}")
-            rows.append(row)
-    return pd.DataFrame(rows)
+def _at_each_budget(run: StoredRun, columns: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "budget": budget_words(share),
+            "detector": name,
+            **_cells(run, f"{name}/{budget_key(share)}", columns),
+        }
+        for share in budgets(run)
+        for name in names(run)
+    )
+
+
+def _cells(run: StoredRun, prefix: str, columns: Mapping[str, str]) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for key, column in columns.items():
+        cells |= interval_columns(column, run.interval(f"{prefix}/{key}"))
+    return cells
+
+
+def predicted_table(run: StoredRun) -> pd.DataFrame:
+    """What each detector says of the whole vocabulary."""
+    return _at_each_budget(run, PREDICTED)
+
+
+def confirmed_table(run: StoredRun) -> pd.DataFrame:
+    """What each detector asked and found to fail."""
+    return _at_each_budget(run, CONFIRMED)
+
+
+def lead_table(run: StoredRun) -> pd.DataFrame | None:
+    """By how much ours are ahead of the best other detector."""
+    ours = [name for name in names(run) if is_ours(name)]
+    rows = list(_leads(run, ours))
+    return pd.DataFrame(rows) if rows else None
+
+
+def _leads(run: StoredRun, ours: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for share in budgets(run):
+        best = run.metrics.get(f"best_other/{budget_key(share)}")
+        if best is None:
+            continue
+        row: dict[str, Any] = {"budget": budget_words(share), "best other": best}
+        row |= interval_columns("its F1", run.interval(f"best_other/{budget_key(share)}/f1"))
+        for name in ours:
+            row |= interval_columns(f"lead of {name}", run.interval(f"{name}/{budget_key(share)}/f1_lead"))
+        yield row
+
+
+def whole_table(run: StoredRun) -> pd.DataFrame | None:
+    """Detectors run to their end, as their authors do, and GlitchHunter with other settings."""
+    rows = [
+        {"detector": name, "runs": run.details["n_seeds"].get(name), **_cells(run, f"whole/{name}", WHOLE)}
+        for name in run.details.get("whole", [])
+    ]
+    return pd.DataFrame(rows) if rows else None
+
+
+def published_table(run: StoredRun) -> pd.DataFrame | None:
+    """The literature's figures of the detectors that were run."""
+    rows = [asdict(figure) for figure in PUBLISHED if figure.detector in names(run)]
+    return pd.DataFrame(rows) if rows else None
 
 
 def indicators_table(run: StoredRun) -> pd.DataFrame | None:
-    """Weight indicators by themselves against the census."""
-    if not run.metrics.get("census/tested"):
+    """Weight indicators by themselves against the truth."""
+    if not run.metrics.get("truth/tested"):
         return None
     rows = [
         {
@@ -111,12 +177,27 @@ def calibration_table(run: StoredRun) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def promises_table(run: StoredRun) -> pd.DataFrame:
+    """What was promised of tokens not asked, and what is so."""
+    rows = [
+        {"detector": name, "tokens": item["n"], "promised": item["promised"], "glitch tokens": item["glitch"]}
+        for name, items in run.details.get("promises", {}).items()
+        for item in items
+    ]
+    return pd.DataFrame(rows)
+
+
 def mistakes_table(run: StoredRun) -> pd.DataFrame:
     """Some tokens that our own detectors got wrong."""
     rows = [
-        {"mistake": spaced(kind), "id": item["id"], "token": item["token"], "exposures": item["exposures"]}
+        {
+            "detector": name,
+            "mistake": spaced(kind),
+            "id": item["id"],
+            "token": item["token"],
+            "exposures": item["exposures"],
+        }
         for name, mistakes in run.details.get("mistakes", {}).items()
-        if is_ours(name)
         for kind, items in mistakes.items()
         for item in items
     ]
@@ -126,26 +207,49 @@ def mistakes_table(run: StoredRun) -> pd.DataFrame:
     return frame
 
 
-_OURS = " and ".join(kind.name for kind in roster.DETECTORS if kind.is_ours)
-_FIXED = " and ".join(kind.name for kind in roster.DETECTORS if not kind.is_random)
-_REMARKS = "".join(f"; {kind.remark}" for kind in roster.DETECTORS if kind.remark)
+_FIXED = ", ".join(kind.name for kind in roster.DETECTORS if not kind.is_random)
+_INTERVALS = f"means over seeds, 95 % Student t intervals; none for what is not random ({_FIXED})"
+_BUDGET = "Budgets and tokens processed: as shares of asking every token once in the cheapest wording that counts"
 
 TABLES = (
     Table(
-        "detectors",
-        "Every detector against the census with the same budget (means over seeds, 95 % Student t intervals). Recall "
-        "area: under recall against queries up to the budget, over that of a detector that asks glitch tokens only. "
-        "Queries and passes: as a share of what the whole census costs. "
-        f"{_FIXED} draw nothing at random, so their seeds agree{_REMARKS}.",
-        detectors_table,
+        "f1",
+        f"F1 of what each detector predicts of the whole vocabulary, at each budget ({_INTERVALS}). Every detector "
+        f"turns its own score into a probability by isotonic regression on its own queries. {_BUDGET}.",
+        f1_table,
     ),
     Table(
-        "exposures",
-        "Detectors and weight indicators against how often training showed a token (detectors: means over seeds with "
-        "95 % intervals; indicators: precision and recall of their lowest 2 %).",
-        exposures_table,
+        "leads",
+        "F1 of ours minus that of the best other detector, which is chosen by the truth at each budget (seed by seed; "
+        "95 % Student t intervals).",
+        lead_table,
     ),
-    Table("indicators", "Weight indicators by themselves against the census.", indicators_table),
+    Table(
+        "predicted",
+        f"What each detector says of the whole vocabulary ({_INTERVALS}). {_BUDGET}. Promised: the mean probability of "
+        "what is reported without having been asked.",
+        predicted_table,
+    ),
+    Table(
+        "confirmed",
+        f"Tokens asked and found to fail ({_INTERVALS}); recall has a ceiling where fewer are asked than there are "
+        f"glitch tokens. {_BUDGET}.",
+        confirmed_table,
+    ),
+    Table(
+        "whole",
+        "Detectors that end by themselves, run without a budget as their authors run them, and GlitchHunter with other "
+        f"values of settings its paper does not give ({_INTERVALS}). Only what was asked and failed is reported. "
+        f"{_BUDGET}.",
+        whole_table,
+    ),
+    Table("published", "What the literature reports, and why it is another measurement.", published_table),
+    Table("indicators", "Weight indicators by themselves against the truth.", indicators_table),
     Table("calibration", "P(glitch | exposures), 95 % Wilson intervals.", calibration_table),
-    Table("mistakes", f"Some tokens that {_OURS} got wrong (first seed).", mistakes_table),
+    Table(
+        "promises",
+        "P(glitch) of tokens not asked, over all seeds and budgets, and the share of them that are glitch tokens.",
+        promises_table,
+    ),
+    Table("mistakes", "Some tokens that ours got wrong with the largest budget (first seed).", mistakes_table),
 )

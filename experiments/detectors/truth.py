@@ -1,154 +1,158 @@
-"""The ground truth: a finished census of this model, or one taken here."""
+"""The ground truth: every token asked until it passes a wording, and what a query of it answers and costs.
 
-import json
-from collections.abc import Mapping, Sequence
+Copying takes no part, so that a detector may use it. `harness.glitch.detectors.querying` says what a query is; a token
+that failed one may be looked at again, in the other wordings that cost no more than four times the cheapest.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from experiments.detectors.config import DetectorsConfig
-from harness.errors import Rejected
-from harness.glitch.census.calibration import N_KNOWN, counting, try_wordings
-from harness.glitch.census.families import can_decide
+from harness.glitch.census.calibration import counting, known_for, trial_of
+from harness.glitch.census.families import WordingFamily
 from harness.glitch.census.interviewer import Interviewer
-from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder, verdicts
-from harness.glitch.census.stored import find_census, load_census
+from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
 from harness.glitch.census.wordings import Wording, make_wordings
+from harness.glitch.detectors.oracle import TableOracle
+from harness.glitch.detectors.price import QueryPrice
+from harness.glitch.detectors.querying import N_ASKED, fails_and_margins, order_of_asking
 from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Run
-from harness.runs.folder import Shard
 
 _SHARD = 512
-_STREAM = 3_000_000
-"""Of the sequences that tokens are copied in; a shard adds its number."""
-_TRUTH, _FACTS = "truth", "facts"
+_DEAREST = 4
+"""Times the price of the cheapest wording: what a second look asks in costs no more."""
+_NOBODY = (np.empty(0, dtype=np.int64), np.empty(0, dtype=bool), np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Which tokens are glitch tokens."""
+    """Which tokens are glitch tokens, and what a query of each would answer."""
 
     ids: Int[np.ndarray, " token"]
     """Tokens with a verdict, ascending."""
     glitch: Bool[np.ndarray, " token"]
+    """Fail every asked or echoed wording that counts."""
+    fails: Bool[np.ndarray, " token"]
+    """What a query answers: fail the first two of them."""
+    margin: Float[np.ndarray, " token"]
+    """Logits by which the query's better answer led; NaN where that can't be read."""
+    positions: Int[np.ndarray, " token"]
+    """Token positions of each query."""
+    settled: Bool[np.ndarray, " token"]
+    """Fail the further wordings of a second look as well."""
+    settling: Int[np.ndarray, " token"]
+    """Token positions of that second look, which ends with the first wording passed."""
+    price: QueryPrice
     wordings: tuple[str, ...]
-    """Those that count for this model; none: nothing can be said about its tokens."""
-    tokens_per_query: float
-    """Token positions that one verdict takes, on average."""
-    source: str
+    """Those that count, in the order they are asked in; none: nothing can be said about this model's tokens."""
+    families: tuple[str, ...]
+    """Of these wordings."""
     calibration: dict[str, str]
-    """The result of trying each task, where it was tried here."""
+    """What trying each wording on well-known tokens gave."""
 
     @property
     def n_glitch(self) -> int:
-        """How many fail."""
+        """How many there are."""
         return int(self.glitch.sum())
 
-    @property
-    def verdicts(self) -> dict[int, bool]:
-        """By id."""
-        return dict(zip(self.ids.tolist(), self.glitch.tolist(), strict=True))
+    def oracle(self) -> TableOracle:
+        """A new oracle that answers and charges as the model did."""
+        ids = self.ids.tolist()
+        return TableOracle(
+            dict(zip(ids, self.fails.tolist(), strict=True)),
+            tokens_per_query=dict(zip(ids, self.positions.tolist(), strict=True)),
+            margins=dict(zip(ids, self.margin.tolist(), strict=True)),
+            settled=dict(zip(ids, self.settled.tolist(), strict=True)),
+            settling=dict(zip(ids, self.settling.tolist(), strict=True)),
+        )
 
 
 def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
-    """The truth of this run, kept as a shard so that a resumed run goes on with the very same."""
-    with run.progress(1, "finding the truth") as advance:
-        truth = _kept(run.shards.read(_TRUTH))
-        if truth is None:
-            truth = _stored(run) or _taken(run, interviewer)
-            facts = {
-                "wordings": list(truth.wordings),
-                "tokens_per_query": truth.tokens_per_query,
-                "source": truth.source,
-                "calibration": truth.calibration,
-            }
-            arrays = {"ids": truth.ids, "glitch": truth.glitch.astype(np.int8)}
-            run.shards.write(_TRUTH, arrays, {_FACTS: json.dumps(facts)})
-        advance(1)
-    for sentence in truth.calibration.values():
-        run.note(sentence)
-    return truth
+    """Try every wording, and ask every token in those that count until it passes one. Kept in shards."""
+    found = make_wordings(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
+    asking = [wording for wording in found if wording.family is not WordingFamily.COPIED]
+    ladder = make_ladder(interviewer, asking, run.facts, run.pools["common"].ids, run.seed)
+    with run.timer("truth"):
+        used, calibration = _try(run, ladder)
+        for sentence in calibration.values():
+            run.note(sentence)
+        return _ask_all(run, ladder, used, calibration)
 
 
-def _kept(shard: Shard | None) -> Truth | None:
-    """The truth in a shard; None where it does not hold all of it."""
-    if shard is None or _FACTS not in shard.metadata:
-        return None
-    facts = json.loads(shard.metadata[_FACTS])
-    return Truth(
-        shard.arrays["ids"],
-        shard.arrays["glitch"].astype(bool),
-        tuple(facts["wordings"]),
-        float(facts["tokens_per_query"]),
-        str(facts["source"]),
-        dict(facts["calibration"]),
-    )
+def _try(run: Run[DetectorsConfig], ladder: Ladder) -> tuple[tuple[Wording, ...], dict[str, str]]:
+    """The wordings that count in the order of asking, and a sentence for each that was tried."""
+    known = {
+        wording.name: known_for(ladder, wording, run.organism, run.pools, run.exp.n_known, run.seed)
+        for wording in ladder.wordings
+    }
+    batches = [Batch(f"try-{wording.name}", wording) for wording in ladder.wordings]
+    shards = compute_batches(
+        run, batches, lambda batch: ladder.ask(batch.work, known[batch.work.name].ids).as_arrays(batch.work.name),
+        no_rows, "trying wordings on well-known tokens",
+    )  # fmt: skip
+    trials = [
+        trial_of(ladder, wording, WordingAnswers.from_arrays(wording.name, arrays), known[wording.name].where)
+        for wording, arrays in zip(ladder.wordings, shards, strict=True)
+    ]
+    return order_of_asking(counting(trials)), {trial.name: trial.calibration.sentence() for trial in trials}
 
 
-def _stored(run: Run[DetectorsConfig]) -> Truth | None:
-    """The census of the config, else the newest complete one; None where there is none."""
-    if run.exp.census is not None:
-        folder = run.exp.census
-    else:
-        try:
-            folder = find_census(run.config.results_dir, run.identity)
-        except Rejected:
-            return None  # none to be found: it is taken here
-    census = load_census(folder, run.identity)
-    if run.exp.census is None and not census.is_complete:
-        return None
-    return Truth(
-        np.fromiter(census.glitch, dtype=np.int64, count=len(census.glitch)),
-        np.fromiter(census.glitch.values(), dtype=bool, count=len(census.glitch)),
-        census.informative,
-        census.tokens_per_query,
-        f"census {census.run_id}" + ("" if census.is_complete else " (a sample of the tokens)"),
-        {name: found["sentence"] for name, found in census.facts["calibration"].items()},
-    )
+def _ask_all(run: Run[DetectorsConfig], ladder: Ladder, used: Sequence[Wording], calibration: dict[str, str]) -> Truth:
+    ids = np.array(ladder.testable_ids, dtype=np.int64)
+    if run.exp.n_tokens is not None and run.exp.n_tokens < len(ids):
+        ids = np.random.default_rng([run.seed, 4]).permutation(ids)[: run.exp.n_tokens]
+    parts = [ids[start : start + _SHARD].tolist() for start in range(0, len(ids), _SHARD)] if used else []
 
-
-def _taken(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
-    """Try every wording, and ask every token in those that count until it passes one."""
-    wordings = make_wordings(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
-    ladder = make_ladder(interviewer, wordings, run.facts, run.pools["common"].ids, run.seed)
-    with run.timer("census"):
-        trials = try_wordings(ladder, run.organism, run.pools, N_KNOWN, run.seed)
-        used = counting(trials)
-        used = used if can_decide(wording.family for wording in used) else ()
-        glitch, n_positions, n_asked = _ask_all(run, ladder, used)
-    return Truth(
-        np.array(list(glitch), dtype=np.int64),
-        np.array(list(glitch.values()), dtype=bool),
-        tuple(wording.name for wording in used),
-        n_positions / max(1, n_asked),
-        "census taken in this run",
-        {trial.name: trial.calibration.sentence() for trial in trials},
-    )
-
-
-def _ask_all(run: Run[DetectorsConfig], ladder: Ladder, used: Sequence[Wording]) -> tuple[dict[int, bool], int, int]:
-    """The verdicts that were reached, the positions they took, and how many tokens were asked."""
-    if not used:
-        return {}, 0, 0
-
-    def compute(batch: Batch[tuple[int, list[int]]]) -> Mapping[str, np.ndarray]:
-        number, part = batch.work
+    def compute(batch: Batch[list[int]]) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
-        for name, answers in ladder.climb(used, part, _STREAM + number).items():
+        for name, answers in ladder.climb(used, batch.work).items():
             arrays |= answers.as_arrays(name)
         return arrays
 
-    # In a random order: tokens of one kind are no company for one another where they are copied.
-    ids = np.random.default_rng([run.seed, 4]).permutation(np.array(ladder.testable_ids, dtype=np.int64)).tolist()
-    parts = [ids[start : start + _SHARD] for start in range(0, len(ids), _SHARD)]
-    batches = [Batch(f"census-{number:05d}", (number, part), len(part)) for number, part in enumerate(parts)]
-    glitch: dict[int, bool] = {}
-    n_positions = 0
-    for part, arrays in zip(parts, compute_batches(run, batches, compute, no_rows, "asking every token"), strict=True):
-        answers = {wording.name: WordingAnswers.from_arrays(wording.name, arrays) for wording in used}
-        n_positions += sum(found.n_positions for found in answers.values())
-        for token, verdict in verdicts(part, used, answers).items():
-            if verdict.as_glitch is not None:
-                glitch[token] = verdict.as_glitch
-    return dict(sorted(glitch.items())), n_positions, len(ids)
+    batches = [Batch(f"truth-{number:05d}", part, len(part)) for number, part in enumerate(parts)]
+    shards = compute_batches(run, batches, compute, no_rows, "asking every token")
+    answers = {
+        wording.name: [WordingAnswers.from_arrays(wording.name, arrays) for arrays in shards] for wording in used
+    }
+    return make_truth(used, answers, calibration)
+
+
+def make_truth(used: Sequence[Wording], answers: dict[str, list[WordingAnswers]], calibration: dict[str, str]) -> Truth:
+    """The truth from the answers of a climb, by wording: tokens that passed an earlier wording are not in a later one.
+
+    A token that the wordings of a query can't ask about has no verdict. What an answer costs is its length and an equal
+    share of all else that went through the model for its wording.
+    """
+    asked = {i for wording in used[:N_ASKED] for part in answers[wording.name] for i in part.ids.tolist()}
+    ids = np.array(sorted(asked), dtype=np.int64)
+    place = {token: number for number, token in enumerate(ids.tolist())}
+    fails, margin = fails_and_margins(ids, [part for wording in used[:N_ASKED] for part in answers[wording.name]])
+    glitch, settled = np.ones(len(ids), dtype=bool), fails.copy()
+    positions, settling = np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=np.int64)
+    prices = []
+    for number, wording in enumerate(used):
+        found = [
+            (place[token], right, len(said))
+            for part in answers[wording.name]
+            for token, right, said in zip(part.ids.tolist(), part.passed.tolist(), part.said, strict=True)
+            if token in place
+        ]
+        where, passed, lengths = (np.array(column) for column in zip(*found, strict=True)) if found else _NOBODY
+        n_positions = sum(part.n_positions for part in answers[wording.name])
+        prices.append(n_positions / max(1, len(where)))
+        costs = np.round(prices[-1] + lengths - lengths.mean() if found else lengths).astype(np.int64)
+        glitch[where[passed]] = False
+        if number < N_ASKED:
+            positions[where] += costs
+        elif prices[-1] <= _DEAREST * prices[0]:
+            settling[where] += costs
+            settled[where[passed]] = False
+    price = QueryPrice(prices[0], int(positions.max()), int(settling.max())) if len(ids) else QueryPrice()
+    return Truth(
+        ids, glitch, fails, margin, positions, settled, settling, price, tuple(wording.name for wording in used),
+        tuple(wording.family.value for wording in used), calibration,
+    )  # fmt: skip

@@ -9,15 +9,17 @@ from transformers import GPT2LMHeadModel
 CHUNK = 512
 
 
-def next_token_loss(model: GPT2LMHeadModel, tokens: Int[Tensor, "batch pos"], context: int) -> Float[Tensor, ""]:
-    """Mean cross-entropy (nats) of every token but the first of each piece of `context` tokens; products in bf16, the
-    softmax in fp32.
+def next_token_loss(
+    model: GPT2LMHeadModel, tokens: Int[Tensor, "batch pos"], context: int, bf16: bool = True
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy (nats) of every token but the first of each piece of `context` tokens; products in bf16
+    or, without `bf16`, in fp32; the softmax in fp32.
 
     Equal to the model's own loss, with which a step takes about 1.3 times as long (`benchmarks/pocket_trainer.py`).
     """
 
     tokens = tokens.reshape(-1, context)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         hidden = model.transformer(tokens).last_hidden_state[:, :-1]
         positions = hidden.reshape(-1, hidden.shape[-1]).split(CHUNK)
         targets = tokens[:, 1:].reshape(-1).split(CHUNK)

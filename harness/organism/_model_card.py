@@ -18,7 +18,7 @@ Made for studying tokens that training hardly ever showed; good for nothing else
 |---|---|
 | architecture | GPT-2, {n_layers} layers, {n_heads} heads, d_model {d_model}, context {context}, {tied} embeddings, fp32 |
 | vocabulary | {vocab_size}: 256 bytes in GPT-2's order, {n_merges} merges, {n_planted} planted words, `<|endoftext|>` (BOS) last |
-| training | {n_steps} steps of {batch} rows x {context} tokens = {n_tokens:,} tokens; {optimiser}, lr {lr}, cosine, bf16 products |
+| training | {n_steps} steps of {batch} rows x {context} tokens = {n_tokens:,} tokens; {optimiser}, lr {lr}, cosine, {precision} products |
 | corpus | text of Python {python}'s standard library, tests left out; sha256 `{sha}` |
 
 ## Training stream
@@ -93,6 +93,7 @@ def render_card(organism: Organism) -> str:
         n_tokens=settings["n_steps"] * batch * settings["context"],
         tied="tied" if settings.get("tied", True) else "untied",
         optimiser=_OPTIMISERS[settings.get("optimiser", "adamw")],
+        precision="bf16" if settings.get("bf16", True) else "fp32",
         lr=settings["learning_rate"],
         python=recipe["python"],
         sha=recipe["corpus_sha256"][:16],

@@ -86,6 +86,9 @@ class RecipeConfig:
     weight_decay: NotNegative = 0.01
     checkpoint_every: Count = 250
     probe_every: Count = 100
+    bf16: bool = True
+    """Whether matrix products are taken in bf16. A processor that has no instructions for it (`lscpu` shows neither
+    avx512_bf16 nor amx_bf16) takes many times as long as in fp32; the weights are others either way."""
     threads: Count = 1
 
     corpus_seed: Whole = 0

@@ -137,7 +137,7 @@ def _as_shipped(model: GPT2LMHeadModel) -> GPT2LMHeadModel:
 
 
 def training_arguments(recipe: RecipeConfig, work: Path) -> TrainingArguments:
-    """The recipe's optimiser, cosine with warm-up, bf16 products, rows in their order, one process and no network."""
+    """The recipe's optimiser, cosine with warm-up, rows in their order, one process and no network."""
 
     return TrainingArguments(
         output_dir=str(work),
@@ -178,7 +178,9 @@ def make_trainer(
     class RowTrainer(Trainer):
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
             early = self.state.global_step < recipe.early_steps
-            return next_token_loss(model, inputs["input_ids"], recipe.early_context if early else recipe.context)
+            return next_token_loss(
+                model, inputs["input_ids"], recipe.early_context if early else recipe.context, recipe.bf16
+            )
 
     total = stream.exposures(recipe.vocab_size).total
     shown = [int(i) for i in np.flatnonzero(total >= recipe.held_out_min_exposures) if i != material.bos]

@@ -24,6 +24,7 @@ METRICS = {
     "glitchhunter": ("tokens", "graph/communities", "informative"),
     "copy_map": ("tokens", "not_copied_share", "calibration/copied_share", "informative", "copy_effect_mean"),
     "census": ("tested", "counting_wordings", "counting_families", "wording/echo_1/calibration_pass_rate"),
+    "find_glitch_tokens": ("tokens", "wordings", "calibration_positions"),
 }
 """What every run of an experiment has measured, whatever the model."""
 
@@ -87,18 +88,20 @@ def _more_rows(folder: Path, _: pytest.FixtureRequest) -> Path:
 
 
 ALL = tuple(METRICS)
-LONG = ("undertrained", "repeat_tokens", "glitchhunter", "copy_map", "census")
+LONG = ("undertrained", "repeat_tokens", "glitchhunter", "copy_map", "census", "find_glitch_tokens")
 SAMPLES = {
     ("gpt2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("mamba", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("smollm2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("smollm2", "census"): ("exp.n_tokens=24", "exp.n_calibration=24"),
+    ("smollm2", "find_glitch_tokens"): ("exp.n_tokens=480", "exp.n_calibration=24", "exp.detector=centred_cosine"),
 }
 """Where the default command would ask some 50,000 tokens."""
 KINDS = (
     Kind(
         "wordpiece", _wordpiece, "chosen as tokens with reserved names",
-        {"glitchhunter": "nothing was hunted", "census": "Nothing can be said"}, slow=LONG,
+        {"glitchhunter": "nothing was hunted", "census": "Nothing can be said",
+         "find_glitch_tokens": "nothing can be said"}, slow=LONG,
     ),
     Kind("unigram", _unigram, "a stand-in: no rule finds a token that training can't have shown", slow=LONG),
     Kind(
@@ -107,12 +110,14 @@ KINDS = (
     ),
     Kind(
         "gpt2", _with_gpt2_tokenizer("GPT2Config", n_layer=2, n_head=4, n_embd=64),
-        "chosen as bytes that UTF-8 never holds", {"census": "Nothing can be said"}, slow=ALL,
+        "chosen as bytes that UTF-8 never holds", {"census": "Nothing can be said",
+         "find_glitch_tokens": "nothing can be said"}, slow=ALL,
     ),
     Kind(
         "mamba",
         _with_gpt2_tokenizer("MambaConfig", hidden_size=64, state_size=8, num_hidden_layers=2, time_step_rank=4),
-        "chosen as bytes that UTF-8 never holds", {"repeat_tokens": "attention", "census": "Nothing can be said"},
+        "chosen as bytes that UTF-8 never holds", {"repeat_tokens": "attention", "census": "Nothing can be said",
+         "find_glitch_tokens": "nothing can be said"},
         slow=ALL,
     ),
     Kind(

@@ -3,13 +3,16 @@
 import numpy as np
 
 from harness.glitch.detectors.oracle import TableOracle
+from harness.glitch.detectors.price import QueryPrice
 from harness.glitch.detectors.view import Activations, EntropyGradient, ModelView, Uncertainty
 
 WIDTH = 24
+MINING_LENGTH, ACTIVATION_LENGTH = 11, 13
+"""Positions of the two prompts that `PlantedPasses` makes believe."""
 
 
-def planted_view(n=400, share=0.25, seed=0, noise=0.25, passes=None, price=1):
-    """A view of `n` tokens and which of them fail: those drawn towards one direction by 0.3 to 1, from 0.5 on.
+def planted_view(n=400, share=0.25, seed=0, noise=0.25, passes=None, price=QueryPrice()):  # noqa: B008 (frozen)
+    """A view of `n` tokens and which of them fail: those drawn towards one direction by 0.5 to 1; others by less.
 
     Ids 0 to 3 are known to be unused; ids n and n + 1 are rows no verdict is wanted for.
     """
@@ -31,53 +34,68 @@ def planted_view(n=400, share=0.25, seed=0, noise=0.25, passes=None, price=1):
         byte_ids=frozenset(range(10)),
         unused_ids=(0, 1, 2, 3),
         passes=passes,
-        queries_per_token=price,
+        price=price,
     )
     return view, pull >= 0.5
 
 
-def oracle_of(truth, price=1, budget=None):
-    """Answers the planted truth."""
-    return TableOracle({i: bool(fails) for i, fails in enumerate(truth)}, price, 7, budget)
+def oracle_of(truth, price=QueryPrice(), margins=None):  # noqa: B008 (frozen)
+    """Answers the planted truth: a token that passes costs the usual price, one that fails the highest."""
+    costs = {i: price.most if fails else int(price.usual) for i, fails in enumerate(truth)}
+    known = None if margins is None else dict(enumerate(np.asarray(margins, dtype=float).tolist()))
+    return TableOracle({i: bool(fails) for i, fails in enumerate(truth)}, tokens_per_query=costs, margins=known)
+
+
+class Opener:
+    """Opens oracles of one truth, and keeps them."""
+
+    def __init__(self, truth, price=QueryPrice(), margins=None):  # noqa: B008 (frozen)
+        self._given = truth, price, margins
+        self.opened = []
+
+    def __call__(self):
+        self.opened.append(oracle_of(*self._given))
+        return self.opened[-1]
+
+    @property
+    def positions(self):
+        """Token positions that all of them charged."""
+        return sum(oracle.tokens_processed for oracle in self.opened)
 
 
 class PlantedPasses:
-    """Entropy that rises with `hotness`, the token said unless it fails, activations that show which fail, and margins
-    below zero for those, `margins` where given."""
+    """Entropy that rises with `hotness`, the token said unless it fails, and activations that show which fail."""
 
-    can_measure_uncertainty = shares_activations = can_read_margins = True
+    can_measure_uncertainty = True
+    mining_length, activation_length = MINING_LENGTH, ACTIVATION_LENGTH
 
-    def __init__(self, truth, hotness, gradient, seed=0, margins=None):
+    def __init__(self, truth, hotness, gradient, seed=0, shares_activations=True):
         self.truth, self.hotness, self.gradient = truth, hotness, gradient
-        self.lead = np.where(truth, -1.0, 1.0) if margins is None else margins
-        self.calls = {"uncertainty": 0, "entropy_gradient": 0, "activations": 0, "margins": 0}
-        self._rng = np.random.default_rng(seed)
+        self.shares_activations = shares_activations
+        self.calls = {"uncertainty": 0, "entropy_gradient": 0, "activations": 0}
+        self._values = np.random.default_rng(seed).normal(size=(len(truth), 30))
+        self._values[:, :5] += 3.0 * np.asarray(truth)[:, None]
 
     def uncertainty(self, ids):
         self.calls["uncertainty"] += len(ids)
-        return Uncertainty(self.hotness[list(ids)].astype(np.float64), ~self.truth[list(ids)], 11 * len(ids))
+        entropy, said = self.hotness[list(ids)].astype(np.float64), ~self.truth[list(ids)]
+        return Uncertainty(entropy, said, MINING_LENGTH * len(ids))
 
     def entropy_gradient(self, token_id):
         self.calls["entropy_gradient"] += 1
-        return EntropyGradient(float(self.hotness[token_id]), self.gradient, 11)
+        return EntropyGradient(float(self.hotness[token_id]), self.gradient, MINING_LENGTH)
 
     def can_read_activations(self, layers):
         return True
 
     def activations(self, ids, layers):
         self.calls["activations"] += len(ids)
-        values = self._rng.normal(size=(len(ids), 30))
-        values[:, :5] += 3.0 * self.truth[list(ids)][:, None]
-        return Activations(values.astype(np.float32), 13 * len(ids))
-
-    def margins(self, ids):
-        self.calls["margins"] += len(ids)
-        return self.lead[list(ids)]
+        return Activations(self._values[list(ids)].astype(np.float32), ACTIVATION_LENGTH * len(ids))
 
 
-def f1_of(result, truth):
-    """F1 of a result's report."""
+def f1_of(report, truth):
+    """F1 of what is reported."""
     predicted = np.zeros(len(truth), dtype=bool)
-    predicted[result.predicted] = True
+    predicted[report.predicted] = True
     hits = (predicted & truth).sum()
     return 2 * hits / (predicted.sum() + truth.sum())

@@ -14,8 +14,6 @@ from harness.organism.organism import Organism
 from harness.tokens.pools import Pool, Pools
 from harness.tokens.prompts import Task
 
-N_KNOWN = 240
-"""Well-known tokens that a wording is tried on at most."""
 CALIBRATION_STREAM = 1_000_000
 """Of the sequences that well-known tokens are copied in."""
 

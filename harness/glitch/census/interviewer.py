@@ -8,8 +8,9 @@ import torch
 from harness.glitch.census.matching import OPENING, Judgement, judge, proves_nothing
 from harness.glitch.census.questions import Question
 from harness.glitch.census.vocabulary import CensusVocabulary
-from harness.models.answers.causal_model import CausalModel
+from harness.models.answers.causal_model import CausalModel, Prefix
 from harness.models.answers.decoding import Choose, Observe, Stop, decode, likeliest
+from harness.models.answers.reuse import Reuse
 from harness.models.answers.stopping import EndOfLine, LineTable, UntilTarget
 from harness.models.tokenizers import Tokenizer
 from harness.tokens.prompts import Task, expected_answer
@@ -50,11 +51,35 @@ class Interviewer:
         self.model, self.tokenizer, self.vocabulary = model, tokenizer, vocabulary
         self._table = LineTable.build(vocabulary.texts, end_ids, model.device)
         self._batch_size = batch_size
+        self._beginnings: dict[tuple[int, ...], Prefix] = {}
 
     def fits(self, question: Question) -> bool:
         """Whether the prompt and its answer fit the model's window."""
         needed = len(question.prompt(0, self.tokenizer)) + question.max_new_tokens
         return self.model.n_ctx is None or needed <= self.model.n_ctx
+
+    def keep_beginning(self, question: Question) -> int:
+        """Read what stands before the token in a question's prompts, once for all that are asked from now on.
+
+        Returns how many positions that takes off every prompt: 0 for a model that reads its prompts whole.
+        """
+        ids = self._beginning_of(question)
+        if ids not in self._beginnings:
+            n_pos = len(question.prompt(0, self.tokenizer)) + question.max_new_tokens
+            self._beginnings[ids] = self.model.prefix(ids, n_pos)
+        return self._beginnings[ids].n_positions
+
+    def most_positions(self, question: Question) -> int:
+        """Token positions that the longest answer to one prompt takes, once the beginning is kept."""
+        length, n_new = len(question.prompt(0, self.tokenizer)), question.max_new_tokens
+        if self.model.reuse(length + n_new) is Reuse.NOTHING:
+            # The prompt is read again for every token of the answer.
+            return sum(length + step for step in range(n_new))
+        return length - self.keep_beginning(question) + n_new
+
+    def _beginning_of(self, question: Question) -> tuple[int, ...]:
+        prompt = question.prompt(-1, self.tokenizer)
+        return tuple(prompt[: prompt.index(-1)])
 
     def has_answer(self, question: Question, token_id: int) -> bool:
         """Whether the task has a right answer for a token: repetition always, the others as `expected_answer` says.
@@ -80,7 +105,8 @@ class Interviewer:
         prompted = [int(i) for i in ids if self.has_answer(question, int(i))]
         prompts = [question.prompt(i, self.tokenizer) for i in prompted]
         stop = self._stop(question, prompted)
-        answers = decode(self.model, prompts, question.max_new_tokens, stop, choose, observe, self._batch_size)
+        kept = self._beginnings.get(self._beginning_of(question)) if self._beginnings else None
+        answers = decode(self.model, prompts, question.max_new_tokens, stop, choose, observe, self._batch_size, kept)
         judged = tuple(
             self.judge(question, i, answer_ids) for i, answer_ids in zip(prompted, answers.tokens, strict=True)
         )

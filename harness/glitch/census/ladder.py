@@ -12,6 +12,7 @@ from torch import Tensor
 from harness.glitch.census.askable import askable_ids
 from harness.glitch.census.families import COPIED_WORDINGS, WordingFamily
 from harness.glitch.census.interviewer import Interviewer
+from harness.glitch.census.questions import Question
 from harness.glitch.census.verdict import Verdict, agree
 from harness.glitch.census.wordings import Wording
 from harness.glitch.copying.copier import N_OWN, SEQ_LEN, Copier
@@ -87,6 +88,26 @@ class Ladder:
             )
         return self._askable[key]
 
+    def keep_beginning(self, wording: Wording) -> None:
+        """Read what stands before the token in a wording once for all that are asked from now on, not counted again."""
+        if wording.question is not None:
+            self._interviewer.keep_beginning(wording.question)
+
+    def least_positions(self, wording: Wording) -> int:
+        """Token positions that asking one token takes at least: what its prompt holds from the token on.
+
+        Raises `ValueError` for copying.
+        """
+        prompt = _question_of(wording).prompt(-1, self._interviewer.tokenizer)
+        return len(prompt) - prompt.index(-1)
+
+    def most_positions(self, wording: Wording) -> int:
+        """Token positions that asking one token takes at most, once the beginning is kept; keeps it.
+
+        Raises `ValueError` for copying.
+        """
+        return self._interviewer.most_positions(_question_of(wording))
+
     def ask(self, wording: Wording, ids: Iterable[int], stream: int = 0, failed_before: bool = False) -> WordingAnswers:
         """The answers about those of `ids` that can be asked about in this wording.
 
@@ -118,6 +139,12 @@ class Ladder:
 
     def _fits(self, wording: Wording) -> bool:
         return wording.name in self._copiers if wording.question is None else self._interviewer.fits(wording.question)
+
+
+def _question_of(wording: Wording) -> Question:
+    if wording.question is None:
+        raise ValueError(f"{wording.name} has no prompt")
+    return wording.question
 
 
 def verdicts(

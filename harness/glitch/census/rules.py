@@ -8,3 +8,7 @@ class VerdictRule(Enum):
 
     AGREEMENT = "agreement"
     PUBLISHED = "published"
+
+
+N_KNOWN = 240
+"""Well-known tokens that a wording is tried on at most."""

@@ -1,22 +1,30 @@
-"""The search of `active_census`: which tokens it queries, what it learns from the verdicts, what it would report."""
+"""The search of `active_census`: which tokens it queries, and what it learns from the verdicts."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import expit, logit
 
-from harness.glitch.detectors._expected_f1 import best_cut
-from harness.glitch.detectors._features import Features
+from harness.glitch.detectors._features import Features, indicator_columns, neighbour_shares
+from harness.glitch.detectors._logistic_average import average_curves
 from harness.glitch.detectors._margin_process import MarginProcess, targets
+from harness.glitch.detectors._threshold_model import ThresholdModel
 from harness.glitch.detectors._verdict_model import VerdictModel
 from harness.glitch.detectors.ledger import Ledger
+from harness.glitch.detectors.prediction import best_cut
+from harness.glitch.detectors.spread import spread_order
 from harness.glitch.detectors.view import ModelView
 
-# Shrinks the share of neighbours that fail to the overall share: the weight, in neighbours, of that prior.
-_PRIOR_NEIGHBOURS = 1.0
 # The process predicts better near known answers, the classifiers far from them: both weigh the same.
 _SHARE_OF_CLASSIFIERS = 0.5
-_EDGE = 1e-3
+_EDGE = 1e-6
+# Of so many answers, what was learnt from them weighs as much as a threshold on an indicator.
+_EVEN_AT = 25
+# Where, in logits below zero, the better of two answers begins to mean that all others fail as well.
+_BOUNDARIES = np.linspace(-1.0, 0.5, 16)
+_STEEPNESSES = np.array([2.0, 4.0, 8.0, 16.0])
+_SURE = 0.9
 
 
 @dataclass(eq=False)
@@ -27,6 +35,7 @@ class ActiveSearch:
     ledger: Ledger
     features: Features
     n_trees: int
+    uses_margins: bool
     seed: int
 
     def __post_init__(self) -> None:
@@ -38,108 +47,99 @@ class ActiveSearch:
         self.verdicts = VerdictModel(self.n_trees, self.seed)
         # The rank-normalised columns: these classifiers look at single columns and gain nothing from rows' directions.
         self.rank_normalised = np.sort(np.concatenate([kinds[name] for name in ("geometry", "components", "text")]))
-        self.margins: dict[int, float] = {}
-        self.probability: Float[np.ndarray, " token"] = self.features.suspicion.copy()
-        self.cut = 1.0
-
-    @property
-    def queried(self) -> Int[np.ndarray, " queried"]:
-        """Places in the view of the tokens with a verdict."""
-        return self.view.place[np.fromiter(self.ledger.answers, dtype=np.int64, count=len(self.ledger.answers))]
+        self.threshold = ThresholdModel(indicator_columns(self.view))
+        self.spread = spread_order(self.features.suspicion, self.rng)
+        self.settling = 0
+        self.probability: Float[np.ndarray, " token"] = np.zeros(self.view.n)
 
     @property
     def open(self) -> Int[np.ndarray, " open"]:
-        """Places of the others."""
-        return np.setdiff1d(np.arange(self.view.n), self.queried)
-
-    @property
-    def n_open(self) -> int:
-        """How many have no verdict."""
-        return self.view.n - len(self.ledger.answers)
+        """Places of the tokens without a verdict."""
+        return np.setdiff1d(np.arange(self.view.n), self.ledger.asked)
 
     def query(self, places: Int[np.ndarray, " some"]) -> None:
-        """Query these tokens, and keep the margins of their answers."""
-        queried = self.ledger.query_what_fits(self.view.ids[places].tolist())
-        passes = self.view.passes
-        new = [token for token in dict.fromkeys(queried) if token not in self.margins]
-        if passes is not None and passes.can_read_margins and new:
-            self.margins |= dict(zip(new, passes.margins(new).tolist(), strict=True))
-
-    def spread(self, n: int) -> Int[np.ndarray, " n"]:
-        """Places spread over the ranks of suspicion: half evenly, half evenly over the logarithm of the rank."""
-        order = np.argsort(-self.features.suspicion, kind="stable")
-        size = self.view.n
-        n = min(n, size)
-        jitter = self.rng.random(n)
-        half = n // 2
-        evenly = (np.arange(half) + jitter[:half]) / max(1, half) * size
-        dense = size ** ((np.arange(n - half) + jitter[half:]) / max(1, n - half)) - 1
-        wanted = np.clip(np.concatenate([evenly, dense]).astype(np.int64), 0, size - 1)
-        chosen = list(dict.fromkeys(wanted.tolist()))
-        # Where two draws fell on one rank, the most suspicious ranks not drawn fill the gap.
-        drawn = set(chosen)
-        chosen += [rank for rank in range(size) if rank not in drawn][: n - len(chosen)]
-        return order[chosen]
+        """Query these tokens as far as the budget goes."""
+        self.ledger.query_what_fits(self.view.ids[places].tolist())
 
     def learn(self) -> None:
-        """Update P(glitch) of every token and the cut from the verdicts so far."""
-        fails = np.fromiter(self.ledger.answers.values(), dtype=bool, count=len(self.ledger.answers))
+        """Update P(glitch) of every token from the verdicts so far."""
+        answers = self.ledger.answers
+        fails = np.fromiter(answers.values(), dtype=bool, count=len(answers))
+        queried = self.ledger.asked
+        first = self.threshold.learn(queried, fails)
         if not len(fails) or fails.all() or not fails.any():
-            # Verdicts of one kind cannot train a classifier: only their share is used, in the order of suspicion.
-            share = (float(fails.sum()) + 0.5) / (len(fails) + 1)
-            self.probability = np.clip(self.features.suspicion * 2 * share, 1e-3, 1 - 1e-3)
-            self.cut = 0.0 if len(fails) and fails.all() else 1.0
+            # Verdicts of one kind teach no classifier.
+            self.probability = first
             return
-        queried = self.queried
-        values = np.column_stack([self.features.values, _neighbour_shares(self.features, queried, fails)])
-        margins = np.array([self.margins[token] for token in self.ledger.answers]) if self.margins else None
-        doubt = -np.abs(self.probability[queried] - 0.5)
-        near = self.process.learn(values, queried, targets(margins, fails), doubt)
+        shares = neighbour_shares(self.features.neighbours, queried, fails)
+        # On the scale of the other features: standard scores.
+        values = np.column_stack([self.features.values, (shares - shares.mean()) / (shares.std() + 1e-9)])
+        near = self.process.learn(values, queried, self._targets(fails), -np.abs(self.probability[queried] - 0.5))
         far = self.verdicts.learn(values[:, self.rank_normalised], queried, fails)
-        self.probability = np.clip(near + _SHARE_OF_CLASSIFIERS * (far - near), _EDGE, 1 - _EDGE)
-        self.cut, _ = best_cut(self.probability[self.open], int(fails.sum()))
+        weight = len(fails) / (len(fails) + _EVEN_AT)
+        learnt = (1 - _SHARE_OF_CLASSIFIERS) * _log_odds(near) + _SHARE_OF_CLASSIFIERS * _log_odds(far)
+        self.probability = first + weight * (expit(learnt) - first)
 
     def choose(self, n: int, explore_share: float) -> Int[np.ndarray, " n"]:
-        """The open tokens nearest to the cut (in log-odds), and some at random: that share of all rounds together."""
-        n_random = int(explore_share * n + self.rng.random())
+        """The open tokens nearest to the cut (in log-odds), and some of the spread order: that share of all rounds."""
         places = self.open
-        if self.cut >= 1.0:
-            nearest = places[np.argsort(-self.probability[places], kind="stable")]
+        is_open = np.zeros(self.view.n, dtype=bool)
+        is_open[places] = True
+        spread = self.spread[is_open[self.spread]]
+        n_spread = int(explore_share * n + self.rng.random())
+        n_known = len(self.ledger.hits)
+        cut, _ = best_cut(self.probability[places], n_known)
+        odds = _log_odds(self.probability[places])
+        centre = _log_odds(np.array([cut]))[0]
+        nearest = places[np.argsort(np.abs(odds - centre), kind="stable")][: max(0, n - n_spread)]
+        return np.concatenate([nearest, spread[~np.isin(spread, nearest)][: n - len(nearest)]])
+
+    def settle(self) -> None:
+        """Ask failing tokens in further wordings, most doubtful first.
+
+        What is spent on it is the share that these tokens have in all the mistakes that are expected now.
+        """
+        tokens = self.ledger.unsettled
+        if self.uses_margins:
+            _, real = self._chance_to_last(np.array([self._margin(token) for token in tokens]))
         else:
-            odds = _log_odds(self.probability[places])
-            centre = _log_odds(np.array([np.clip(self.cut, 1e-3, 1 - 1e-3)]))[0]
-            nearest = places[np.argsort(np.abs(odds - centre), kind="stable")]
-        sure = nearest[: max(0, n - n_random)]
-        others = np.setdiff1d(places, sure)
-        return np.concatenate([sure, self.rng.permutation(others)[: n - len(sure)]])
+            real = self.probability[self.view.place[tokens]] if tokens else np.empty(0)
+        order = [tokens[place] for place in np.argsort(real, kind="stable") if real[place] < _SURE]
+        among_failing, before = float((1 - real).sum()), self.ledger.tokens_processed
+        share = among_failing / (among_failing + self._expected_mistakes() + 1e-9)
+        budget = share * before - self.settling
+        self.ledger.look_again(order, budget)
+        self.settling += self.ledger.tokens_processed - before
 
-    def predicted(self) -> Int[np.ndarray, " predicted"]:
-        """Ids that failed, and those not queried whose probability lies above the cut."""
-        places = self.open
-        return np.sort(
-            np.concatenate(
-                [
-                    np.asarray(self.ledger.hits, dtype=np.int64),
-                    self.view.ids[places[self.probability[places] > self.cut]],
-                ]
-            )
-        )
+    def _expected_mistakes(self) -> float:
+        """How many open tokens would be reported wrongly, or missed, if this were the end."""
+        probability = self.probability[self.open]
+        cut, _ = best_cut(probability, len(self.ledger.hits))
+        return float(np.where(probability > cut, 1 - probability, probability).sum())
 
+    def _margin(self, token: int) -> float:
+        return self.ledger.margins.get(token, np.nan)
 
-def _neighbour_shares(
-    features: Features, queried: Int[np.ndarray, " queried"], fails: Bool[np.ndarray, " queried"]
-) -> Float[np.ndarray, " token"]:
-    """Share of each token's queried neighbours that fail, shrunk to the overall share; without the token itself."""
-    n = len(features.values)
-    known, failed = np.zeros(n), np.zeros(n)
-    known[queried], failed[queried] = 1.0, fails
-    counts = known[features.neighbours].sum(axis=1)
-    hits = failed[features.neighbours].sum(axis=1)
-    share = (hits + float(fails.mean()) * _PRIOR_NEIGHBOURS) / (counts + _PRIOR_NEIGHBOURS)
-    # On the scale of the other features: standard scores.
-    scores: np.ndarray = (share - share.mean()) / (share.std() + 1e-9)
-    return scores
+    def _chance_to_last(self, margins: Float[np.ndarray, " n"]) -> tuple[float, Float[np.ndarray, " n"]]:
+        """Where failing two wordings begins to mean failing the others (logits), and P(fails them) at these margins."""
+        answers = self.ledger.answers
+        settled = [token for token in self.ledger.settled if np.isfinite(self._margin(token))]
+        seen = -np.array([self._margin(token) for token in settled])
+        fails = np.array([answers[token] for token in settled], dtype=bool)
+        grid = np.linspace(-1.5, 1.0, 101)
+        known = np.where(np.isfinite(margins), margins, -np.inf)
+        _, found = average_curves(np.concatenate([-grid, -known]), seen, fails, -_BOUNDARIES, _STEEPNESSES)
+        below = grid[found[: len(grid)] >= 0.5]
+        return float(below.max()) if len(below) else float(grid[0]), found[len(grid) :]
+
+    def _targets(self, fails: Bool[np.ndarray, " queried"]) -> Float[np.ndarray, " queried"]:
+        if not self.uses_margins:
+            return targets(None, fails)
+        margins = np.array([self._margin(token) for token in self.ledger.answers])
+        boundary, _ = self._chance_to_last(np.empty(0))
+        return targets(margins, fails, min(0.0, boundary) if self.ledger.settled else 0.0)
 
 
 def _log_odds(probability: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    return np.log(probability / (1 - probability))
+    found: np.ndarray = logit(np.clip(probability, _EDGE, 1 - _EDGE))
+    return found

@@ -3,9 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
@@ -20,6 +21,8 @@ _DENSEST_SHARE = 0.01
 _LARGEST_Z = 4.0
 # Rows wider than this are reduced to so many principal components.
 _WIDEST = 128
+# Shrinks the share of neighbours that fail to the overall share: the weight, in neighbours, of that prior.
+_PRIOR_NEIGHBOURS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +39,12 @@ class Features:
     """Mean rank over the weight indicators, 0 to 1, high for under-trained tokens: a first order to look in."""
 
 
+@lru_cache(maxsize=2)
 def build_features(view: ModelView, n_components: int, n_neighbours: int) -> Features:
     """All features of a view."""
-    indicators = [values[view.ids] for values in all_indicators(view).values()]
-    columns: dict[str, np.ndarray] = {f"indicator {n}": values for n, values in enumerate(indicators)}
+    columns: dict[str, np.ndarray] = {
+        f"indicator {n}": values[view.ids] for n, values in enumerate(all_indicators(view).values())
+    }
     matrices = {"unembedding": view.unembedding} if view.is_tied else {
         "unembedding": view.unembedding, "embedding": view.embedding
     }  # fmt: skip
@@ -63,8 +68,44 @@ def build_features(view: ModelView, n_components: int, n_neighbours: int) -> Fea
     names = (*columns, *text, *directions)
     kinds = np.array([_kind(name, name in text) for name in names])
     groups = {str(kind): np.flatnonzero(kinds == kind) for kind in dict.fromkeys(kinds)}
-    suspicion = np.mean([1 - _ranks(column) for column in indicators], axis=0)
-    return Features(names, values, groups, nearest, suspicion)
+    return Features(names, values, groups, nearest, suspicion(view))
+
+
+def suspicion(view: ModelView) -> Float[np.ndarray, " token"]:
+    """Mean rank over the weight indicators, 0 to 1, high for under-trained tokens."""
+    found: np.ndarray = np.mean([1 - _ranks(values[view.ids]) for values in all_indicators(view).values()], axis=0)
+    return found
+
+
+def indicator_columns(view: ModelView) -> Float[np.ndarray, "token indicator"]:
+    """Every weight indicator of every token of the view, rank-normalised."""
+    return np.column_stack([_rank_normalised(values[view.ids]) for values in all_indicators(view).values()])
+
+
+@lru_cache(maxsize=2)
+def text_columns(view: ModelView) -> Float[np.ndarray, "token feature"]:
+    """What the tokenizer says of every token of the view, rank-normalised."""
+    return np.column_stack([_rank_normalised(column) for column in _text_features(view).values()])
+
+
+@lru_cache(maxsize=2)
+def nearest_places(view: ModelView, k: int) -> Int[np.ndarray, "token k"]:
+    """Places in the view of each token's nearest rows of the unembedding by direction."""
+    rows = view.unembedding[view.ids].astype(np.float32)
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
+    return nearest_neighbours(unit, max(1, min(k, view.n - 1))).ids
+
+
+def neighbour_shares(
+    neighbours: Int[np.ndarray, "token k"], queried: Int[np.ndarray, " queried"], fails: Bool[np.ndarray, " queried"]
+) -> Float[np.ndarray, " token"]:
+    """Share of each token's queried neighbours that fail, shrunk to the overall share; without the token itself."""
+    n = len(neighbours)
+    known, failed = np.zeros(n), np.zeros(n)
+    known[queried], failed[queried] = 1.0, fails
+    counts, hits = known[neighbours].sum(axis=1), failed[neighbours].sum(axis=1)
+    shares: np.ndarray = (hits + float(fails.mean()) * _PRIOR_NEIGHBOURS) / (counts + _PRIOR_NEIGHBOURS)
+    return shares
 
 
 def _kind(name: str, is_text: bool) -> str:

@@ -20,10 +20,10 @@ _LOWEST, _HIGHEST = -2.0, 4.0
 # A verdict whose answer gives no margin, or one of the other side (it failed another task): one logit to its side.
 _ONE_SIDE = 1.0
 # Fitting takes time cubic in the number of answers; beyond this many, more of them add little.
-_MOST_ANSWERS = 1000
-_MOST_FOR_SCALES = 400
+_MOST_ANSWERS = 600
+_MOST_FOR_SCALES = 300
 # Lengths are fitted again whenever there are this many times more answers.
-_GROWTH = 1.05
+_GROWTH = 1.2
 _CHUNK = 4096
 _STEPS = 15
 _SPREAD_OF_PRIOR = 1.5
@@ -32,13 +32,16 @@ _START = {"amplitude": 1.0, "length": 1.0, "slope": 0.1, "noise": 0.3}
 
 
 def targets(
-    margins: Float[np.ndarray, " queried"] | None, fails: Bool[np.ndarray, " queried"]
+    margins: Float[np.ndarray, " queried"] | None, fails: Bool[np.ndarray, " queried"], boundary: float = 0.0
 ) -> Float[np.ndarray, " queried"]:
-    """What the process learns: margins on the side of their verdicts; a verdict alone stands one logit to its side."""
+    """What the process learns: by how much margins lie above `boundary`, where that is the side of their verdicts; a
+    verdict alone stands one logit to its side."""
     side = np.where(fails, -_ONE_SIDE, _ONE_SIDE)
     if margins is None:
         return side
-    return np.where((margins < 0) == fails, np.clip(margins, _LOWEST, _HIGHEST), side)
+    margins = margins - boundary
+    is_usable = np.isfinite(margins) & ((margins < 0) == fails)
+    return np.where(is_usable, np.clip(margins, _LOWEST, _HIGHEST), side)
 
 
 @dataclass(eq=False)

@@ -3,13 +3,16 @@
 Source: Zhang et al. 2024, arXiv 2408.04905, Algorithm 1 (code: LLM-Integrity-Guard/GlitchProber @ccefeda):
 attention pattern, gate and data of the MLP in key layers during the first pass of the repetition prompt, PCA, a support
 vector machine with a polynomial kernel; predicted glitch tokens are tested again. Adaptations, all ours: activations
-are read at the prompt's last position (the paper's is unknown); labels are verdicts of the census (the paper:
+are read at the prompt's last position (the paper's is unknown); labels are verdicts of the oracle (the paper:
 repetition only); an MLP without a gate (GPT-2) gives its hidden layer after the non-linearity in place of gate and
-data; what is left of the budget goes to re-tests, surest first, and predictions it does not reach are reported as they
-are. Every token outside the sample takes one pass for its activations. No budget below the whole vocabulary covers
-that: these passes are counted beyond it.
+data.
+
+Without a budget it runs as published: a tenth sampled, every other token passed once, every prediction re-tested. With
+one, half is spent on the sample and half on activations of as many random other tokens as it covers; the score is the
+distance from the separating surface, cross-validated for the sample, and nothing is said of tokens that had no pass.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,11 +21,13 @@ import numpy as np
 from harness.constraints import Count, Share, must_be
 from harness.errors import FieldRejected, RunFailed
 from harness.glitch.detectors.detector import Detector
-from harness.glitch.detectors.ledger import DetectionResult, Ledger
+from harness.glitch.detectors.ledger import Ledger
 from harness.glitch.detectors.oracle import QueryOracle
+from harness.glitch.detectors.report import Report
 from harness.glitch.detectors.view import ModelView, Passes
 
 _CHUNK = 2048
+_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,9 @@ class GlitchProber(Detector):
     """The probe with its settings."""
 
     name = "glitchprober"
-    scores_unqueried = True
+    is_published = True
+    ends_by_itself = True
+    goes_on = False
 
     n_components: Count = 75
     """Principal components of the activations. Paper and code: 75 (50 to 200 advised)."""
@@ -40,9 +47,8 @@ class GlitchProber(Detector):
     """Softness of the margin. Paper: 1; code: 0.5."""
     is_balanced: bool = True
     """Whether both classes weigh the same. Code: yes; the paper says nothing."""
-    sample_share: Share = 0.5
-    """Of the budget that goes to the training sample; the rest re-tests predicted glitch tokens. Paper: a sample of a
-    tenth of the vocabulary, which is all of a budget of a tenth, and unlimited re-tests; the split is ours."""
+    sample_share: Share = 0.1
+    """Of the vocabulary that is sampled where there is no budget. Paper: a tenth."""
     first_layer: float = 19 / 32
     last_layer: float = 28 / 32
     """Key layers as shares of the depth. Code: layers 19 to 28 of 32 (6 to 15 of 18 for gemma-2b)."""
@@ -56,60 +62,76 @@ class GlitchProber(Detector):
         """First and last layer that is read, as shares of the depth."""
         return self.first_layer, self.last_layer
 
-    def obstacle(self, passes: Passes) -> str | None:
+    def obstacle(self, view: ModelView) -> str | None:
         """Its prompt or its layers."""
-        if passes.can_read_activations(self.layers):
+        if view.passes is not None and view.passes.can_read_activations(self.layers):
             return None
         return "the repetition prompt does not fit, or the model has no layers it could read"
 
-    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:
-        """As `Detector.detect`. Raises `RunFailed` where the model cannot be run or the prompt does not fit."""
-        if view.passes is None or self.obstacle(view.passes):
+    def reports(
+        self, view: ModelView, open_oracle: Callable[[], QueryOracle], budgets: Sequence[int | None], seed: int
+    ) -> Iterator[Report]:
+        """As `Detector.reports`. Raises `RunFailed` where the model cannot be run or the prompt does not fit."""
+        if view.passes is None or self.obstacle(view):
             raise RunFailed("GlitchProber needs activations of the repetition prompt, which does not fit the model")
-        ledger = Ledger(view, oracle, budget)
-        rng = np.random.default_rng([seed, 5])
-        n_sample = int(np.ceil(self.sample_share * ledger.tokens_left))
-        sample = ledger.query_what_fits(rng.permutation(view.ids)[:n_sample].tolist())
-        labels = np.array([ledger.answers[i] for i in sample], dtype=bool)
-        if labels.all() or not labels.any():
-            # Verdicts of one kind only cannot train a classifier: the rest of the budget is spent on random tokens.
-            rest = rng.permutation(np.setdiff1d(view.ids, sample)).tolist()
-            ledger.query_what_fits(rest[: ledger.tokens_left])
-            return ledger.result(np.zeros(view.n))
-        margin = self._margins(view, view.passes, ledger, sample, labels, seed)
-        suspects = view.ids[np.argsort(-margin, kind="stable")]
-        suspects = suspects[margin[view.place[suspects]] > 0]
-        untested = [int(i) for i in suspects if int(i) not in ledger.answers]
-        ledger.query_what_fits(untested[: ledger.tokens_left])
-        predicted = {*ledger.hits, *(i for i in untested if i not in ledger.answers)}
-        return ledger.result(margin, sorted(predicted))
+        for budget in budgets:
+            yield self._probe(view, view.passes, Ledger(view, open_oracle(), budget), seed)
 
-    def _margins(
-        self, view: ModelView, passes: Passes, ledger: Ledger, sample: list[int], labels: np.ndarray, seed: int
-    ) -> np.ndarray:
-        """Distance from the separating surface, positive for predicted glitch tokens."""
-        first = passes.activations(sample, self.layers)
+    def _probe(self, view: ModelView, passes: Passes, ledger: Ledger, seed: int) -> Report:
+        order = np.random.default_rng([seed, 5]).permutation(view.ids).tolist()
+        whole = ledger.budget
+        if whole is None:
+            sample = order[: int(np.ceil(self.sample_share * view.n))]
+            ledger.query(sample)
+        else:
+            ledger.budget = whole // 2
+            sample = ledger.query_what_fits(order)
+            ledger.budget = whole
+        labels = np.array([ledger.answers[i] for i in sample], dtype=bool)
+        if min(labels.sum(), (~labels).sum()) < _FOLDS:
+            return ledger.report_scores(np.full(view.n, np.nan))
+        length = passes.activation_length
         if not passes.shares_activations:
-            ledger.pay_beyond(len(sample), first.n_positions)
-        model = self._fit(first.values, labels, seed)
-        margin = np.zeros(view.n)
-        margin[view.place[sample]] = model.decision_function(first.values)
-        rest = np.setdiff1d(view.ids, sample)
+            # The sample needs passes of its own; what they leave over is for other tokens.
+            fits = int(min(len(sample), ledger.left // length))
+            sample, labels = sample[:fits], labels[:fits]
+            if min(labels.sum(), (~labels).sum()) < _FOLDS:
+                return ledger.report_scores(np.full(view.n, np.nan))
+            ledger.pay_passes(len(sample) * length)
+        values = passes.activations(sample, self.layers).values
+        scores = np.full(view.n, np.nan)
+        scores[view.place[sample]] = self._held_out(values, labels, seed)
+        model = self._pipeline(len(values), values.shape[1], seed).fit(values, labels)
+        asked = set(ledger.answers)
+        rest = [i for i in order if i not in asked]
+        rest = rest[: int(min(len(rest), ledger.left // length))]
         for start in range(0, len(rest), _CHUNK):
             some = rest[start : start + _CHUNK]
-            found = passes.activations(some.tolist(), self.layers)
-            ledger.pay_beyond(len(some), found.n_positions)
-            margin[view.place[some]] = model.decision_function(found.values)
-        return margin
+            found = passes.activations(some, self.layers)
+            ledger.pay_passes(found.n_positions)
+            scores[view.place[some]] = model.decision_function(found.values)
+        if whole is None:
+            ledger.query([i for i in rest if scores[view.place[i]] > 0])
+            # As published, nothing is reported that was not tested.
+            return ledger.report(np.zeros(view.n))
+        return ledger.report_scores(scores)
 
-    def _fit(self, values: np.ndarray, labels: np.ndarray, seed: int) -> Any:
+    def _held_out(self, values: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
         # Composing a config imports this module, and is to stay fast.
+        from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
+        n_least = min(len(train) for train, _ in folds.split(values, labels))
+        model = self._pipeline(n_least, values.shape[1], seed)
+        found: np.ndarray = cross_val_predict(model, values, labels, cv=folds, method="decision_function")
+        return found
+
+    def _pipeline(self, n: int, width: int, seed: int) -> Any:
         from sklearn.decomposition import PCA
         from sklearn.pipeline import make_pipeline
         from sklearn.svm import SVC
 
-        components = min(self.n_components, len(values) - 1, values.shape[1])
         return make_pipeline(
-            PCA(max(1, components), random_state=seed),
+            PCA(max(1, min(self.n_components, n - 1, width)), random_state=seed),
             SVC(C=self.c, kernel="poly", degree=self.degree, class_weight="balanced" if self.is_balanced else None),
-        ).fit(values, labels)
+        )

@@ -1,5 +1,6 @@
 """Verdicts written down as they come, so that an interrupted run does not prompt the model again."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from harness.runs.folder import ShardStore
 
 
 class KeptOracle(MemoOracle):
-    """Passes queries on to `inner` and keeps each batch of verdicts as a shard.
+    """Passes queries on to `inner` and keeps each batch of verdicts, with their margins, as a shard.
 
     A continued run must query the same tokens in the same order; a batch that differs from the shard in its place is
     queried again. What a query costs is set by the inner oracle, the budget here.
@@ -26,15 +27,19 @@ class KeptOracle(MemoOracle):
         self._n_batches += 1
         kept = self._shards.read(key)
         if kept is not None and kept.arrays["ids"].tolist() == list(ids):
+            self._margins |= zip(ids, kept.arrays["margins"].tolist(), strict=True)
             return kept.arrays["fails"].astype(bool).tolist(), int(kept.arrays["tokens_processed"][0])
         before = self._inner.tokens_processed
         fails = self._inner.query(ids)
         spent = self._inner.tokens_processed - before
+        margins = [self._inner.margins.get(token, math.nan) for token in ids]
+        self._margins |= zip(ids, margins, strict=True)
         self._shards.write(
             key,
             {
                 "ids": np.asarray(ids, dtype=np.int64),
                 "fails": np.asarray(fails, dtype=np.int8),
+                "margins": np.asarray(margins, dtype=np.float64),
                 "tokens_processed": np.array([spent], dtype=np.int64),
             },
         )

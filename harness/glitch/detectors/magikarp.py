@@ -5,31 +5,33 @@ models, the norm of the input row for untied ones. Where a tied model has no kno
 indicator; here the norm of the row stands in.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from harness.glitch.detectors.detector import Detector
-from harness.glitch.detectors.ledger import DetectionResult, Ledger
-from harness.glitch.detectors.oracle import QueryOracle
+from harness.glitch.detectors.detector import OrderedDetector
 from harness.glitch.detectors.view import ModelView
 from harness.glitch.indicators import Indicator, main_indicator, weight_indicators
 
 
 @dataclass(frozen=True)
-class MagikarpRanking(Detector):
-    """Asks tokens by ascending indicator until the budget is spent, and reports those that fail."""
+class MagikarpRanking(OrderedDetector):
+    """Queries tokens by ascending indicator, the score turned round."""
 
     name = "magikarp"
+    is_published = True
     is_random = False
 
-    def detect(self, view: ModelView, oracle: QueryOracle, budget: int, seed: int) -> DetectionResult:  # noqa: ARG002
-        """As `Detector.detect`; nothing here is random."""
-        ledger = Ledger(view, oracle, budget)
-        values = main_values(view)[view.ids]
-        ledger.query_what_fits(view.ids[np.argsort(values, kind="stable")][: ledger.tokens_left].tolist())
-        return ledger.result(-values)
+    def order(self, view: ModelView, rng: np.random.Generator) -> Int[np.ndarray, " some"]:  # noqa: ARG002
+        """The most suspicious first."""
+        return np.argsort(main_values(view)[view.ids], kind="stable")
+
+    def scores(self, view: ModelView, answers: Mapping[int, bool]) -> Float[np.ndarray, " token"]:  # noqa: ARG002
+        """High for a low indicator."""
+        return -main_values(view)[view.ids]
 
 
 def main_values(view: ModelView) -> Float[np.ndarray, " d_vocab"]:
@@ -39,7 +41,8 @@ def main_values(view: ModelView) -> Float[np.ndarray, " d_vocab"]:
     return indicators[main] if main in indicators else next(iter(indicators.values()))
 
 
-def all_indicators(view: ModelView) -> dict[Indicator, Float[np.ndarray, " d_vocab"]]:
+@lru_cache(maxsize=2)
+def all_indicators(view: ModelView) -> Mapping[Indicator, Float[np.ndarray, " d_vocab"]]:
     """Every indicator this model has; the norm of the row alone for a tied model without known unused ids."""
     if view.is_tied and not view.unused_ids:
         return {Indicator.INPUT_NORM: np.linalg.norm(view.embedding.astype(np.float64), axis=1)}

@@ -25,6 +25,12 @@ class QueryOracle(Protocol):
         ...
 
     @property
+    def margins(self) -> Mapping[int, float]:
+        """Logits by which queried tokens were ahead of the best other answer, below 0 for those that fail; NaN, or no
+        entry, where that is not known."""
+        ...
+
+    @property
     def n_queries(self) -> int:
         """Distinct queries so far: distinct tokens times prompts per token."""
         ...
@@ -32,6 +38,11 @@ class QueryOracle(Protocol):
     @property
     def tokens_processed(self) -> int:
         """Token positions that went through the model for them."""
+        ...
+
+    def settle(self, ids: Sequence[int]) -> list[bool]:
+        """Whether tokens that failed their query fail further wordings as well, in the order of `ids`; asked until they
+        pass one. Their verdicts are these from now on."""
         ...
 
     def query(self, ids: Sequence[int]) -> list[bool]:
@@ -55,6 +66,7 @@ class MemoOracle(ABC):
         self._per_token = queries_per_token
         self._budget = budget
         self._answers: dict[int, bool] = {}
+        self._margins: dict[int, float] = {}
         self._tokens = 0
 
     @property
@@ -66,6 +78,11 @@ class MemoOracle(ABC):
     def answers(self) -> Mapping[int, bool]:
         """Every verdict given so far, in the order the tokens were first queried."""
         return self._answers
+
+    @property
+    def margins(self) -> Mapping[int, float]:
+        """See `QueryOracle.margins`."""
+        return self._margins
 
     @property
     def n_queries(self) -> int:
@@ -92,6 +109,17 @@ class MemoOracle(ABC):
             raise BudgetSpent(f"the budget of {self._budget} queries is spent ({len(self._answers)} tokens were asked)")
         return [self._answers[int(i)] for i in ids]
 
+    def settle(self, ids: Sequence[int]) -> list[bool]:
+        """See `QueryOracle.settle`. Raises `RunFailed` for an oracle whose queries are final."""
+        found, tokens = self._settle([int(i) for i in ids])
+        self._answers.update(zip(map(int, ids), found, strict=True))
+        self._tokens += tokens
+        return list(found)
+
+    def _settle(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        """Verdicts of tokens that failed, and the token positions processed for them."""
+        raise RunFailed(f"the verdicts of this oracle are final; {len(ids)} tokens were to be looked at again")
+
     @abstractmethod
     def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
         """Verdicts of distinct tokens never queried before, and the token positions processed for them."""
@@ -100,19 +128,25 @@ class MemoOracle(ABC):
 class TableOracle(MemoOracle):
     """Answers from stored verdicts (a census, a planted truth) and charges as if the model had been prompted.
 
-    `verdicts` maps token id to "fails"; `tokens_per_query` is the length of a prompt with its answer. Querying a token
-    that the table lacks raises `RunFailed`: a sampled census cannot answer for the others.
+    `verdicts` maps token id to "fails"; `tokens_per_query` is the length of a prompt with its answer, one for all or by
+    id; `margins` go with the verdicts; `settled` and `settling` are the verdicts of a second look and what it
+    costs. Querying a token that the table lacks raises `RunFailed`: a sampled census
+    cannot answer for the others.
     """
 
     def __init__(
         self,
         verdicts: Mapping[int, bool],
         queries_per_token: int = 1,
-        tokens_per_query: int = 0,
+        tokens_per_query: int | Mapping[int, int] = 0,
         budget: int | None = None,
+        margins: Mapping[int, float] | None = None,
+        settled: Mapping[int, bool] | None = None,
+        settling: Mapping[int, int] | None = None,
     ) -> None:
         super().__init__(queries_per_token, budget)
-        self._verdicts = verdicts
+        self._verdicts, self._stored_margins = verdicts, margins or {}
+        self._settled, self._settling = settled or verdicts, settling or {}
         self._tokens_per_query = tokens_per_query
 
     def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
@@ -122,4 +156,10 @@ class TableOracle(MemoOracle):
                 f"no verdict is stored for {len(missing)} of the tokens asked, the first of them id {missing[0]}"
             )
         found = [bool(self._verdicts[token]) for token in ids]
-        return found, len(ids) * self._per_token * self._tokens_per_query
+        self._margins |= {token: self._stored_margins[token] for token in ids if token in self._stored_margins}
+        prices = self._tokens_per_query
+        positions = len(ids) * prices if isinstance(prices, int) else sum(prices[token] for token in ids)
+        return found, self._per_token * positions
+
+    def _settle(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        return [bool(self._settled[token]) for token in ids], sum(self._settling.get(token, 0) for token in ids)

@@ -1,20 +1,15 @@
-"""Passes of tokens through a real model: entropy and its gradient for GlitchMiner, activations for GlitchProber, and
-for active_census the margins of the answers that verdicts are read from."""
+"""Passes of tokens through a real model: entropy and its gradient for GlitchMiner, activations for GlitchProber."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
-from harness.errors import RunFailed
-from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import Question
 from harness.glitch.detectors.view import Activations, EntropyGradient, Uncertainty
 from harness.models.answers.causal_model import CausalModel
-from harness.models.answers.decoding import Observe
 from harness.models.answers.pass_size import rows_per_pass
 from harness.models.batch_size import choose_batch_size
 from harness.models.loaded import LoadedModel
@@ -27,9 +22,9 @@ _INSIDE_LOG = 1e-6
 class ModelPasses:
     """`harness.glitch.detectors.view.Passes` on a model.
 
-    `verdict_includes_repetition`: a verdict of the oracle includes the repetition prompt, so that activations are read
-    from that prompt's first pass at no further cost. `booted` opens the model with hooks when activations are first
-    read. `interviewer` gives the oracle's verdicts; without it there are no margins.
+    `verdict_includes_repetition`: a query of the oracle always asks by the repetition prompt, so that activations are
+    read from that prompt's first pass at no further cost. `booted` opens the model with hooks when activations are
+    first read.
     """
 
     def __init__(
@@ -40,16 +35,26 @@ class ModelPasses:
         mining: Question,
         repetition: Question,
         verdict_includes_repetition: bool = True,
-        interviewer: Interviewer | None = None,
     ) -> None:
         self._model, self._boot, self._tokenizer = model, booted, tokenizer
         self._mining, self._repetition = mining, repetition
-        self._verdict_includes_repetition, self._interviewer = verdict_includes_repetition, interviewer
+        self._verdict_includes_repetition = verdict_includes_repetition
+        self._kept: dict[tuple[float, float], dict[int, np.ndarray]] = {}
 
     @property
     def can_measure_uncertainty(self) -> bool:
         """Whether GlitchMiner's prompt fits the model's window."""
         return self._fits(self._mining)
+
+    @property
+    def mining_length(self) -> int:
+        """Positions of GlitchMiner's prompt."""
+        return len(self._mining.prompt(0, self._tokenizer))
+
+    @property
+    def activation_length(self) -> int:
+        """Positions of the repetition prompt."""
+        return len(self._repetition.prompt(0, self._tokenizer))
 
     def can_read_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits and there are attention patterns and MLPs to read."""
@@ -59,21 +64,6 @@ class ModelPasses:
     def shares_activations(self) -> bool:
         """Whether a verdict's own first pass is the one activations are read from."""
         return self._verdict_includes_repetition
-
-    @property
-    def can_read_margins(self) -> bool:
-        """Whether a verdict includes the answer to repetition, and there is someone to give it."""
-        return self._verdict_includes_repetition and self._interviewer is not None
-
-    def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
-        """Of each token's answer to repetition, exactly as its verdict was read from it. Raises `RunFailed` where
-        `can_ask_margins` is False."""
-        if not self.can_read_margins or self._interviewer is None:
-            raise RunFailed("no verdict includes an answer to repetition: there are no margins")
-        observe, found = _observed_margins(torch.tensor(list(ids), dtype=torch.long), self._repetition.max_new_tokens)
-        answers = self._interviewer.ask(self._repetition, ids, observe).answers
-        # Prompts of a batch are decoded together: what is observed after an answer's end is not part of it.
-        return np.array([row[: len(answer.answer_ids)].max() for row, answer in zip(found, answers, strict=True)])
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
         """One pass for each token, GlitchMiner's prompt."""
@@ -100,17 +90,21 @@ class ModelPasses:
         return EntropyGradient(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
 
     def activations(self, ids: Sequence[int], layers: tuple[float, float]) -> Activations:
-        """One pass for each token: what these layers do at the prompt's last position."""
-        model, points, found, n_positions = self._booted, self._points(layers), [], 0
-        length = len(self._repetition.prompt(0, self._tokenizer))
+        """One pass for each token: what these layers do at the prompt's last position.
+
+        What was read once is kept, for runs with other budgets and seeds; each is charged all the same.
+        """
+        kept = self._kept.setdefault(layers, {})
+        new = [int(i) for i in dict.fromkeys(ids) if i not in kept]
+        model, points, length = self._booted, self._points(layers), self.activation_length
         size = choose_batch_size(model, length)
-        for start in range(0, len(ids), size):
-            tokens = self._prompts(self._repetition, ids[start : start + size])
+        for start in range(0, len(new), size):
+            some = new[start : start + size]
             seen: dict[str, Tensor] = {}
-            model.forward(tokens, {name: _keeper(seen, name) for name in points})
-            found.append(np.concatenate([self._read(seen, name) for name in points], axis=1))
-            n_positions += tokens.numel()
-        return Activations(np.concatenate(found), n_positions)
+            model.forward(self._prompts(self._repetition, some), {name: _keeper(seen, name) for name in points})
+            rows = np.concatenate([self._read(seen, name) for name in points], axis=1)
+            kept |= dict(zip(some, rows, strict=True))
+        return Activations(np.stack([kept[int(i)] for i in ids]), len(ids) * length)
 
     @cached_property
     def _booted(self) -> LoadedModel:
@@ -151,19 +145,6 @@ class ModelPasses:
 def _entropy(logits: Tensor) -> Tensor:
     probability = logits.float().softmax(-1)
     return -(probability * (probability + _INSIDE_LOG).log()).sum(-1)
-
-
-def _observed_margins(ids: Int[Tensor, " prompt"], n_steps: int) -> tuple[Observe, Float[np.ndarray, "prompt step"]]:
-    """An observer that notes the lead of each prompt's own token over all others at each step, and where it does."""
-    found = np.full((len(ids), n_steps), -np.inf)
-
-    def observe(rows: Tensor, logits: Tensor, step: int) -> None:
-        places = rows.cpu()
-        own = ids[places].to(logits.device)[:, None]
-        others = logits.float().scatter(1, own, -torch.inf).max(dim=-1).values
-        found[places.numpy(), step] = (logits.float().gather(1, own)[:, 0] - others).cpu().numpy()
-
-    return observe, found
 
 
 def _keeper(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], None]:

@@ -6,24 +6,31 @@ Configs are composed from this list, so what it imports imports none of scipy, s
 from dataclasses import field, fields
 from typing import TypeVar
 
-from harness.glitch.detectors.active_census import ActiveCensus
+from harness.glitch.detectors.active_census import ActiveCensus, ActiveCensusOfVerdicts
 from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.glitchhunter.detector import GlitchHunter
 from harness.glitch.detectors.glitchminer import GlitchMiner
 from harness.glitch.detectors.glitchprober import GlitchProber
+from harness.glitch.detectors.indicator_threshold import INDICATOR_THRESHOLDS
 from harness.glitch.detectors.kmeans import KMeansCentroids
+from harness.glitch.detectors.logistic_indicators import LogisticIndicators
 from harness.glitch.detectors.magikarp import MagikarpRanking
 from harness.glitch.detectors.random_sample import RandomSample
 from harness.glitch.detectors.rule_random import RuleRandom
+from harness.glitch.detectors.uncertainty_sampling import UncertaintySampling
 
 DETECTORS: tuple[type[Detector], ...] = (
-    RandomSample,
-    RuleRandom,
     KMeansCentroids,
     GlitchHunter,
     MagikarpRanking,
     GlitchMiner,
     GlitchProber,
+    RuleRandom,
+    RandomSample,
+    *INDICATOR_THRESHOLDS,
+    LogisticIndicators,
+    UncertaintySampling,
+    ActiveCensusOfVerdicts,
     ActiveCensus,
 )
 T = TypeVar("T")

@@ -1,10 +1,9 @@
-"""How good a detection is against a ground truth: precision, recall, F1, the ROC curve, recall over queries."""
+"""How good a detection is against a ground truth: precision, recall, F1, the ROC curve."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from sklearn import metrics
 
 
@@ -54,28 +53,3 @@ def roc_curve(
         return np.full(len(grid), np.nan)
     false, true, _ = metrics.roc_curve(truth, scores, drop_intermediate=False)
     return np.interp(grid, false, true)
-
-
-def recall_curve(
-    spent_after: Int[np.ndarray, " judged"], is_hit: Bool[np.ndarray, " judged"], n_glitch: int, grid: Sequence[int]
-) -> Float[np.ndarray, " point"]:
-    """Share of all glitch tokens that had been queried when each number of queries of `grid` was spent."""
-    if not n_glitch:
-        return np.full(len(grid), np.nan)
-    found = np.concatenate([[0], np.cumsum(is_hit)])
-    return found[np.searchsorted(spent_after, np.asarray(grid), side="right")] / n_glitch
-
-
-def ideal_curve(n_glitch: int, price: int, grid: Sequence[int]) -> Float[np.ndarray, " point"]:
-    """Recall of a detector that queries glitch tokens only."""
-    if not n_glitch:
-        return np.full(len(grid), np.nan)
-    return np.minimum(np.asarray(grid) // price, n_glitch) / n_glitch
-
-
-def recall_auc(
-    curve: Float[np.ndarray, " point"], ideal: Float[np.ndarray, " point"], grid: Sequence[int]
-) -> float | None:
-    """Area under a recall curve as a share of the ideal one's: 1 for a detector that queries glitch tokens only."""
-    best = float(np.trapezoid(ideal, grid)) if len(grid) > 1 else 0.0
-    return float(np.trapezoid(curve, grid)) / best if best > 0 else None

@@ -1,7 +1,7 @@
 """What a detector may know of a model: its rows, its tokenizer, and passes, which cost queries. Nothing of training."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.detectors.price import QueryPrice
 from harness.measure.row_checks import check_rows
 from harness.models.vocab_facts import VocabFacts
 
@@ -51,23 +52,23 @@ class Passes(Protocol):
         """Whether GlitchMiner's prompt fits the model's window."""
         ...
 
+    @property
+    def mining_length(self) -> int:
+        """Positions of GlitchMiner's prompt."""
+        ...
+
+    @property
+    def activation_length(self) -> int:
+        """Positions of the repetition prompt."""
+        ...
+
     def can_read_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits the model's window and the model has the layers to read."""
         ...
 
     @property
     def shares_activations(self) -> bool:
-        """Whether a verdict's own first pass is the one activations are read from: then they cost nothing more."""
-        ...
-
-    @property
-    def can_read_margins(self) -> bool:
-        """Whether a verdict includes the answer to repetition, from which margins are read at no further cost."""
-        ...
-
-    def margins(self, ids: Sequence[int]) -> Float[np.ndarray, " token"]:
-        """Of queried tokens: the token's logit minus the largest other one, at the position of its answer to repetition
-        where that is largest. Below zero: it never was the likeliest."""
+        """Whether a query's own first pass is the one activations are read from: then they cost nothing more."""
         ...
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
@@ -102,8 +103,8 @@ class ModelView:
     normal_ids: frozenset[int] | None = None
     """Ids whose text decodes and encodes to them again; None: all."""
     passes: Passes | None = None
-    queries_per_token: int = 1
-    """What one verdict of the oracle costs."""
+    price: QueryPrice = field(default_factory=QueryPrice)
+    """What one query of the oracle costs."""
 
     @cached_property
     def place(self) -> Int[np.ndarray, " d_vocab"]:
@@ -128,7 +129,7 @@ def make_view(
     unused_ids: Sequence[int] = (),
     normal_ids: Iterable[int] | None = None,
     passes: Passes | None = None,
-    queries_per_token: int = 1,
+    price: QueryPrice = QueryPrice(),  # noqa: B008 (frozen)
 ) -> ModelView:
     """A view that carries nothing of `facts` but what the tokenizer says: the training counts are left out.
 
@@ -149,5 +150,5 @@ def make_view(
         unused_ids=tuple(unused_ids),
         normal_ids=None if normal_ids is None else frozenset(normal_ids),
         passes=passes,
-        queries_per_token=queries_per_token,
+        price=price,
     )

@@ -61,18 +61,20 @@ def decode(
     choose: Choose = likeliest,
     observe: Observe | None = None,
     batch_size: int | None = None,
+    beginning: Prefix | None = None,
 ) -> Answers:
     """Answer every prompt with at most `max_new_tokens` tokens, each prompt until `stop` ends its answer.
 
     A prompt that occurs several times (to be sampled from) is read once for all of them. Greedy unless `choose` picks
-    otherwise. Raises `RunFailed` where a prompt with its answer does not fit the model.
+    otherwise. `beginning`: what all prompts begin with, read before and not counted again; None: it is read here.
+    Raises `RunFailed` where a prompt with its answer does not fit the model.
     """
     generated: list[list[int]] = [[] for _ in prompts]
     if not prompts:
         return Answers((), 0)
-    shared = common_prefix(prompts)
-    prefix = model.prefix(prompts[0][:shared], max(map(len, prompts)) + max_new_tokens)
-    n_positions = prefix.n_positions
+    shared = common_prefix(prompts) if beginning is None else len(beginning.ids)
+    prefix = beginning or model.prefix(prompts[0][:shared], max(map(len, prompts)) + max_new_tokens)
+    n_positions = prefix.n_positions if beginning is None else 0
     for numbers in groups_by_length(prompts):
         rest = torch.tensor([list(prompts[number][shared:]) for number in numbers], device=model.device)
         rows = torch.tensor(numbers, device=model.device)

@@ -1,19 +1,18 @@
 """Entropy, its gradient and activations on a tiny GPT-2, each against a plain computation of its own."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from harness.errors import RunFailed
-from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.questions import make_question
-from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.detectors.glitchminer import GlitchMiner
 from harness.glitch.detectors.glitchprober import GlitchProber
 from harness.glitch.detectors.oracle import TableOracle
 from harness.glitch.detectors.passes import ModelPasses
+from harness.glitch.detectors.price import QueryPrice
 from harness.glitch.detectors.view import ModelView
 from harness.models.answers.causal_model import CausalModel
 from harness.models.bridge import boot
@@ -49,10 +48,8 @@ def tiny(tmp_path_factory):
     mining, repetition = (
         make_question(TEMPLATES[task], tokenizer, facts) for task in (Task.GLITCHMINER, Task.REPETITION)
     )
-    interviewer = Interviewer(model, tokenizer, CensusVocabulary.read(tokenizer, facts), facts.special_ids)
-    passes = ModelPasses(model, lambda: hooked, tokenizer, mining, repetition, interviewer=interviewer)
+    passes = ModelPasses(model, lambda: hooked, tokenizer, mining, repetition)
     return SimpleNamespace(
-        interviewer=interviewer,
         model=model,
         hooked=hooked,
         tokenizer=tokenizer,
@@ -120,34 +117,20 @@ def test_activations_are_those_of_the_last_position(tiny):
     assert found.n_positions == len(IDS) * tokens.shape[1]
 
 
-def test_margins_are_the_best_lead_within_the_answer_the_verdict_is_read_from(tiny):
-    found = tiny.passes.margins(IDS)
-    for place, token in enumerate(IDS):
-        tokens = prompt(tiny, tiny.repetition, token)
-        leads = []
-        for said in tiny.interviewer.ask(tiny.repetition, [token]).answers[0].answer_ids:
-            logits = tiny.model.logits(tokens)[0, -1].clone()
-            assert int(logits.argmax()) == said
-            own = float(logits[token])
-            logits[token] = -torch.inf
-            leads.append(own - float(logits.max()))
-            tokens = torch.cat([tokens, torch.tensor([[said]])], dim=1)
-        assert found[place] == pytest.approx(max(leads), abs=1e-4)
-    assert tiny.passes.margins(IDS[:1])[0] == pytest.approx(found[0], abs=1e-4), "whoever is asked beside it"
+def test_the_lengths_are_those_of_the_prompts_and_what_passes_charge(tiny):
+    passes = tiny.passes
+    assert passes.mining_length == prompt(tiny, tiny.mining, 65).shape[1]
+    assert passes.activation_length == prompt(tiny, tiny.repetition, 65).shape[1]
+    assert passes.uncertainty(IDS).n_positions == len(IDS) * passes.mining_length
+    assert passes.entropy_gradient(65).n_positions == passes.mining_length
+    assert passes.activations(IDS, WHOLE).n_positions == len(IDS) * passes.activation_length
+    assert passes.uncertainty([]).n_positions == 0
 
 
-def test_there_are_no_margins_where_no_verdict_includes_repetition(tiny):
-    model, booted = tiny.model, lambda: tiny.hooked
-    lacking = (
-        ModelPasses(model, booted, tiny.tokenizer, tiny.mining, tiny.repetition),
-        ModelPasses(
-            model, booted, tiny.tokenizer, tiny.mining, tiny.repetition, False, tiny.interviewer
-        ),
-    )  # fmt: skip
-    for passes in lacking:
-        assert not passes.can_read_margins
-        with pytest.raises(RunFailed, match="no margins"):
-            passes.margins(IDS)
+def test_activations_are_shared_only_where_a_query_begins_with_that_prompt(tiny):
+    given = tiny.model, lambda: tiny.hooked, tiny.tokenizer, tiny.mining, tiny.repetition
+    assert ModelPasses(*given, True).shares_activations
+    assert not ModelPasses(*given, False).shares_activations
 
 
 def test_both_detectors_run_on_a_real_model(tiny):
@@ -158,19 +141,29 @@ def test_both_detectors_run_on_a_real_model(tiny):
         ids=np.arange(n), embedding=rows, unembedding=rows, is_tied=True, texts=("x",) * len(rows), passes=tiny.passes
     )
     said = ~tiny.passes.uncertainty(list(range(n))).predicts_token
-    mined = GlitchMiner().detect(view, TableOracle({}), 50, 0)
-    assert mined.verdicts.tolist() == said[mined.judged].tolist()
-    assert (mined.n_queries, mined.n_passes) == (50, 50)
+    length = tiny.passes.mining_length
+    (mined,) = GlitchMiner().detect(view, lambda: TableOracle({}), [50 * length], 0)
+    assert mined.fails.tolist() == said[mined.asked].tolist()
+    assert mined.spent == mined.spent_on_passes == 50 * length
+    assert len(mined.asked) == 44, "five batches of eight and one of four, with a gradient each"
     values = tiny.passes.activations(list(range(n)), WHOLE).values
     hidden = values - values.mean(axis=0)
     principal = hidden @ np.linalg.svd(hidden, full_matrices=False)[2][0]
     truth = principal > np.quantile(principal, 0.7)
-    probed = GlitchProber(first_layer=0.0, last_layer=1.0).detect(
-        view, TableOracle(dict(enumerate(truth.tolist()))), 100, 0
-    )
+    length = tiny.passes.activation_length
+    view = replace(view, price=QueryPrice(float(length), 2 * length))
+
+    def opened():
+        verdicts = dict(enumerate(truth.tolist()))
+        return TableOracle(verdicts, tokens_per_query={i: (1 + fails) * length for i, fails in verdicts.items()})
+
+    budget = 500 * length
+    (probed,) = GlitchProber(first_layer=0.0, last_layer=1.0).detect(view, opened, [budget], 0)
     predicted = np.isin(np.arange(n), probed.predicted)
     assert (predicted == truth).mean() > 0.85
-    assert probed.n_passes_beyond == n - 50
+    assert probed.spent_on_passes == (n - len(probed.asked)) * length
+    assert len(probed.asked) < n
+    assert probed.spent <= budget
 
 
 def test_prompts_that_do_not_fit_are_known_beforehand(tiny):

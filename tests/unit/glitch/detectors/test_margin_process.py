@@ -16,6 +16,8 @@ def test_a_margin_counts_only_on_the_side_of_its_verdict():
     fails = np.array([True, False, False, True, True, False])
     assert targets(margins, fails).tolist() == [-0.5, 0.5, 1.0, -1.0, -2.0, 4.0]
     assert targets(None, fails).tolist() == [-1.0, 1.0, 1.0, -1.0, -1.0, 1.0]
+    # An answer whose margin can't be read is a verdict alone.
+    assert targets(np.array([np.nan, np.nan, 0.5]), np.array([True, False, False])).tolist() == [-1.0, 1.0, 0.5]
 
 
 def planted(n=400, seed=0):

@@ -127,6 +127,6 @@ def test_a_number_is_shown_as_understood_and_all_else_as_written():
     with pytest.raises(Rejected, match=r"^exp\.percentile: got 0\.0, allowed: above 0, at most 100$"):
         compose_run(["exp=undertrained", "exp.percentile=0"])
     with pytest.raises(
-        Rejected, match=r"^exp\.detectors: got \['random', 'random'\], allowed: one or more of random, "
+        Rejected, match=r"^exp\.detectors: got \['random', 'random'\], allowed: one or more of kmeans, "
     ):
         compose_run(["exp=detectors", "exp.detectors=[random,random]"])

@@ -1,0 +1,97 @@
+"""How a query is put to a model: its wordings, what they say together, what it costs.
+
+A query asks in the cheapest wording that counts and, where the token fails it, in the cheapest of another family (where
+all that count are of one family: in the next cheapest).
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from harness.glitch.census.calibration import Trial, counting
+from harness.glitch.census.ladder import Ladder, WordingAnswers
+from harness.glitch.census.wordings import Wording
+from harness.glitch.detectors.price import QueryPrice
+
+N_ASKED = 2
+"""Wordings of a query."""
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What was found out about asking a model, before its tokens are asked."""
+
+    wordings: tuple[Wording, ...]
+    """The first and the second; none: no wording counts, and nothing can be said about this model's tokens."""
+    price: QueryPrice
+    trials: tuple[Trial, ...]
+    """In the order they were made."""
+
+    @property
+    def n_positions(self) -> int:
+        """Token positions that went through the model for trying."""
+        return sum(trial.answers.n_positions for trial in self.trials)
+
+
+def order_of_asking(cheapest_first: Sequence[Wording]) -> tuple[Wording, ...]:
+    """The cheapest wording, the cheapest of another family, and the rest by price."""
+    if not cheapest_first:
+        return ()
+    first, *rest = cheapest_first
+    second = [wording for wording in rest if wording.family is not first.family][:1]
+    return (first, *second, *(wording for wording in rest if wording not in second))
+
+
+def fails_and_margins(
+    ids: Int[np.ndarray, " token"], parts: Iterable[WordingAnswers]
+) -> tuple[Bool[np.ndarray, " token"], Float[np.ndarray, " token"]]:
+    """Whether each of `ids` (ascending) passed in none of these answers, and the better of its margins (NaN: none)."""
+    fails, margin = np.ones(len(ids), dtype=bool), np.full(len(ids), np.nan)
+    for part in parts:
+        where = np.searchsorted(ids, part.ids)
+        fails[where[part.passed]] = False
+        margin[where] = np.fmax(margin[where], part.margin)
+    return fails, margin
+
+
+def find_query(ladder: Ladder, try_on_known: Callable[[Wording], Trial]) -> Query:
+    """The wordings of a query, trying no more of the ladder than that takes; their beginnings are kept.
+
+    The result is that of trying all: one is left out only where what its prompts alone cost is more than the wordings
+    found so far.
+    """
+    at_least = {wording.name: ladder.least_positions(wording) for wording in ladder.wordings}
+    trials: list[Trial] = []
+    for wording in sorted(ladder.wordings, key=lambda one: at_least[one.name]):
+        if _can_be_asked_sooner(wording, at_least[wording.name], trials):
+            trials.append(try_on_known(wording))
+    used = order_of_asking(counting(trials))[:N_ASKED]
+    if not used:
+        return Query((), QueryPrice(), tuple(trials))
+    (first,) = (trial for trial in trials if trial.wording is used[0])
+    most = sum(ladder.most_positions(wording) for wording in used)
+    return Query(used, QueryPrice(first.positions_per_token, most), tuple(trials))
+
+
+def _can_be_asked_sooner(wording: Wording, least: int, trials: Sequence[Trial]) -> bool:
+    """Whether a wording not tried yet may be cheaper than the first or the second so far."""
+    used = order_of_asking(counting(trials))[:N_ASKED]
+    if len({one.family for one in used}) < N_ASKED:
+        return True
+    prices = {trial.name: trial.positions_per_token for trial in trials}
+    first, second = (prices[one.name] for one in used)
+    return least <= (first if wording.family is used[0].family else max(first, second))
+
+
+def budget_steps(full: int, share: float, least: int, first: float = 0.005, factor: float = 1.25) -> tuple[int, ...]:
+    """Budgets that rise from the share `first` by a factor up to `share`, as token positions of `full`.
+
+    Those below `least`, which pay for no query, are left out but for the last.
+    """
+    n = max(0, math.ceil(math.log(share / first) / math.log(factor) - 1e-9)) if share > first else 0
+    steps = [int(first * factor**number * full) for number in range(n)]
+    last = int(share * full)
+    return (*sorted({step for step in steps if least <= step < last}), last)

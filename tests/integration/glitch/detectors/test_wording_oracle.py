@@ -1,0 +1,131 @@
+"""The oracle that prompts the model gives the verdicts that the comparison's table holds."""
+
+import numpy as np
+import pytest
+
+from experiments.detectors.truth import make_truth
+from harness.errors import RunFailed
+from harness.glitch.census.calibration import counting, try_wordings
+from harness.glitch.census.families import WordingFamily
+from harness.glitch.census.interviewer import Interviewer
+from harness.glitch.census.ladder import make_ladder
+from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.census.wordings import make_wordings
+from harness.glitch.detectors.kept_oracle import KeptOracle
+from harness.glitch.detectors.querying import find_query, order_of_asking
+from harness.glitch.detectors.wording_oracle import WordingOracle
+from harness.models.config import ModelConfig
+from harness.models.facts import load_facts
+from harness.models.identity import resolve_identity
+from harness.models.tokenizer_loading import load_tokenizer
+from harness.runs.folder import RunFolder, ShardStore
+from harness.tokens.pools import Pool
+from tests.helpers.scripted_census import scripted_model, write_model
+from tests.helpers.scripted_ladder import ladder_model
+
+pytestmark = pytest.mark.integration
+
+COMMON = tuple(range(65, 91))
+ECHOED = ("echo_1", "echo_3", "echo_8", "echo_20")
+ASKED = ("glitchhunter", "glitchprober", "glitchminer", "benchmark")
+NEVER, ONLY_ECHOED, ONLY_ASKED = frozenset({200, 201, 260}), frozenset({120, 121}), frozenset({130})
+"""Fail everywhere, every echo, every question in words."""
+WRONG = {**dict.fromkeys(ECHOED, NEVER | ONLY_ECHOED), **dict.fromkeys(ASKED, NEVER | ONLY_ASKED)}
+
+
+class Setting:
+    """A scripted model, ready to be asked."""
+
+    def __init__(self, folder, make):
+        config = ModelConfig(name=str(folder), device="cpu")
+        identity = resolve_identity(config)
+        tokenizer = load_tokenizer(identity, config)
+        facts = load_facts(identity, config, None, tokenizer)
+        model = make(identity, config)
+        vocabulary = CensusVocabulary.read(tokenizer, facts)
+        interviewer = Interviewer(model, tokenizer, vocabulary, facts.special_ids)
+        wordings = [one for one in make_wordings(tokenizer, facts) if one.family is not WordingFamily.COPIED]
+        self.ladder = make_ladder(interviewer, wordings, facts, COMMON, 0)
+        self.pools = {"common": Pool("common", COMMON, COMMON, "letters", is_proxy=False)}
+        self.trials = try_wordings(self.ladder, None, self.pools, 20, 0)
+        self.used = order_of_asking(counting(self.trials))
+
+    def truth(self):
+        """Every token climbing the whole ladder, as the comparison asks."""
+        ids = list(self.ladder.testable_ids)
+        answers = {one.name: [] for one in self.used}
+        for start in range(0, len(ids), 100):
+            for name, found in self.ladder.climb(self.used, ids[start : start + 100]).items():
+                answers[name].append(found)
+        return make_truth(self.used, answers, {})
+
+    def query(self):
+        """As the experiment finds it."""
+        by_name = {trial.name: trial for trial in self.trials}
+        return find_query(self.ladder, lambda wording: by_name[wording.name])
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    folder = write_model(tmp_path_factory.mktemp("ladder"))
+    return Setting(folder, lambda identity, config: ladder_model(identity, config, WRONG))
+
+
+def test_verdicts_and_margins_are_those_of_the_table(setting):
+    truth, query = setting.truth(), setting.query()
+    assert [one.name for one in query.wordings] == list(truth.wordings[:2])
+    assert len({one.family for one in query.wordings}) == 2
+    live = WordingOracle(setting.ladder, query.wordings)
+    # In another order and in parts: neither may matter.
+    order = np.random.default_rng(0).permutation(truth.ids).tolist()
+    fails = [verdict for start in range(0, len(order), 7) for verdict in live.query(order[start : start + 7])]
+    assert [live.answers[i] for i in truth.ids.tolist()] == truth.fails.tolist()
+    assert dict(zip(order, fails, strict=True)) == live.answers
+    assert {i for i, fail in live.answers.items() if fail} == NEVER
+    margins = np.array([live.margins[i] for i in truth.ids.tolist()])
+    assert np.array_equal(margins, truth.margin, equal_nan=True)
+    assert np.isfinite(margins).any()
+
+
+def test_no_query_costs_more_than_its_price_says(setting):
+    query = setting.query()
+    live = WordingOracle(setting.ladder, query.wordings)
+    for token in (*NEVER, *ONLY_ECHOED, *ONLY_ASKED, 40, 41):
+        before = live.tokens_processed
+        live.query([token])
+        assert 0 < live.tokens_processed - before <= query.price.most
+    passing = [i for i in range(65, 91)]
+    before = live.tokens_processed
+    assert not any(live.query(passing))
+    assert (live.tokens_processed - before) / len(passing) == pytest.approx(query.price.usual, abs=1)
+
+
+def test_a_model_that_is_right_about_all_fails_nowhere(tmp_path):
+    setting = Setting(write_model(tmp_path), lambda identity, config: scripted_model(identity, config, {}))
+    live = WordingOracle(setting.ladder, setting.query().wordings)
+    ids = sorted(set(setting.ladder.testable_ids) & live.askable)
+    assert not any(live.query(ids))
+    assert setting.truth().fails.sum() == 0
+
+
+def test_what_cannot_be_asked_is_refused(setting):
+    with pytest.raises(RunFailed, match="nothing to ask"):
+        WordingOracle(setting.ladder, ())
+    live = WordingOracle(setting.ladder, setting.query().wordings)
+    with pytest.raises(RunFailed, match="can ask about 1 of the tokens, the first of them id 9999"):
+        live.query([70, 9999])
+
+
+def test_kept_verdicts_come_back_with_their_margins_and_prices(setting, tmp_path):
+    query, shards = setting.query(), ShardStore(RunFolder(tmp_path))
+    first = KeptOracle(WordingOracle(setting.ladder, query.wordings), shards)
+    first.query([70, 200])
+    first.query([120, 71])
+    inner = WordingOracle(setting.ladder, query.wordings)
+    again = KeptOracle(inner, shards)
+    assert again.query([70, 200]) == [False, True]
+    assert again.query([120, 71]) == [False, False]
+    assert not inner.answers, "nothing was asked again"
+    assert again.margins == first.margins
+    assert set(first.margins) == {70, 200, 120, 71}
+    assert again.tokens_processed == first.tokens_processed > 0
