@@ -38,8 +38,8 @@ class DetectorsConfig:
     """Times each is run, with detector seeds 0, 1, ... (from the run's seed on); once where nothing in it is random."""
     n_tokens: Count | None = None
     """Random tokens that stand for the vocabulary; default: all of it."""
-    n_known: Count = N_KNOWN
-    """Well-known tokens that each wording is tried on, at most."""
+    n_calibration: Count = N_KNOWN
+    """Each wording is tried on at most so many well-known tokens first."""
     without_budget: bool = True
     """Whether detectors that end by themselves are also run to their end."""
     sensitivity: bool = True

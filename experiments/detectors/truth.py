@@ -1,7 +1,7 @@
 """The ground truth: every token asked until it passes a wording, and what a query of it answers and costs.
 
 Copying takes no part, so that a detector may use it. `harness.glitch.detectors.querying` says what a query is; a token
-that failed one may be looked at again, in the other wordings that cost no more than four times the cheapest.
+that failed one may be looked at again, in further wordings.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,11 @@ from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
 from harness.glitch.census.wordings import Wording, make_wordings
 from harness.glitch.detectors.oracle import TableOracle
 from harness.glitch.detectors.price import QueryPrice
-from harness.glitch.detectors.querying import N_ASKED, fails_and_margins, order_of_asking
+from harness.glitch.detectors.querying import N_ASKED, fails_and_margins, further_wordings, order_of_asking
 from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Run
 
 _SHARD = 512
-_DEAREST = 4
-"""Times the price of the cheapest wording: what a second look asks in costs no more."""
 _NOBODY = (np.empty(0, dtype=np.int64), np.empty(0, dtype=bool), np.empty(0, dtype=np.int64))
 
 
@@ -77,16 +75,16 @@ def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Trut
     asking = [wording for wording in found if wording.family is not WordingFamily.COPIED]
     ladder = make_ladder(interviewer, asking, run.facts, run.pools["common"].ids, run.seed)
     with run.timer("truth"):
-        used, calibration = _try(run, ladder)
+        used, further, calibration = _try(run, ladder)
         for sentence in calibration.values():
             run.note(sentence)
-        return _ask_all(run, ladder, used, calibration)
+        return _ask_all(run, ladder, used, further, calibration)
 
 
-def _try(run: Run[DetectorsConfig], ladder: Ladder) -> tuple[tuple[Wording, ...], dict[str, str]]:
-    """The wordings that count in the order of asking, and a sentence for each that was tried."""
+def _try(run: Run[DetectorsConfig], ladder: Ladder) -> tuple[tuple[Wording, ...], tuple[Wording, ...], dict[str, str]]:
+    """The wordings that count in the order of asking, those of a second look, a sentence for each that was tried."""
     known = {
-        wording.name: known_for(ladder, wording, run.organism, run.pools, run.exp.n_known, run.seed)
+        wording.name: known_for(ladder, wording, run.organism, run.pools, run.exp.n_calibration, run.seed)
         for wording in ladder.wordings
     }
     batches = [Batch(f"try-{wording.name}", wording) for wording in ladder.wordings]
@@ -98,10 +96,20 @@ def _try(run: Run[DetectorsConfig], ladder: Ladder) -> tuple[tuple[Wording, ...]
         trial_of(ladder, wording, WordingAnswers.from_arrays(wording.name, arrays), known[wording.name].where)
         for wording, arrays in zip(ladder.wordings, shards, strict=True)
     ]
-    return order_of_asking(counting(trials)), {trial.name: trial.calibration.sentence() for trial in trials}
+    return (
+        order_of_asking(counting(trials)),
+        further_wordings(trials),
+        {trial.name: trial.calibration.sentence() for trial in trials},
+    )
 
 
-def _ask_all(run: Run[DetectorsConfig], ladder: Ladder, used: Sequence[Wording], calibration: dict[str, str]) -> Truth:
+def _ask_all(
+    run: Run[DetectorsConfig],
+    ladder: Ladder,
+    used: Sequence[Wording],
+    further: Sequence[Wording],
+    calibration: dict[str, str],
+) -> Truth:
     ids = np.array(ladder.testable_ids, dtype=np.int64)
     if run.exp.n_tokens is not None and run.exp.n_tokens < len(ids):
         ids = np.random.default_rng([run.seed, 4]).permutation(ids)[: run.exp.n_tokens]
@@ -118,14 +126,19 @@ def _ask_all(run: Run[DetectorsConfig], ladder: Ladder, used: Sequence[Wording],
     answers = {
         wording.name: [WordingAnswers.from_arrays(wording.name, arrays) for arrays in shards] for wording in used
     }
-    return make_truth(used, answers, calibration)
+    return make_truth(used, answers, calibration, further)
 
 
-def make_truth(used: Sequence[Wording], answers: dict[str, list[WordingAnswers]], calibration: dict[str, str]) -> Truth:
+def make_truth(
+    used: Sequence[Wording],
+    answers: dict[str, list[WordingAnswers]],
+    calibration: dict[str, str],
+    further: Sequence[Wording] = (),
+) -> Truth:
     """The truth from the answers of a climb, by wording: tokens that passed an earlier wording are not in a later one.
 
     A token that the wordings of a query can't ask about has no verdict. What an answer costs is its length and an equal
-    share of all else that went through the model for its wording.
+    share of all else that went through the model for its wording. `further`: the wordings of a second look.
     """
     asked = {i for wording in used[:N_ASKED] for part in answers[wording.name] for i in part.ids.tolist()}
     ids = np.array(sorted(asked), dtype=np.int64)
@@ -148,7 +161,7 @@ def make_truth(used: Sequence[Wording], answers: dict[str, list[WordingAnswers]]
         glitch[where[passed]] = False
         if number < N_ASKED:
             positions[where] += costs
-        elif prices[-1] <= _DEAREST * prices[0]:
+        elif wording in further:
             settling[where] += costs
             settled[where[passed]] = False
     price = QueryPrice(prices[0], int(positions.max()), int(settling.max())) if len(ids) else QueryPrice()

@@ -61,7 +61,7 @@ def measure(run: Run[FindGlitchTokensConfig]) -> Outcome:
         if len({wording.family for wording in query.wordings}) == 1:
             run.note(_ONE_FAMILY.format(family=query.wordings[0].family.value))
         unused = unused_of(run, run.exp.unused_ids)
-        live = WordingOracle(ladder, query.wordings)
+        live = WordingOracle(ladder, query.wordings, query.further)
         ids = _candidates(run, ladder, live)
         first = query.wordings[0].name
         view = view_of(run, interviewer, ids, unused, query.price, first, run.exp.bos, run.exp.chat)
@@ -85,7 +85,7 @@ def _find_query(run: Run[FindGlitchTokensConfig], ladder: Ladder) -> Query:
         )
         return trial_of(ladder, wording, WordingAnswers.from_arrays(wording.name, arrays), known.where)
 
-    query = find_query(ladder, try_on_known)
+    query = find_query(ladder, try_on_known, roster.make_detector(run.exp.detector, run.exp).looks_again)
     for trial in query.trials:
         run.note(trial.calibration.sentence())
     return query
@@ -143,6 +143,7 @@ def _details(run: Run[FindGlitchTokensConfig], query: Query) -> dict[str, Any]:
         "detector": run.exp.detector,
         "missed_below": run.exp.missed_below,
         "wordings": [{"name": one.name, "family": one.family.value} for one in query.wordings],
+        "further": [one.name for one in query.further],
         "calibration": {trial.name: trial.calibration.sentence() for trial in query.trials},
     }
 

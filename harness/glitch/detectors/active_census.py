@@ -29,6 +29,7 @@ class ActiveCensus(Detector):
 
     name = "active_census"
     is_ours = True
+    looks_again = True
     uses_margins: ClassVar[bool] = True
 
     n_first: Count = 4

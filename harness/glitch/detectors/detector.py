@@ -35,8 +35,8 @@ class Detector(ABC):
     """Whether its authors give it no budget: it is then also run once without one."""
     goes_on: ClassVar[bool] = True
     """Whether a larger budget continues what a smaller one began; the others begin anew."""
-    remark: ClassVar[str] = ""
-    """What a reader of its row in a table must know, as a clause."""
+    looks_again: ClassVar[bool] = False
+    """Whether it asks tokens that failed a query in further wordings."""
 
     @abstractmethod
     def reports(

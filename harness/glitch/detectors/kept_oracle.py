@@ -1,7 +1,7 @@
 """Verdicts written down as they come, so that an interrupted run does not prompt the model again."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,17 +22,27 @@ class KeptOracle(MemoOracle):
         self._n_batches = 0
 
     def _answer(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        return self._once(self._label, ids, self._inner.query)
 
-        key = f"{self._label}-{self._n_batches:05d}"
+    def _settle(self, ids: Sequence[int]) -> tuple[Sequence[bool], int]:
+        return self._once(f"{self._label}-again", ids, self._inner.settle)
+
+    def _once(
+        self, label: str, ids: Sequence[int], ask: Callable[[Sequence[int]], list[bool]]
+    ) -> tuple[Sequence[bool], int]:
+        """What is kept of this batch, or what `ask` says of it now."""
+        key = f"{label}-{self._n_batches:05d}"
         self._n_batches += 1
         kept = self._shards.read(key)
         if kept is not None and kept.arrays["ids"].tolist() == list(ids):
             self._margins |= zip(ids, kept.arrays["margins"].tolist(), strict=True)
             return kept.arrays["fails"].astype(bool).tolist(), int(kept.arrays["tokens_processed"][0])
         before = self._inner.tokens_processed
-        fails = self._inner.query(ids)
+        fails = ask(ids)
         spent = self._inner.tokens_processed - before
-        margins = [self._inner.margins.get(token, math.nan) for token in ids]
+        # A second look leaves a token's margin as it was, which after an interruption only this memory has.
+        known = {**self._inner.margins, **self._margins}
+        margins = [known.get(token, math.nan) for token in ids]
         self._margins |= zip(ids, margins, strict=True)
         self._shards.write(
             key,

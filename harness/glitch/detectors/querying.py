@@ -1,7 +1,8 @@
 """How a query is put to a model: its wordings, what they say together, what it costs.
 
 A query asks in the cheapest wording that counts and, where the token fails it, in the cheapest of another family (where
-all that count are of one family: in the next cheapest).
+all that count are of one family: in the next cheapest). A second look at a token that failed asks in the others that
+are not too dear.
 """
 
 import math
@@ -18,6 +19,8 @@ from harness.glitch.detectors.price import QueryPrice
 
 N_ASKED = 2
 """Wordings of a query."""
+DEAREST_LOOK = 4
+"""Times the price of the first wording: what a second look asks in costs no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,8 @@ class Query:
 
     wordings: tuple[Wording, ...]
     """The first and the second; none: no wording counts, and nothing can be said about this model's tokens."""
+    further: tuple[Wording, ...]
+    """Those of a second look, the cheapest first."""
     price: QueryPrice
     trials: tuple[Trial, ...]
     """In the order they were made."""
@@ -57,11 +62,12 @@ def fails_and_margins(
     return fails, margin
 
 
-def find_query(ladder: Ladder, try_on_known: Callable[[Wording], Trial]) -> Query:
-    """The wordings of a query, trying no more of the ladder than that takes; their beginnings are kept.
+def find_query(ladder: Ladder, try_on_known: Callable[[Wording], Trial], looks_again: bool = False) -> Query:
+    """The wordings of a query, and of second looks if the detector takes them, trying no more of the ladder than that
+    takes; the beginnings of a query's wordings are kept.
 
     The result is that of trying all: one is left out only where what its prompts alone cost is more than the wordings
-    found so far.
+    found so far, or than a second look may cost.
     """
     at_least = {wording.name: ladder.least_positions(wording) for wording in ladder.wordings}
     trials: list[Trial] = []
@@ -70,10 +76,29 @@ def find_query(ladder: Ladder, try_on_known: Callable[[Wording], Trial]) -> Quer
             trials.append(try_on_known(wording))
     used = order_of_asking(counting(trials))[:N_ASKED]
     if not used:
-        return Query((), QueryPrice(), tuple(trials))
-    (first,) = (trial for trial in trials if trial.wording is used[0])
+        return Query((), (), QueryPrice(), tuple(trials))
+    (price,) = (trial.positions_per_token for trial in trials if trial.wording is used[0])
     most = sum(ladder.most_positions(wording) for wording in used)
-    return Query(used, QueryPrice(first.positions_per_token, most), tuple(trials))
+    further: tuple[Wording, ...] = ()
+    if looks_again:
+        tried = {trial.name for trial in trials}
+        left = [one for one in ladder.wordings if one.name not in tried and at_least[one.name] <= DEAREST_LOOK * price]
+        trials += map(try_on_known, left)
+        further = further_wordings(trials)
+    settling = sum(ladder.most_positions(wording) for wording in further)
+    return Query(used, further, QueryPrice(price, most, settling), tuple(trials))
+
+
+def further_wordings(trials: Sequence[Trial]) -> tuple[Wording, ...]:
+    """What a second look asks in, the cheapest first: other wordings that count and are not too dear."""
+    cheapest_first = counting(trials)
+    used = order_of_asking(cheapest_first)[:N_ASKED]
+    prices = {trial.name: trial.positions_per_token for trial in trials}
+    return tuple(
+        one
+        for one in cheapest_first
+        if one not in used and prices[one.name] <= DEAREST_LOOK * prices[cheapest_first[0].name]
+    )
 
 
 def _can_be_asked_sooner(wording: Wording, least: int, trials: Sequence[Trial]) -> bool:

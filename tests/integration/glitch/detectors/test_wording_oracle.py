@@ -12,7 +12,7 @@ from harness.glitch.census.ladder import make_ladder
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.census.wordings import make_wordings
 from harness.glitch.detectors.kept_oracle import KeptOracle
-from harness.glitch.detectors.querying import find_query, order_of_asking
+from harness.glitch.detectors.querying import find_query, further_wordings, order_of_asking
 from harness.glitch.detectors.wording_oracle import WordingOracle
 from harness.models.config import ModelConfig
 from harness.models.facts import load_facts
@@ -57,12 +57,12 @@ class Setting:
         for start in range(0, len(ids), 100):
             for name, found in self.ladder.climb(self.used, ids[start : start + 100]).items():
                 answers[name].append(found)
-        return make_truth(self.used, answers, {})
+        return make_truth(self.used, answers, {}, further_wordings(self.trials))
 
-    def query(self):
+    def query(self, looks_again=False):
         """As the experiment finds it."""
         by_name = {trial.name: trial for trial in self.trials}
-        return find_query(self.ladder, lambda wording: by_name[wording.name])
+        return find_query(self.ladder, lambda wording: by_name[wording.name], looks_again)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +129,45 @@ def test_kept_verdicts_come_back_with_their_margins_and_prices(setting, tmp_path
     assert again.margins == first.margins
     assert set(first.margins) == {70, 200, 120, 71}
     assert again.tokens_processed == first.tokens_processed > 0
+
+
+class TestSecondLooks:
+    NARROW, DEEP = 150, 200
+
+    @pytest.fixture
+    def narrow(self, setting, tmp_path_factory):
+        """150 fails the two wordings of a query and no other, 200 all."""
+        wrong = {name: {self.DEEP} for name in (*ASKED, *ECHOED)}
+        for one in setting.query().wordings:
+            wrong[one.name] = {self.DEEP, self.NARROW}
+        folder = write_model(tmp_path_factory.mktemp("narrow"))
+        return Setting(folder, lambda identity, config: ladder_model(identity, config, wrong))
+
+    def test_they_ask_as_the_table_of_the_comparison_does(self, narrow):
+        truth, query = narrow.truth(), narrow.query(looks_again=True)
+        assert query.further == further_wordings(narrow.trials) != ()
+        assert not narrow.query().further
+        live = WordingOracle(narrow.ladder, query.wordings, query.further)
+        assert live.query([self.NARROW, self.DEEP]) == [True, True]
+        before = live.tokens_processed
+        assert live.settle([self.NARROW, self.DEEP]) == [False, True]
+        assert dict(live.answers) == {self.NARROW: False, self.DEEP: True}
+        assert 0 < live.tokens_processed - before <= 2 * query.price.settling
+        settled = dict(zip(truth.ids.tolist(), truth.settled.tolist(), strict=True))
+        assert not settled[self.NARROW]
+        assert settled[self.DEEP]
+
+    def test_they_come_back_after_an_interruption(self, narrow, tmp_path):
+        query, shards = narrow.query(looks_again=True), ShardStore(RunFolder(tmp_path))
+        oracles = []
+        for _ in range(2):
+            inner = WordingOracle(narrow.ladder, query.wordings, query.further)
+            kept = KeptOracle(inner, shards)
+            kept.query([70, self.NARROW, self.DEEP])
+            kept.settle([self.NARROW])
+            oracles.append((inner, kept))
+        (_, first), (inner, again) = oracles
+        assert not inner.answers, "nothing was asked again"
+        assert dict(again.answers) == dict(first.answers) == {70: False, self.NARROW: False, self.DEEP: True}
+        assert again.margins == first.margins
+        assert again.tokens_processed == first.tokens_processed

@@ -50,7 +50,7 @@ class TestMakeTruth:
 
     @pytest.fixture
     def truth(self):
-        return make_truth(self.USED, self.CLIMB, {"plain": "counts"})
+        return make_truth(self.USED, self.CLIMB, {"plain": "counts"}, (ASKED,))
 
     def test_a_glitch_token_fails_all_and_a_query_the_first_two(self, truth):
         assert truth.ids.tolist() == [10, 11, 12, 13, 14]
@@ -72,8 +72,8 @@ class TestMakeTruth:
         )  # fmt: skip
         assert make_truth((PLAIN,), {"plain": [said]}, {}).positions.tolist() == [11, 13]
 
-    def test_a_second_look_asks_in_further_wordings_that_are_not_dear(self, truth):
-        # The third wording costs 30, three times the first: 12 passes it, 13 and 14 do not.
+    def test_a_second_look_asks_in_further_wordings(self, truth):
+        # The third wording costs 30: 12 passes it, 13 and 14 do not.
         assert truth.settling.tolist() == [0, 0, 30, 30, 30]
         assert truth.settled.tolist() == [False, False, False, True, True]
         oracle = truth.oracle()
@@ -81,9 +81,10 @@ class TestMakeTruth:
         assert oracle.settle([12, 13]) == [False, True]
         assert dict(oracle.answers) == {12: False, 13: True}
         assert oracle.tokens_processed == 2 * 30 + 2 * 30
-        dear = self.CLIMB | {"asked": [answers({14: False, 13: False, 12: True}, 150)]}
-        assert make_truth(self.USED, dear, {}).settling.tolist() == [0] * 5
-        assert make_truth(self.USED, dear, {}).settled.tolist() == truth.fails.tolist()
+        without = make_truth(self.USED, self.CLIMB, {})
+        assert without.settling.tolist() == [0] * 5
+        assert without.settled.tolist() == truth.fails.tolist()
+        assert without.price.settling == 0
 
     def test_its_margin_is_the_better_of_those_that_can_be_read(self, truth):
         assert np.isnan(truth.margin[0]), "the plain wording's can't be read"
