@@ -12,6 +12,7 @@ from experiments.detectors.metrics import Comparison, Reports, summarise
 from experiments.detectors.scores import score_report
 from experiments.detectors.sensitivity import variants
 from experiments.detectors.truth import Truth, establish_truth
+from harness.glitch.census.families import WordingFamily
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.detectors import roster
@@ -30,8 +31,12 @@ _NOTHING_COUNTS = (
     "indicators are shown by themselves."
 )
 _ONE_FAMILY = (
-    "Only {family} wordings count for this model: a glitch token here fails all of them, which may be the family's "
-    "doing. A census by agreement would call such tokens undecided unless they can't be copied either."
+    "Only {family} wordings count for this model, and copying does not: a glitch token here fails all of them, which "
+    "may be the family's doing. A census by agreement would call such tokens undecided."
+)
+_COPYING_DECIDES = (
+    "Only {family} wordings count for this model, so a glitch token must not be copied either; queries ask in "
+    "{family} wordings alone, and most of what fails them may be the wording's doing."
 )
 
 
@@ -74,6 +79,8 @@ def _compare(run: Run[DetectorsConfig], view: ModelView, truth: Truth, unused: U
         return comparison
     if len(set(truth.families)) == 1:
         run.note(_ONE_FAMILY.format(family=truth.families[0]))
+    elif WordingFamily.COPIED.value in truth.families:
+        run.note(_COPYING_DECIDES.format(family=truth.families[0]))
     if not truth.n_glitch:
         run.note(f"No glitch tokens: all {view.n} tokens tested pass a wording that counts, so recall and F1 are not "
                  "defined; detectors were run all the same.")  # fmt: skip

@@ -1,7 +1,9 @@
 """The ground truth: every token asked until it passes a wording, and what a query of it answers and costs.
 
-Copying takes no part, so that a detector may use it. `harness.glitch.detectors.querying` says what a query is; a token
-that failed one may be looked at again, in further wordings.
+Asked and echoed wordings decide, and copying takes no part, so that a detector may use it. Where those that count are
+of one family only, failing them may be the family's doing, and a glitch token must not be copied either: two families,
+as in a census by agreement. `harness.glitch.detectors.querying` says what a query is; a token that failed one may be
+looked at again, in further wordings. Neither ever copies.
 """
 
 from collections.abc import Sequence
@@ -11,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from experiments.detectors.config import DetectorsConfig
-from harness.glitch.census.calibration import counting, known_for, trial_of
-from harness.glitch.census.families import WordingFamily
+from harness.glitch.census.calibration import CALIBRATION_STREAM, counting, known_for, trial_of
+from harness.glitch.census.families import WordingFamily, can_decide
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
 from harness.glitch.census.wordings import Wording, make_wordings
@@ -23,6 +25,8 @@ from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Run
 
 _SHARD = 512
+_STREAM = 3_000_000
+"""Of the sequences that tokens are copied in; a shard adds its number."""
 _NOBODY = (np.empty(0, dtype=np.int64), np.empty(0, dtype=bool), np.empty(0, dtype=np.int64))
 
 
@@ -72,8 +76,7 @@ class Truth:
 def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Truth:
     """Try every wording, and ask every token in those that count until it passes one. Kept in shards."""
     found = make_wordings(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
-    asking = [wording for wording in found if wording.family is not WordingFamily.COPIED]
-    ladder = make_ladder(interviewer, asking, run.facts, run.pools["common"].ids, run.seed)
+    ladder = make_ladder(interviewer, found, run.facts, run.pools["common"].ids, run.seed)
     with run.timer("truth"):
         used, further, calibration = _try(run, ladder)
         for sentence in calibration.values():
@@ -89,16 +92,24 @@ def _try(run: Run[DetectorsConfig], ladder: Ladder) -> tuple[tuple[Wording, ...]
     }
     batches = [Batch(f"try-{wording.name}", wording) for wording in ladder.wordings]
     shards = compute_batches(
-        run, batches, lambda batch: ladder.ask(batch.work, known[batch.work.name].ids).as_arrays(batch.work.name),
-        no_rows, "trying wordings on well-known tokens",
-    )  # fmt: skip
+        run,
+        batches,
+        lambda batch: ladder.ask(batch.work, known[batch.work.name].ids, CALIBRATION_STREAM).as_arrays(batch.work.name),
+        no_rows,
+        "trying wordings on well-known tokens",
+    )
     trials = [
         trial_of(ladder, wording, WordingAnswers.from_arrays(wording.name, arrays), known[wording.name].where)
         for wording, arrays in zip(ladder.wordings, shards, strict=True)
     ]
+    words = [trial for trial in trials if trial.wording.family is not WordingFamily.COPIED]
+    used = order_of_asking(counting(words))
+    if used and not can_decide(wording.family for wording in used):
+        copied = [wording for wording in counting(trials) if wording.family is WordingFamily.COPIED]
+        used = (*used, *copied)
     return (
-        order_of_asking(counting(trials)),
-        further_wordings(trials),
+        used,
+        further_wordings(words),
         {trial.name: trial.calibration.sentence() for trial in trials},
     )
 
@@ -115,13 +126,14 @@ def _ask_all(
         ids = np.random.default_rng([run.seed, 4]).permutation(ids)[: run.exp.n_tokens]
     parts = [ids[start : start + _SHARD].tolist() for start in range(0, len(ids), _SHARD)] if used else []
 
-    def compute(batch: Batch[list[int]]) -> dict[str, np.ndarray]:
+    def compute(batch: Batch[tuple[int, list[int]]]) -> dict[str, np.ndarray]:
+        number, part = batch.work
         arrays: dict[str, np.ndarray] = {}
-        for name, answers in ladder.climb(used, batch.work).items():
+        for name, answers in ladder.climb(used, part, _STREAM + number).items():
             arrays |= answers.as_arrays(name)
         return arrays
 
-    batches = [Batch(f"truth-{number:05d}", part, len(part)) for number, part in enumerate(parts)]
+    batches = [Batch(f"truth-{number:05d}", (number, part), len(part)) for number, part in enumerate(parts)]
     shards = compute_batches(run, batches, compute, no_rows, "asking every token")
     answers = {
         wording.name: [WordingAnswers.from_arrays(wording.name, arrays) for arrays in shards] for wording in used
@@ -137,11 +149,15 @@ def make_truth(
 ) -> Truth:
     """The truth from the answers of a climb, by wording: tokens that passed an earlier wording are not in a later one.
 
-    A token that the wordings of a query can't ask about has no verdict. What an answer costs is its length and an equal
-    share of all else that went through the model for its wording. `further`: the wordings of a second look.
+    A token that the wordings of a query can't ask about has no verdict, nor has one that fails all words of one family
+    and can't be copied. What an answer costs is its length and an equal share of all else that went through the model for
+    its wording. `further`: the wordings of a second look.
     """
-    asked = {i for wording in used[:N_ASKED] for part in answers[wording.name] for i in part.ids.tolist()}
-    ids = np.array(sorted(asked), dtype=np.int64)
+    asked = _ids_of(used[:N_ASKED], answers)
+    copying = [wording for wording in used if wording.family is WordingFamily.COPIED]
+    passing = {i for wording in used for part in answers[wording.name] for i in part.ids[part.passed].tolist()}
+    undecided = asked - passing - _ids_of(copying, answers) if copying else set()
+    ids = np.array(sorted(asked - undecided), dtype=np.int64)
     place = {token: number for number, token in enumerate(ids.tolist())}
     fails, margin = fails_and_margins(ids, [part for wording in used[:N_ASKED] for part in answers[wording.name]])
     glitch, settled = np.ones(len(ids), dtype=bool), fails.copy()
@@ -156,7 +172,7 @@ def make_truth(
         ]
         where, passed, lengths = (np.array(column) for column in zip(*found, strict=True)) if found else _NOBODY
         n_positions = sum(part.n_positions for part in answers[wording.name])
-        prices.append(n_positions / max(1, len(where)))
+        prices.append(n_positions / max(1, sum(len(part.ids) for part in answers[wording.name])))
         costs = np.round(prices[-1] + lengths - lengths.mean() if found else lengths).astype(np.int64)
         glitch[where[passed]] = False
         if number < N_ASKED:
@@ -169,3 +185,8 @@ def make_truth(
         ids, glitch, fails, margin, positions, settled, settling, price, tuple(wording.name for wording in used),
         tuple(wording.family.value for wording in used), calibration,
     )  # fmt: skip
+
+
+def _ids_of(wordings: Sequence[Wording], answers: dict[str, list[WordingAnswers]]) -> set[int]:
+    """The tokens that were asked in any of these wordings."""
+    return {i for wording in wordings for part in answers[wording.name] for i in part.ids.tolist()}

@@ -53,12 +53,14 @@ def order_of_asking(cheapest_first: Sequence[Wording]) -> tuple[Wording, ...]:
 def fails_and_margins(
     ids: Int[np.ndarray, " token"], parts: Iterable[WordingAnswers]
 ) -> tuple[Bool[np.ndarray, " token"], Float[np.ndarray, " token"]]:
-    """Whether each of `ids` (ascending) passed in none of these answers, and the better of its margins (NaN: none)."""
+    """Whether each of `ids` (ascending) passed in none of these answers, and the better of its margins (NaN: none);
+    answers about other tokens are left aside."""
     fails, margin = np.ones(len(ids), dtype=bool), np.full(len(ids), np.nan)
     for part in parts:
-        where = np.searchsorted(ids, part.ids)
-        fails[where[part.passed]] = False
-        margin[where] = np.fmax(margin[where], part.margin)
+        is_known = np.isin(part.ids, ids)
+        where = np.searchsorted(ids, part.ids[is_known])
+        fails[where[part.passed[is_known]]] = False
+        margin[where] = np.fmax(margin[where], part.margin[is_known])
     return fails, margin
 
 

@@ -130,3 +130,30 @@ class TestMakeTruth:
     def test_without_a_wording_there_is_none(self):
         truth = make_truth((), {}, {})
         assert (len(truth.ids), truth.wordings, truth.n_glitch, truth.price) == (0, (), 0, QueryPrice())
+
+
+class TestOfOneFamily:
+    """Echoes alone count, so a glitch token must not be copied either."""
+
+    COPIED = Wording("copied_3", WordingFamily.COPIED, None)
+    CLIMB = {  # noqa: RUF012
+        # 1 passes an echo; 2 is copied; 3 neither; 4 fails the echoes and can't be copied: nothing is said of it.
+        "echo": [answers({1: True, 2: False, 3: False, 4: False}, 40)],
+        "long_echo": [answers({2: False, 3: False, 4: False}, 60)],
+        "copied_3": [answers({2: True, 3: False}, 50)],
+    }
+
+    def test_both_families_decide_and_a_query_only_echoes(self):
+        truth = make_truth((ECHOED, LONG_ECHO, self.COPIED), self.CLIMB, {})
+        assert truth.ids.tolist() == [1, 2, 3]
+        assert truth.glitch.tolist() == [False, False, True]
+        assert truth.fails.tolist() == [False, True, True]
+        assert truth.positions.tolist() == [10, 30, 30]
+        assert truth.settling.tolist() == [0, 0, 0]
+        assert truth.families == ("echoed", "echoed", "copied")
+
+    def test_without_copying_the_family_decides_alone(self):
+        climb = {name: parts for name, parts in self.CLIMB.items() if name != "copied_3"}
+        truth = make_truth((ECHOED, LONG_ECHO), climb, {})
+        assert truth.ids.tolist() == [1, 2, 3, 4]
+        assert truth.glitch.tolist() == [False, True, True, True]
