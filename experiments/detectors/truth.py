@@ -150,8 +150,8 @@ def make_truth(
     """The truth from the answers of a climb, by wording: tokens that passed an earlier wording are not in a later one.
 
     A token that the wordings of a query can't ask about has no verdict, nor has one that fails all words of one family
-    and can't be copied. What an answer costs is its length and an equal share of all else that went through the model for
-    its wording. `further`: the wordings of a second look.
+    and can't be copied. What an answer costs is its length and an equal share of all else that went through the model
+    for its wording. `further`: the wordings of a second look.
     """
     asked = _ids_of(used[:N_ASKED], answers)
     copying = [wording for wording in used if wording.family is WordingFamily.COPIED]
