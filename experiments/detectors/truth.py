@@ -1,9 +1,9 @@
 """The ground truth: every token asked until it passes a wording, and what a query of it answers and costs.
 
 Asked and echoed wordings decide, and copying takes no part, so that a detector may use it. Where those that count are
-of one family only, failing them may be the family's doing, and a glitch token must not be copied either: two families,
-as in a census by agreement. `harness.glitch.detectors.querying` says what a query is; a token that failed one may be
-looked at again, in further wordings. Neither ever copies.
+of one family only, failing them may be the family's doing: then copying is the second family, of the truth and of
+queries, as in a census by agreement. `harness.glitch.detectors.querying` says what a query is; a token that failed one
+may be looked at again, in further wordings.
 """
 
 from collections.abc import Sequence
@@ -102,14 +102,13 @@ def _try(run: Run[DetectorsConfig], ladder: Ladder) -> tuple[tuple[Wording, ...]
         trial_of(ladder, wording, WordingAnswers.from_arrays(wording.name, arrays), known[wording.name].where)
         for wording, arrays in zip(ladder.wordings, shards, strict=True)
     ]
-    words = [trial for trial in trials if trial.wording.family is not WordingFamily.COPIED]
-    used = order_of_asking(counting(words))
-    if used and not can_decide(wording.family for wording in used):
-        copied = [wording for wording in counting(trials) if wording.family is WordingFamily.COPIED]
-        used = (*used, *copied)
+    asking = [trial for trial in trials if trial.wording.family is not WordingFamily.COPIED]
+    families = {wording.family for wording in counting(asking)}
+    if families and not can_decide(families):
+        asking = trials
     return (
-        used,
-        further_wordings(words),
+        order_of_asking(counting(asking)),
+        further_wordings(asking),
         {trial.name: trial.calibration.sentence() for trial in trials},
     )
 

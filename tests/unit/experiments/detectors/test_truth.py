@@ -139,21 +139,21 @@ class TestOfOneFamily:
     CLIMB = {  # noqa: RUF012
         # 1 passes an echo; 2 is copied; 3 neither; 4 fails the echoes and can't be copied: nothing is said of it.
         "echo": [answers({1: True, 2: False, 3: False, 4: False}, 40)],
-        "long_echo": [answers({2: False, 3: False, 4: False}, 60)],
         "copied_3": [answers({2: True, 3: False}, 50)],
+        "long_echo": [answers({3: False, 4: False}, 60)],
     }
 
-    def test_both_families_decide_and_a_query_only_echoes(self):
-        truth = make_truth((ECHOED, LONG_ECHO, self.COPIED), self.CLIMB, {})
+    def test_copying_is_the_second_wording_of_a_query(self):
+        assert order_of_asking([ECHOED, self.COPIED, LONG_ECHO]) == (ECHOED, self.COPIED, LONG_ECHO)
+        truth = make_truth((ECHOED, self.COPIED, LONG_ECHO), self.CLIMB, {})
         assert truth.ids.tolist() == [1, 2, 3]
         assert truth.glitch.tolist() == [False, False, True]
-        assert truth.fails.tolist() == [False, True, True]
-        assert truth.positions.tolist() == [10, 30, 30]
-        assert truth.settling.tolist() == [0, 0, 0]
-        assert truth.families == ("echoed", "echoed", "copied")
+        assert truth.fails.tolist() == [False, False, True]
+        assert truth.positions.tolist() == [10, 35, 35]
+        assert truth.families == ("echoed", "copied", "echoed")
 
     def test_without_copying_the_family_decides_alone(self):
-        climb = {name: parts for name, parts in self.CLIMB.items() if name != "copied_3"}
+        climb = {"echo": self.CLIMB["echo"], "long_echo": [answers({2: False, 3: False, 4: False}, 60)]}
         truth = make_truth((ECHOED, LONG_ECHO), climb, {})
         assert truth.ids.tolist() == [1, 2, 3, 4]
         assert truth.glitch.tolist() == [False, True, True, True]
