@@ -35,8 +35,8 @@ _ONE_FAMILY = (
     "may be the family's doing. A census by agreement would call such tokens undecided."
 )
 _COPYING_DECIDES = (
-    "Only {family} wordings count for this model, so copying is the second family: a glitch token fails all of both, and "
-    "a query that is failed is asked again by copying."
+    "Only {family} wordings count for this model, so copying is the second family: a glitch token fails all of both, "
+    "and a query that is failed is asked again by copying."
 )
 
 
