@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from experiments.detectors.config import DetectorsConfig
-from harness.glitch.census.calibration import CALIBRATION_STREAM, counting, known_for, trial_of
+from harness.glitch.census.calibration import CALIBRATION_STREAM, Trial, counting, known_for, trial_of
 from harness.glitch.census.families import WordingFamily, can_decide
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
@@ -85,32 +85,36 @@ def establish_truth(run: Run[DetectorsConfig], interviewer: Interviewer) -> Trut
 
 
 def _try(run: Run[DetectorsConfig], ladder: Ladder) -> tuple[tuple[Wording, ...], tuple[Wording, ...], dict[str, str]]:
-    """The wordings that count in the order of asking, those of a second look, a sentence for each that was tried."""
+    """The wordings that count in the order of asking, those of a second look, a sentence for each that was tried.
+
+    Copying is tried only where it is needed as a second family.
+    """
+    copying = [wording for wording in ladder.wordings if wording.family is WordingFamily.COPIED]
+    trials = _trials(run, ladder, [wording for wording in ladder.wordings if wording not in copying])
+    families = {wording.family for wording in counting(trials)}
+    if families and not can_decide(families):
+        trials += _trials(run, ladder, copying)
+    sentences = {trial.name: trial.calibration.sentence() for trial in trials}
+    return order_of_asking(counting(trials)), further_wordings(trials), sentences
+
+
+def _trials(run: Run[DetectorsConfig], ladder: Ladder, wordings: Sequence[Wording]) -> list[Trial]:
+    """Each of these wordings on well-known tokens."""
     known = {
         wording.name: known_for(ladder, wording, run.organism, run.pools, run.exp.n_calibration, run.seed)
-        for wording in ladder.wordings
+        for wording in wordings
     }
-    batches = [Batch(f"try-{wording.name}", wording) for wording in ladder.wordings]
     shards = compute_batches(
         run,
-        batches,
+        [Batch(f"try-{wording.name}", wording) for wording in wordings],
         lambda batch: ladder.ask(batch.work, known[batch.work.name].ids, CALIBRATION_STREAM).as_arrays(batch.work.name),
         no_rows,
         "trying wordings on well-known tokens",
     )
-    trials = [
+    return [
         trial_of(ladder, wording, WordingAnswers.from_arrays(wording.name, arrays), known[wording.name].where)
-        for wording, arrays in zip(ladder.wordings, shards, strict=True)
+        for wording, arrays in zip(wordings, shards, strict=True)
     ]
-    asking = [trial for trial in trials if trial.wording.family is not WordingFamily.COPIED]
-    families = {wording.family for wording in counting(asking)}
-    if families and not can_decide(families):
-        asking = trials
-    return (
-        order_of_asking(counting(asking)),
-        further_wordings(asking),
-        {trial.name: trial.calibration.sentence() for trial in trials},
-    )
 
 
 def _ask_all(
