@@ -82,7 +82,7 @@ reference: $(READY)
 	cp results/pocket_detectors/census/*/metrics.json results/pocket_detectors/census/*/figures/* results/pocket_detectors/census/*/tables/*.csv results/reference/pocket/census
 	$(BIN)/python -m harness exp=detectors tracker=none results_dir=results/pocket_detectors
 	rm -rf results/reference/detectors && mkdir -p results/reference/detectors
-	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/reference/detectors
+	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/pocket_detectors/detectors/*/timings.json results/reference/detectors
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
 
 # Published figures of GPT-2 and measured ones side by side. Needs the hub, or MODEL=<folder with its weights and tokenizer>.
