@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from harness.constraints import Count, Positive, Whole
 from harness.errors import FieldRejected, span
-from harness.glitch.census.families import COPIED_WORDINGS
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
 from harness.glitch.census.rules import VerdictRule
 from harness.models.answers.requirements import require_plain_weights
@@ -16,7 +15,7 @@ from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.pool_spec import PoolSpec
 from harness.tokens.pools import resolve_pools
-from harness.tokens.prompts import WITH_EXAMPLES, prompt_versions, wording_versions
+from harness.tokens.prompts import WITH_EXAMPLES, prompt_versions
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
@@ -61,7 +60,7 @@ def inputs(config: RunConfig[CensusConfig], _: ModelIdentity | None) -> Mapping[
     if config.exp.verdict is VerdictRule.PUBLISHED:
         examples = {f"{one.task.value}/examples": one.version for one in WITH_EXAMPLES.values()}
         return {"rule": RULE_VERSION, **prompt_versions(CENSUS_TASKS), **examples}
-    return {"rule": RULE_VERSION, **wording_versions(), "copied": ",".join(COPIED_WORDINGS)}
+    return wording_inputs()
 
 
 def check(context: CheckContext[CensusConfig]) -> None:

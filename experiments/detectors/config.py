@@ -1,13 +1,16 @@
 """The parameters of exp=detectors, and what it refuses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from harness.constraints import Count, must_be
-from harness.glitch.census.rules import N_KNOWN
+from harness.glitch.census.rules import N_KNOWN, wording_inputs
 from harness.glitch.detectors import roster
 from harness.glitch.indicators import known_unused_ids
 from harness.models.answers.requirements import require_plain_weights
+from harness.models.identity import ModelIdentity
+from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
@@ -62,6 +65,11 @@ def check(context: CheckContext[DetectorsConfig]) -> None:
         known_unused_ids(context.evidence, context.exp.unused_ids)
 
 
+def inputs(_: RunConfig[DetectorsConfig], __: ModelIdentity | None) -> Mapping[str, str]:
+    """The rule and the wordings that the truth depends on."""
+    return wording_inputs()
+
+
 EXPERIMENT = Experiment(
     name="detectors",
     version=5,
@@ -70,4 +78,5 @@ EXPERIMENT = Experiment(
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     pools=common_pool,
     check=check,
+    inputs=inputs,
 )

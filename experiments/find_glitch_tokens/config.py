@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from harness.constraints import Count, Probability, Share, must_be
-from harness.glitch.census.matching import RULE_VERSION
+from harness.glitch.census.rules import N_KNOWN, wording_inputs
 from harness.glitch.detectors import roster
 from harness.glitch.detectors.active_census import ActiveCensus
 from harness.glitch.indicators import known_unused_ids
@@ -13,7 +13,6 @@ from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs, common_pool
-from harness.tokens.prompts import wording_versions
 from harness.tokens.prompts.rules import BosRule, ChatRule
 
 
@@ -37,7 +36,7 @@ class FindGlitchTokensConfig:
     the budget goes; those that pass are taken off the list."""
     n_tokens: Count | None = None
     """Random tokens that stand for the vocabulary; default: all of it."""
-    n_calibration: Count = 240
+    n_calibration: Count = N_KNOWN
     """Each wording is tried on at most so many well-known tokens first."""
     unused_ids: tuple[int, ...] = ()
     """Ids known to be unused, for the indicators; default: from the tokenizer."""
@@ -50,8 +49,8 @@ class FindGlitchTokensConfig:
 
 
 def inputs(_: RunConfig[FindGlitchTokensConfig], __: ModelIdentity | None) -> Mapping[str, str]:
-    """The rule and the prompts that verdicts depend on."""
-    return {"rule": RULE_VERSION, **wording_versions()}
+    """The rule and the wordings that verdicts depend on."""
+    return wording_inputs()
 
 
 def check(context: CheckContext[FindGlitchTokensConfig]) -> None:

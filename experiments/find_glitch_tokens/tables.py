@@ -3,7 +3,6 @@
 import pandas as pd
 
 from harness.reporting.display import Table
-from harness.reporting.words import yes_no
 from harness.runs.results.stored_run import StoredRun
 
 _LISTED = ("confirmed", "predicted")
@@ -52,11 +51,13 @@ def price_table(run: StoredRun) -> pd.DataFrame | None:
 
 def wordings_table(run: StoredRun) -> pd.DataFrame:
     """The wordings that were tried, the cheapest prompts first."""
-    asked = [one["name"] for one in run.details["wordings"]]
+    used = {one["name"]: "every token" for one in run.details["wordings"][:1]}
+    used |= {one["name"]: "tokens that fail the first" for one in run.details["wordings"][1:]}
+    used |= dict.fromkeys(run.details["further"], "second looks")
     rows = [
         {
             "wording": name,
-            "asked in": yes_no(name in asked),
+            "asks": used.get(name, "nobody"),
             "trial": sentence.split(": ", 1)[-1],
         }
         for name, sentence in run.details["calibration"].items()
@@ -67,10 +68,10 @@ def wordings_table(run: StoredRun) -> pd.DataFrame:
 TABLES = (
     Table(
         "found",
-        "Glitch tokens: confirmed ones (asked, and failed in both wordings; lowest margin first), then predicted ones "
-        "(not asked; P(glitch) is what the detector learnt from those asked). Margin: by how much the token was "
-        "ahead of the best other answer, the better of both wordings. A census asks in every wording that counts: some "
-        "confirmed tokens pass another one.",
+        "Glitch tokens: confirmed ones (asked, and failed in all they were asked in; lowest margin first), then predicted "
+        "ones (not asked; P(glitch) is what the detector learnt from those asked). Margin: by how much the token was ahead "
+        "of the best other answer, the better of both wordings of a query. A census asks in every wording that counts: "
+        "some confirmed tokens pass another one.",
         list_table,
     ),
     Table(
@@ -82,7 +83,8 @@ TABLES = (
     Table(
         "wordings",
         "Wordings that were tried on tokens the model knows, until no cheaper one could count. Every token asked is "
-        "asked in the cheapest that counts and, if it fails, in the cheapest of another family.",
+        "asked in the cheapest that counts and, if it fails, in the cheapest of another family; second looks at some "
+        "that failed both ask in others that are not much dearer.",
         wordings_table,
     ),
 )

@@ -2,6 +2,10 @@
 
 from enum import Enum
 
+from harness.glitch.census.families import COPIED_WORDINGS
+from harness.glitch.census.matching import RULE_VERSION
+from harness.tokens.prompts import wording_versions
+
 
 class VerdictRule(Enum):
     """How answers become a verdict."""
@@ -12,3 +16,8 @@ class VerdictRule(Enum):
 
 N_KNOWN = 240
 """Well-known tokens that a wording is tried on at most."""
+
+
+def wording_inputs() -> dict[str, str]:
+    """The rule and the wordings that verdicts depend on, for run ids: with others it is another run."""
+    return {"rule": RULE_VERSION, **wording_versions(), "copied": ",".join(COPIED_WORDINGS)}

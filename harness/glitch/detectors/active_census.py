@@ -29,7 +29,6 @@ class ActiveCensus(Detector):
 
     name = "active_census"
     is_ours = True
-    looks_again = True
     uses_margins: ClassVar[bool] = True
 
     n_first: Count = 4
@@ -43,6 +42,13 @@ class ActiveCensus(Detector):
     n_neighbours: Count = 16
     """Neighbours whose density and verdicts are among its features."""
     n_trees: Count = 50
+    second_looks: bool = True
+    """Whether tokens that failed narrowly are asked in further wordings. No other detector does."""
+
+    @property
+    def looks_again(self) -> bool:
+        """As it is set."""
+        return self.second_looks
 
     def reports(
         self, view: ModelView, open_oracle: Callable[[], QueryOracle], budgets: Sequence[int | None], seed: int
@@ -63,7 +69,8 @@ class ActiveCensus(Detector):
             while (n := ledger.n_affordable) > 0:
                 wanted = max(1, int(self.growth * ledger.n_queries))
                 search.query(search.choose(min(n, wanted), self.explore_share))
-                search.settle()
+                if self.second_looks:
+                    search.settle()
                 search.learn()
             yield ledger.report(search.probability)
 

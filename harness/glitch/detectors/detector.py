@@ -35,8 +35,6 @@ class Detector(ABC):
     """Whether its authors give it no budget: it is then also run once without one."""
     goes_on: ClassVar[bool] = True
     """Whether a larger budget continues what a smaller one began; the others begin anew."""
-    looks_again: ClassVar[bool] = False
-    """Whether it asks tokens that failed a query in further wordings."""
 
     @abstractmethod
     def reports(
@@ -53,6 +51,11 @@ class Detector(ABC):
     ) -> list[Report]:
         """All `reports`."""
         return list(self.reports(view, open_oracle, budgets, seed))
+
+    @property
+    def looks_again(self) -> bool:
+        """Whether it asks tokens that failed a query in further wordings."""
+        return False
 
     def obstacle(self, view: ModelView) -> str | None:  # noqa: ARG002
         """Why it cannot be run on this model; None where it can."""

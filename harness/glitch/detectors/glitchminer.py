@@ -71,7 +71,7 @@ class GlitchMiner(Detector):
                 near = near[np.argsort(-(unit[near] @ unit[current]), kind="stable")[: self.k]]
                 estimate = local.entropy + (rows[near] - rows[current]) @ local.gradient.astype(np.float64)
                 scores[view.place[ids[near]]] = np.maximum(estimate, 0)
-                n = int(min(self.batch_size, ledger.left // length))
+                n = ledger.covers(self.batch_size, length)
                 batch = near[np.argsort(-estimate, kind="stable")[:n]]
                 entropy = self._query(ledger, view.passes, ids[batch])
                 scores[view.place[ids[batch]]] = entropy

@@ -93,7 +93,7 @@ class GlitchProber(Detector):
         length = passes.activation_length
         if not passes.shares_activations:
             # The sample needs passes of its own; what they leave over is for other tokens.
-            fits = int(min(len(sample), ledger.left // length))
+            fits = ledger.covers(len(sample), length)
             sample, labels = sample[:fits], labels[:fits]
             if min(labels.sum(), (~labels).sum()) < _FOLDS:
                 return ledger.report_scores(np.full(view.n, np.nan))
@@ -104,7 +104,7 @@ class GlitchProber(Detector):
         model = self._pipeline(len(values), values.shape[1], seed).fit(values, labels)
         asked = set(ledger.answers)
         rest = [i for i in order if i not in asked]
-        rest = rest[: int(min(len(rest), ledger.left // length))]
+        rest = rest[: ledger.covers(len(rest), length)]
         for start in range(0, len(rest), _CHUNK):
             some = rest[start : start + _CHUNK]
             found = passes.activations(some, self.layers)

@@ -60,7 +60,11 @@ class Ledger:
         n_open = self._view.n - len(self._verdicts)
         if self.left < self._view.price.most:
             return 0
-        return int(min(n_open, self.left // self._view.price.usual))
+        return self.covers(n_open, self._view.price.usual)
+
+    def covers(self, n: int, price: float | int) -> int:
+        """For how many of `n` things at a price what is left pays."""
+        return n if self.budget is None else max(0, min(n, int(self.left // price)))
 
     @property
     def asked(self) -> Int[np.ndarray, " asked"]:
@@ -72,7 +76,7 @@ class Ledger:
         new = [token for token in dict.fromkeys(int(i) for i in ids) if token not in self._verdicts]
         while new and self.left >= self._view.price.most:
             # As many as fit if all of them fail; what the others leave over pays for more.
-            paid = new[: int(min(len(new), self.left // self._view.price.most))]
+            paid = new[: self.covers(len(new), self._view.price.most)]
             self._verdicts.update(zip(paid, map(bool, self._oracle.query(paid)), strict=True))
             new = new[len(paid) :]
         if new:

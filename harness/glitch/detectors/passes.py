@@ -23,8 +23,9 @@ class ModelPasses:
     """`harness.glitch.detectors.view.Passes` on a model.
 
     `verdict_includes_repetition`: a query of the oracle always asks by the repetition prompt, so that activations are
-    read from that prompt's first pass at no further cost. `booted` opens the model with hooks when activations are
-    first read.
+    read from that prompt's first pass at no further cost. What stands before the token in a prompt is the same for all
+    tokens: it could be read once, and is charged to nobody, as for queries. `booted` opens the model with hooks when
+    activations are first read.
     """
 
     def __init__(
@@ -48,13 +49,13 @@ class ModelPasses:
 
     @property
     def mining_length(self) -> int:
-        """Positions of GlitchMiner's prompt."""
-        return len(self._mining.prompt(0, self._tokenizer))
+        """Positions of GlitchMiner's prompt from the token on."""
+        return self._length(self._mining)
 
     @property
     def activation_length(self) -> int:
-        """Positions of the repetition prompt."""
-        return len(self._repetition.prompt(0, self._tokenizer))
+        """Positions of the repetition prompt from the token on."""
+        return self._length(self._repetition)
 
     def can_read_activations(self, layers: tuple[float, float]) -> bool:
         """Whether the repetition prompt fits and there are attention patterns and MLPs to read."""
@@ -67,27 +68,26 @@ class ModelPasses:
 
     def uncertainty(self, ids: Sequence[int]) -> Uncertainty:
         """One pass for each token, GlitchMiner's prompt."""
-        entropies, predicted, n_positions = [], [], 0
+        entropies, predicted = [], []
         for some in self._chunks(ids, len(self._mining.prompt(0, self._tokenizer))):
             tokens = self._prompts(self._mining, some)
             logits = self._model.last_logits(tokens)
             entropies.append(_entropy(logits).cpu())
             predicted.append((logits.argmax(-1).cpu() == torch.tensor(some)).cpu())
-            n_positions += tokens.numel()
         if not entropies:
             return Uncertainty(np.empty(0), np.empty(0, dtype=bool), 0)
+        n_positions = len(ids) * self.mining_length
         return Uncertainty(torch.cat(entropies).double().numpy(), torch.cat(predicted).numpy(), n_positions)
 
     def entropy_gradient(self, token_id: int) -> EntropyGradient:
         """One forward and backward pass for one token; the gradient is by the prompt's first slot for it."""
         tokens = self._prompts(self._mining, [token_id])
-        # An id no text leads to marks the slots.
-        slot = self._mining.prompt(-1, self._tokenizer).index(-1)
+        slot = self._slot(self._mining)
         with torch.enable_grad():
             rows = self._model.embed(tokens).requires_grad_(True)
             entropy = _entropy(self._model.last_logits_of_rows(rows))[0]
             (gradient,) = torch.autograd.grad(entropy, rows)
-        return EntropyGradient(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), tokens.numel())
+        return EntropyGradient(float(entropy.detach()), gradient[0, slot].float().cpu().numpy(), self.mining_length)
 
     def activations(self, ids: Sequence[int], layers: tuple[float, float]) -> Activations:
         """One pass for each token: what these layers do at the prompt's last position.
@@ -96,15 +96,15 @@ class ModelPasses:
         """
         kept = self._kept.setdefault(layers, {})
         new = [int(i) for i in dict.fromkeys(ids) if i not in kept]
-        model, points, length = self._booted, self._points(layers), self.activation_length
-        size = choose_batch_size(model, length)
+        model, points = self._booted, self._points(layers)
+        size = choose_batch_size(model, len(self._repetition.prompt(0, self._tokenizer)))
         for start in range(0, len(new), size):
             some = new[start : start + size]
             seen: dict[str, Tensor] = {}
             model.forward(self._prompts(self._repetition, some), {name: _keeper(seen, name) for name in points})
             rows = np.concatenate([self._read(seen, name) for name in points], axis=1)
             kept |= dict(zip(some, rows, strict=True))
-        return Activations(np.stack([kept[int(i)] for i in ids]), len(ids) * length)
+        return Activations(np.stack([kept[int(i)] for i in ids]), len(ids) * self.activation_length)
 
     @cached_property
     def _booted(self) -> LoadedModel:
@@ -136,6 +136,13 @@ class ModelPasses:
     def _chunks(self, ids: Sequence[int], length: int) -> list[list[int]]:
         size = rows_per_pass(self._model, length, 0)
         return [[int(i) for i in ids[start : start + size]] for start in range(0, len(ids), size)]
+
+    def _slot(self, question: Question) -> int:
+        # An id no text leads to marks the slots.
+        return question.prompt(-1, self._tokenizer).index(-1)
+
+    def _length(self, question: Question) -> int:
+        return len(question.prompt(0, self._tokenizer)) - self._slot(question)
 
     def _fits(self, question: Question) -> bool:
         window = self._model.n_ctx

@@ -54,12 +54,12 @@ class Passes(Protocol):
 
     @property
     def mining_length(self) -> int:
-        """Positions of GlitchMiner's prompt."""
+        """Positions of GlitchMiner's prompt from the token on: what one pass is charged."""
         ...
 
     @property
     def activation_length(self) -> int:
-        """Positions of the repetition prompt."""
+        """Positions of the repetition prompt from the token on: what one pass is charged."""
         ...
 
     def can_read_activations(self, layers: tuple[float, float]) -> bool:

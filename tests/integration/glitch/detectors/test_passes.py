@@ -64,6 +64,12 @@ def prompt(tiny, question, token):
     return torch.tensor([question.prompt(token, tiny.tokenizer)])
 
 
+def from_the_token_on(tiny, question):
+    """Positions of a prompt without what all tokens' prompts begin with."""
+    one, other = prompt(tiny, question, 65)[0].tolist(), prompt(tiny, question, 66)[0].tolist()
+    return len(one) - next(place for place, ids in enumerate(zip(one, other, strict=True)) if len(set(ids)) > 1)
+
+
 def entropy_at(tiny, rows):
     with torch.no_grad():
         logits = tiny.model.backend(inputs_embeds=rows).logits[0, -1].double()
@@ -78,7 +84,7 @@ def test_entropy_and_verdict_are_those_of_each_prompt_alone(tiny):
         rows = tiny.model.embedding()[tokens]
         assert found.entropy[place] == pytest.approx(entropy_at(tiny, rows), abs=1e-5)
         assert found.predicts_token[place] == (int(tiny.model.logits(tokens)[0, -1].argmax()) == token)
-    assert found.n_positions == len(IDS) * tokens.shape[1]
+    assert found.n_positions == len(IDS) * from_the_token_on(tiny, tiny.mining)
     assert len(set(found.entropy.tolist())) == len(IDS)
 
 
@@ -114,13 +120,13 @@ def test_activations_are_those_of_the_last_position(tiny):
     expected = np.concatenate([kept["pattern"][0, :, -1].flatten().numpy(), kept["hidden"][0, -1].numpy()])
     assert found.values[2] == pytest.approx(expected, abs=1e-5)
     assert found.values.shape == (len(IDS), 2 * tokens.shape[1] + 4 * 16)
-    assert found.n_positions == len(IDS) * tokens.shape[1]
+    assert found.n_positions == len(IDS) * from_the_token_on(tiny, tiny.repetition)
 
 
 def test_the_lengths_are_those_of_the_prompts_and_what_passes_charge(tiny):
     passes = tiny.passes
-    assert passes.mining_length == prompt(tiny, tiny.mining, 65).shape[1]
-    assert passes.activation_length == prompt(tiny, tiny.repetition, 65).shape[1]
+    assert passes.mining_length == from_the_token_on(tiny, tiny.mining)
+    assert passes.activation_length == from_the_token_on(tiny, tiny.repetition)
     assert passes.uncertainty(IDS).n_positions == len(IDS) * passes.mining_length
     assert passes.entropy_gradient(65).n_positions == passes.mining_length
     assert passes.activations(IDS, WHOLE).n_positions == len(IDS) * passes.activation_length
