@@ -68,10 +68,10 @@ def wordings_table(run: StoredRun) -> pd.DataFrame:
 TABLES = (
     Table(
         "found",
-        "Glitch tokens: confirmed ones (asked, and failed in all they were asked in; lowest margin first), then predicted "
-        "ones (not asked; P(glitch) is what the detector learnt from those asked). Margin: by how much the token was ahead "
-        "of the best other answer, the better of both wordings of a query. A census asks in every wording that counts: "
-        "some confirmed tokens pass another one.",
+        "Glitch tokens: confirmed ones (asked, and failed in all they were asked in; lowest margin first), then those "
+        "predicted (not asked; P(glitch) is what the detector learnt from those asked). Margin: by how much the token "
+        "was ahead of the best other answer, the better of both wordings of a query. A census asks in every wording "
+        "that counts: some confirmed tokens pass another one.",
         list_table,
     ),
     Table(
