@@ -8,8 +8,9 @@ repetition only); an MLP without a gate (GPT-2) gives its hidden layer after the
 data.
 
 Without a budget it runs as published: a tenth sampled, every other token passed once, every prediction re-tested. With
-one, half is spent on the sample and half on activations of as many random other tokens as it covers; the score is the
-distance from the separating surface, cross-validated for the sample, and nothing is said of tokens that had no pass.
+one, half is spent on the sample, its own passes included, and half on activations of as many random other tokens as it
+covers; the score is the distance from the separating surface, cross-validated for the sample, and nothing is said of
+tokens that had no pass.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -79,18 +80,19 @@ class GlitchProber(Detector):
 
     def _probe(self, view: ModelView, passes: Passes, ledger: Ledger, seed: int) -> Report:
         order = np.random.default_rng([seed, 5]).permutation(view.ids).tolist()
-        whole = ledger.budget
+        whole, length = ledger.budget, passes.activation_length
+        own = 0 if passes.shares_activations else length
         if whole is None:
             sample = order[: int(np.ceil(self.sample_share * view.n))]
             ledger.query(sample)
         else:
+            # What the sample's own passes will take is no longer there for its queries.
             ledger.budget = whole // 2
-            sample = ledger.query_what_fits(order)
+            sample = ledger.query_what_fits(order[: ledger.covers(len(order), view.price.usual + own)])
             ledger.budget = whole
         labels = np.array([ledger.answers[i] for i in sample], dtype=bool)
         if min(labels.sum(), (~labels).sum()) < _FOLDS:
             return ledger.report_scores(np.full(view.n, np.nan))
-        length = passes.activation_length
         if not passes.shares_activations:
             # The sample needs passes of its own; what they leave over is for other tokens.
             fits = ledger.covers(len(sample), length)

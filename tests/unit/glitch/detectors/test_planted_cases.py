@@ -182,7 +182,7 @@ class TestEachFindsItsPlantedCase:
 
     def test_glitchprober_pays_for_the_samples_activations_unless_a_query_shows_them(self):
         price = QueryPrice(30.0, 60)
-        spent = {}
+        sampled, others = {}, {}
         for shared in (True, False):
             view, truth = planted(400, price=price, shares_activations=shared)
             (found,) = GlitchProber().detect(view, Opener(truth, price), [3000], 0)
@@ -190,8 +190,9 @@ class TestEachFindsItsPlantedCase:
             charged = n_read - n_sampled if shared else n_read
             assert found.spent_on_passes == charged * ACTIVATION_LENGTH
             assert 3000 - found.spent < max(ACTIVATION_LENGTH, price.most + 1) + 3000 % 2
-            spent[shared] = n_read - n_sampled
-        assert spent[True] == spent[False] + n_sampled, "what is not shared is missing for other tokens"
+            sampled[shared], others[shared] = n_sampled, n_read - n_sampled
+        assert sampled[False] < sampled[True], "a sample that needs passes of its own is smaller"
+        assert others[False] * ACTIVATION_LENGTH > 0.4 * 3000, "and leaves about half of the budget to other tokens"
 
     def test_glitchprober_without_a_budget_tests_what_it_predicts(self):
         view, truth = planted(400, price=PRICE)
