@@ -84,6 +84,8 @@ reference: $(READY)
 	rm -rf results/reference/detectors && mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/pocket_detectors/detectors/*/timings.json results/reference/detectors
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
+	$(BIN)/python -m harness exp=detectors "exp.detectors=[cosine,centred_cosine,l2,logistic_indicators,active_census_verdicts,active_census]" exp.active_census.second_looks=false exp.active_census_verdicts.second_looks=false exp.without_budget=false tracker=none results_dir=results/pocket_detectors_once
+	cp results/pocket_detectors_once/detectors/*/tables/f1.csv results/reference/detectors/without_second_looks.csv
 
 # Published figures of GPT-2 and measured ones side by side. Needs the hub, or MODEL=<folder with its weights and tokenizer>.
 MODEL ?= gpt2
