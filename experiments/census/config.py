@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harness.constraints import Count, Positive, Whole
 from harness.errors import FieldRejected, span
 from harness.glitch.census.matching import CENSUS_TASKS, RULE_VERSION
-from harness.glitch.census.rules import VerdictRule
+from harness.glitch.census.rules import VerdictRule, wording_inputs
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
 from harness.models.tokenizers import Tokenizer
