@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from harness.glitch.detectors._features import Features, indicator_columns, neighbour_shares
 from harness.glitch.detectors._logistic_average import average_curves
 from harness.glitch.detectors._margin_process import MarginProcess, targets
+from harness.glitch.detectors._recalibration import recalibrate
 from harness.glitch.detectors._threshold_model import ThresholdModel
 from harness.glitch.detectors._verdict_model import VerdictModel
 from harness.glitch.detectors.ledger import Ledger
@@ -51,6 +52,9 @@ class ActiveSearch:
         self.spread = spread_order(self.features.suspicion, self.rng)
         self.settling = 0
         self.probability: Float[np.ndarray, " token"] = np.zeros(self.view.n)
+        # What was learnt last, and of queried tokens before their answers, as log-odds before recalibration.
+        self.learnt: Float[np.ndarray, " token"] | None = None
+        self.said: dict[int, float] = {}
 
     @property
     def open(self) -> Int[np.ndarray, " open"]:
@@ -59,18 +63,25 @@ class ActiveSearch:
 
     def query(self, places: Int[np.ndarray, " some"]) -> None:
         """Query these tokens as far as the budget goes."""
-        self.ledger.query_what_fits(self.view.ids[places].tolist())
+        queried = self.ledger.query_what_fits(self.view.ids[places].tolist())
+        if self.learnt is not None:
+            for token in queried:
+                self.said.setdefault(token, float(self.learnt[self.view.place[token]]))
 
     def learn(self) -> None:
         """Update P(glitch) of every token from the verdicts so far."""
+        self.learnt = _log_odds(self._learn())
+        fails = np.array([self.ledger.answers[token] for token in self.said], dtype=bool)
+        self.probability = recalibrate(self.learnt, np.array(list(self.said.values())), fails)
+
+    def _learn(self) -> Float[np.ndarray, " token"]:
         answers = self.ledger.answers
         fails = np.fromiter(answers.values(), dtype=bool, count=len(answers))
         queried = self.ledger.asked
         first = self.threshold.learn(queried, fails)
         if not len(fails) or fails.all() or not fails.any():
             # Verdicts of one kind teach no classifier.
-            self.probability = first
-            return
+            return first
         shares = neighbour_shares(self.features.neighbours, queried, fails)
         # On the scale of the other features: standard scores.
         values = np.column_stack([self.features.values, (shares - shares.mean()) / (shares.std() + 1e-9)])
@@ -78,7 +89,8 @@ class ActiveSearch:
         far = self.verdicts.learn(values[:, self.rank_normalised], queried, fails)
         weight = len(fails) / (len(fails) + _EVEN_AT)
         learnt = (1 - _SHARE_OF_CLASSIFIERS) * _log_odds(near) + _SHARE_OF_CLASSIFIERS * _log_odds(far)
-        self.probability = first + weight * (expit(learnt) - first)
+        found: np.ndarray = first + weight * (expit(learnt) - first)
+        return found
 
     def choose(self, n: int, explore_share: float) -> Int[np.ndarray, " n"]:
         """The open tokens nearest to the cut (in log-odds), and some of the spread order: that share of all rounds."""
