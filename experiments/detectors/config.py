@@ -72,7 +72,7 @@ def inputs(_: RunConfig[DetectorsConfig], __: ModelIdentity | None) -> Mapping[s
 
 EXPERIMENT = Experiment(
     name="detectors",
-    version=5,
+    version=6,
     summary="Every published detector of glitch tokens, controls and our own, on one truth, with one budget of tokens.",
     config=DetectorsConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

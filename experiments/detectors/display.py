@@ -34,7 +34,14 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     glitch = f"{metrics.get('truth/glitch_tokens')} of {metrics.get('truth/tested')} are glitch tokens"
     first = HeadlineRow("truth", {f"F1 at {budget_words(shown[0])}": glitch})
     by_f1 = sorted(names(run), key=lambda name: -(metrics.get(f"{name}/{middle}/f1") or 0.0))
-    return [first, *map(row, by_f1)]
+    known = [row for row in [_learnable(run, f"F1 at {budget_words(shown[-1])}")] if row is not None]
+    return [first, *known, *map(row, by_f1)]
+
+
+def _learnable(run: StoredRun, column: str) -> HeadlineRow | None:
+    """What detectors can be held against: predictions that know all other verdicts and the best cut."""
+    f1 = run.metrics.get("learnable/f1")
+    return None if f1 is None else HeadlineRow("all other verdicts known", {column: f"{number(f1, 2)} (best cut)"})
 
 
 DISPLAY = Display(

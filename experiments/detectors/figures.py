@@ -29,6 +29,10 @@ def draw_f1(run: StoredRun) -> MatplotlibFigure | None:
     figure = new_figure(TWO_COLUMNS, 3.6)
     left, right = figure.subplots(1, 2)
     _draw_curves(left, run, "f1")
+    learnable = run.metrics.get("learnable/f1")
+    if learnable is not None:
+        words = "learnt from all other verdicts, best cut"
+        left.axhline(float(learnable), color=QUIET, linewidth=0.9, linestyle=(0, (1, 1)), label=words)
     left.set_ylabel("F1 of what is predicted")
     _draw_curves(right, run, "confirmed_recall")
     right.set_ylabel("glitch tokens asked and found to fail (share)")

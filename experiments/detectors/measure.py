@@ -16,8 +16,10 @@ from harness.glitch.census.families import WordingFamily
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.glitch.detectors import roster
+from harness.glitch.detectors.active_census import ActiveCensus
 from harness.glitch.detectors.detector import Detector
 from harness.glitch.detectors.glitchhunter.detector import GlitchHunter
+from harness.glitch.detectors.learnable import predict_from_others
 from harness.glitch.detectors.magikarp import all_indicators
 from harness.glitch.detectors.report import Report
 from harness.glitch.detectors.view import ModelView
@@ -89,7 +91,11 @@ def _compare(run: Run[DetectorsConfig], view: ModelView, truth: Truth, unused: U
     budgets = tuple(int(share * full) for share in run.exp.budgets)
     bounded = _run(run, view, truth, _works(run, detectors, budgets), len(budgets), "running detectors")
     whole = _run(run, view, truth, _works(run, _without_budget(run, detectors), (None,)), 1, "hunting to the end")
-    return replace(comparison, bounded=bounded, whole=whole, skipped=skipped)
+    with run.timer("learnable"):
+        settings = roster.make_detector(ActiveCensus.name, run.exp)
+        assert isinstance(settings, ActiveCensus)
+        learnable = predict_from_others(view, truth.glitch, settings, run.seed)
+    return replace(comparison, bounded=bounded, whole=whole, skipped=skipped, learnable=learnable)
 
 
 def _works(

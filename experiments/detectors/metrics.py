@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from experiments.detectors.config import DetectorsConfig
 from experiments.detectors.scores import score_report
@@ -78,6 +79,8 @@ class Comparison:
     whole: Mapping[str, Reports] = field(default_factory=dict)
     """Without a budget, by detector or variant of one."""
     skipped: Mapping[str, str] = field(default_factory=dict)
+    learnable: Float[np.ndarray, " token"] | None = None
+    """P(glitch) of every token learnt from the verdicts on others; None: too few of one kind."""
 
     @property
     def glitch(self) -> Bool[np.ndarray, " token"] | None:
@@ -102,7 +105,7 @@ def summarise(run: Run[DetectorsConfig], found: Comparison) -> Outcome:
         metrics |= _detector_metrics(f"{name}/{budget_key(share)}", seeds, found.full)
     for name, reports in found.whole.items():
         metrics |= _detector_metrics(f"whole/{name}", reports.scores(0, found.truth), found.full)
-    metrics |= _leads(found, scores)
+    metrics |= _leads(found, scores) | _learnable_metrics(found)
     return Outcome(metrics, _arrays(found), _details(run, found))
 
 
@@ -174,6 +177,16 @@ def _leads(found: Comparison, scores: Mapping[tuple[str, float], Sequence[Mappin
             leads = [own - other for own, other in zip(f1[name], others_f1, strict=True)]
             metrics |= _over_seeds(f"{name}/{budget_key(share)}/f1_lead", leads)
     return metrics
+
+
+def _learnable_metrics(found: Comparison) -> Metrics:
+    """Of predictions that know all other verdicts, at the cut that is best by the truth: detectors do not know it."""
+    if found.learnable is None:
+        return {"learnable/f1": None, "learnable/average_precision": None}
+    precision, recall, _ = precision_recall_curve(found.truth.glitch, found.learnable)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    average = average_precision_score(found.truth.glitch, found.learnable)
+    return {"learnable/f1": float(f1.max()), "learnable/average_precision": float(average)}
 
 
 def _indicator_metrics(found: Comparison) -> Metrics:

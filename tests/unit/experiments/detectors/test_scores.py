@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from experiments.detectors.metrics import Comparison, Reports, _leads, _over_seeds, _promises, budget_key
+from experiments.detectors.metrics import (
+    Comparison,
+    Reports,
+    _leads,
+    _learnable_metrics,
+    _over_seeds,
+    _promises,
+    budget_key,
+)
 from experiments.detectors.scores import score_report
 from experiments.detectors.truth import Truth
 from harness.glitch.detectors.price import QueryPrice
@@ -151,3 +159,21 @@ def test_promises_are_counted_over_tokens_not_asked():
     by_share = {round(item["promised"], 3): (item["n"], item["glitch"]) for item in found}
     # Bins end at 0.05, 0.2, 0.4, 0.6, 0.8, 0.95: float32 puts 0.8 and 0.2 above their ends.
     assert by_share == {0.0: (1, 0.0), 0.1: (1, 1.0), 0.2: (1, 0.0), 0.7: (1, 0.0), 0.85: (2, 1.0)}
+
+
+class TestLearnable:
+    @staticmethod
+    def learnable(probability):
+        truth = truth_of(GLITCH)
+        found = Comparison(truth.ids, None, {}, truth, UnusedIds((), "none"), 1, (), learnable=probability)
+        return _learnable_metrics(found)
+
+    def test_f1_is_that_of_the_best_cut(self):
+        # Ranked by probability the first is wrong, the others are the glitch tokens.
+        order = np.where(GLITCH, 0.5, 0.1)
+        order[GLITCH.index(0)] = 0.9
+        n = sum(GLITCH)
+        assert self.learnable(order)["learnable/f1"] == pytest.approx(2 * n / (2 * n + 1))
+
+    def test_nothing_learnt_is_no_number(self):
+        assert self.learnable(None) == {"learnable/f1": None, "learnable/average_precision": None}
