@@ -63,7 +63,7 @@ def check(context: CheckContext[FindGlitchTokensConfig]) -> None:
 
 EXPERIMENT = Experiment(
     name="find_glitch_tokens",
-    version=1,
+    version=2,
     summary="A list of a model's glitch tokens with probabilities, for a small part of what asking every token costs.",
     config=FindGlitchTokensConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),

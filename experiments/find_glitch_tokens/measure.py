@@ -9,7 +9,7 @@ from experiments.find_glitch_tokens.config import FindGlitchTokensConfig
 from experiments.find_glitch_tokens.search import End, Finding, Search, search
 from harness.errors import RunFailed
 from harness.glitch.census.calibration import CALIBRATION_STREAM, Trial, known_for, trial_of
-from harness.glitch.census.families import WordingFamily
+from harness.glitch.census.families import WordingFamily, can_decide
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
 from harness.glitch.census.vocabulary import CensusVocabulary
@@ -34,8 +34,11 @@ _NOTHING_COUNTS = (
     "No asked or echoed wording counts for this model, so nothing can be said about its tokens and none was asked."
 )
 _ONE_FAMILY = (
-    "Only {family} wordings count for this model: a token that fails them may do so because of the family. A census by "
-    "agreement would call it undecided unless it can't be copied either."
+    "Only {family} wordings count for this model, and copying does not: a token that fails them may do so because of "
+    "the family. A census by agreement would call it undecided."
+)
+_COPYING_DECIDES = (
+    "Only {family} wordings count for this model, so what fails them is asked again by copying, the second family."
 )
 _TOO_SMALL = "The budget of {budget} token positions pays for no query ({most} are needed): no token was asked."
 _BUDGET_ENDED = (
@@ -50,16 +53,18 @@ def measure(run: Run[FindGlitchTokensConfig]) -> Outcome:
     with run.answering() as model:
         vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
         interviewer = Interviewer(model, run.tokenizer, vocabulary, run.facts.special_ids, run.exp.batch_size)
-        found = make_wordings(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
-        wordings = [wording for wording in found if wording.family is not WordingFamily.COPIED]
+        wordings = make_wordings(run.tokenizer, run.facts, run.exp.bos, run.exp.chat)
         ladder = make_ladder(interviewer, wordings, run.facts, run.pools["common"].ids, run.seed)
         with run.timer("wordings"):
             query = _find_query(run, ladder)
         if not query.wordings:
             run.note(_NOTHING_COUNTS)
             return _nothing(run, query, ladder)
-        if len({wording.family for wording in query.wordings}) == 1:
-            run.note(_ONE_FAMILY.format(family=query.wordings[0].family.value))
+        families = [wording.family for wording in query.wordings]
+        if not can_decide(families):
+            run.note(_ONE_FAMILY.format(family=families[0].value))
+        elif WordingFamily.COPIED in families:
+            run.note(_COPYING_DECIDES.format(family=families[0].value))
         unused = unused_of(run, run.exp.unused_ids)
         live = WordingOracle(ladder, query.wordings, query.further)
         ids = _candidates(run, ladder, live)

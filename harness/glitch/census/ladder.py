@@ -102,10 +102,10 @@ class Ladder:
         return len(prompt) - prompt.index(-1)
 
     def most_positions(self, wording: Wording) -> int:
-        """Token positions that asking one token takes at most, once the beginning is kept; keeps it.
-
-        Raises `ValueError` for copying.
-        """
+        """Token positions that asking one token takes at most, once the beginning is kept; keeps it. By copying: what
+        it takes by itself."""
+        if wording.question is None:
+            return self._copiers[wording.name].most_positions
         return self._interviewer.most_positions(_question_of(wording))
 
     def ask(self, wording: Wording, ids: Iterable[int], stream: int = 0, failed_before: bool = False) -> WordingAnswers:

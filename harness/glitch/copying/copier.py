@@ -42,6 +42,12 @@ class Copier:
         """Ids that may stand inside a sequence: those with a job (BOS, EOS, ...) would do it."""
         return frozenset(self._material.bystanders.tolist())
 
+    @property
+    def most_positions(self) -> int:
+        """Token positions of asking one token by itself, in a pair of halves each time; asked together, tokens share
+        theirs."""
+        return N_APPEARANCES * self._reader.n_positions_of(2)
+
     def ask(self, ids: Sequence[int], stream: int, failed_before: bool) -> Copies:
         """Every token `N_APPEARANCES` times; `stream` tells these draws from others of the run, for the same ids.
 

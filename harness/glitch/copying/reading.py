@@ -64,7 +64,11 @@ class CopyReader:
 
     def n_positions(self, pairs: Pairs) -> int:
         """Token positions that go through the model for some pairs."""
-        return self.halves.n_positions(len(pairs.halves), 1 + int(self._has_control))
+        return self.n_positions_of(len(pairs.halves))
+
+    def n_positions_of(self, n_halves: int) -> int:
+        """The same for so many halves."""
+        return self.halves.n_positions(n_halves, 1 + int(self._has_control))
 
     def _pass(self, pairs: Pairs, rows: slice) -> dict[str, np.ndarray]:
         """The same at every place of some halves, whole pairs of them."""

@@ -1,8 +1,9 @@
 """How a query is put to a model: its wordings, what they say together, what it costs.
 
-A query asks in the cheapest wording that counts and, where the token fails it, in the cheapest of another family (where
-all that count are of one family: in the next cheapest). A second look at a token that failed asks in the others that
-are not too dear.
+A query asks in the cheapest wording that counts and, where the token fails it, in the cheapest of another family.
+Copying is that other family only where all wordings with words that count are of one; where it does not count either,
+the next cheapest is asked. A second look at a token that failed asks in the others that are not too dear, and never
+copies: one token by itself would need whole sequences.
 """
 
 import math
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from harness.glitch.census.calibration import Trial, counting
+from harness.glitch.census.families import WordingFamily, can_decide
 from harness.glitch.census.ladder import Ladder, WordingAnswers
 from harness.glitch.census.wordings import Wording
 from harness.glitch.detectors.price import QueryPrice
@@ -42,10 +44,11 @@ class Query:
 
 
 def order_of_asking(cheapest_first: Sequence[Wording]) -> tuple[Wording, ...]:
-    """The cheapest wording, the cheapest of another family, and the rest by price."""
+    """The cheapest wording with words, the cheapest of another family, and the rest by price."""
     if not cheapest_first:
         return ()
-    first, *rest = cheapest_first
+    first = next((one for one in cheapest_first if not _copies(one)), cheapest_first[0])
+    rest = [wording for wording in cheapest_first if wording is not first]
     second = [wording for wording in rest if wording.family is not first.family][:1]
     return (first, *second, *(wording for wording in rest if wording not in second))
 
@@ -69,13 +72,16 @@ def find_query(ladder: Ladder, try_on_known: Callable[[Wording], Trial], looks_a
     takes; the beginnings of a query's wordings are kept.
 
     The result is that of trying all: one is left out only where what its prompts alone cost is more than the wordings
-    found so far, or than a second look may cost.
+    found so far, or than a second look may cost. Copying is tried where it is needed as a second family.
     """
-    at_least = {wording.name: ladder.least_positions(wording) for wording in ladder.wordings}
+    with_words = [wording for wording in ladder.wordings if not _copies(wording)]
+    at_least = {wording.name: ladder.least_positions(wording) for wording in with_words}
     trials: list[Trial] = []
-    for wording in sorted(ladder.wordings, key=lambda one: at_least[one.name]):
+    for wording in sorted(with_words, key=lambda one: at_least[one.name]):
         if _can_be_asked_sooner(wording, at_least[wording.name], trials):
             trials.append(try_on_known(wording))
+    if counting(trials) and not can_decide(one.family for one in counting(trials)):
+        trials += [try_on_known(wording) for wording in ladder.wordings if _copies(wording)]
     used = order_of_asking(counting(trials))[:N_ASKED]
     if not used:
         return Query((), (), QueryPrice(), tuple(trials))
@@ -84,7 +90,7 @@ def find_query(ladder: Ladder, try_on_known: Callable[[Wording], Trial], looks_a
     further: tuple[Wording, ...] = ()
     if looks_again:
         tried = {trial.name for trial in trials}
-        left = [one for one in ladder.wordings if one.name not in tried and at_least[one.name] <= DEAREST_LOOK * price]
+        left = [one for one in with_words if one.name not in tried and at_least[one.name] <= DEAREST_LOOK * price]
         trials += map(try_on_known, left)
         further = further_wordings(trials)
     settling = sum(ladder.most_positions(wording) for wording in further)
@@ -92,15 +98,19 @@ def find_query(ladder: Ladder, try_on_known: Callable[[Wording], Trial], looks_a
 
 
 def further_wordings(trials: Sequence[Trial]) -> tuple[Wording, ...]:
-    """What a second look asks in, the cheapest first: other wordings that count and are not too dear."""
+    """What a second look asks in, the cheapest first: other wordings with words that count and are not too dear."""
     cheapest_first = counting(trials)
     used = order_of_asking(cheapest_first)[:N_ASKED]
     prices = {trial.name: trial.positions_per_token for trial in trials}
     return tuple(
         one
         for one in cheapest_first
-        if one not in used and prices[one.name] <= DEAREST_LOOK * prices[cheapest_first[0].name]
+        if one not in used and not _copies(one) and prices[one.name] <= DEAREST_LOOK * prices[used[0].name]
     )
+
+
+def _copies(wording: Wording) -> bool:
+    return wording.family is WordingFamily.COPIED
 
 
 def _can_be_asked_sooner(wording: Wording, least: int, trials: Sequence[Trial]) -> bool:

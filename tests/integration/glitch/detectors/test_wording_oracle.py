@@ -36,7 +36,7 @@ WRONG = {**dict.fromkeys(ECHOED, NEVER | ONLY_ECHOED), **dict.fromkeys(ASKED, NE
 class Setting:
     """A scripted model, ready to be asked."""
 
-    def __init__(self, folder, make):
+    def __init__(self, folder, make, copies=False):
         config = ModelConfig(name=str(folder), device="cpu")
         identity = resolve_identity(config)
         tokenizer = load_tokenizer(identity, config)
@@ -44,7 +44,7 @@ class Setting:
         model = make(identity, config)
         vocabulary = CensusVocabulary.read(tokenizer, facts)
         interviewer = Interviewer(model, tokenizer, vocabulary, facts.special_ids)
-        wordings = [one for one in make_wordings(tokenizer, facts) if one.family is not WordingFamily.COPIED]
+        wordings = [one for one in make_wordings(tokenizer, facts) if copies or one.family is not WordingFamily.COPIED]
         self.ladder = make_ladder(interviewer, wordings, facts, COMMON, 0)
         self.pools = {"common": Pool("common", COMMON, COMMON, "letters", is_proxy=False)}
         self.trials = try_wordings(self.ladder, None, self.pools, 20, 0)
@@ -129,6 +129,36 @@ def test_kept_verdicts_come_back_with_their_margins_and_prices(setting, tmp_path
     assert again.margins == first.margins
     assert set(first.margins) == {70, 200, 120, 71}
     assert again.tokens_processed == first.tokens_processed > 0
+
+
+MISREAD = frozenset({200, 260, 40})
+"""Copied as another token."""
+
+
+@pytest.fixture(scope="module")
+def echoing(tmp_path_factory):
+    wrong = {**dict.fromkeys(ECHOED, NEVER), **dict.fromkeys(ASKED, True)}
+    folder = write_model(tmp_path_factory.mktemp("echoing"))
+    return Setting(folder, lambda identity, config: ladder_model(identity, config, wrong, misread=MISREAD), copies=True)
+
+
+class TestCopyingAsTheSecondFamily:
+    """A model that only echoes: what it can't echo is copied, or it is a glitch token."""
+
+    def test_a_token_fails_that_is_neither_echoed_nor_copied(self, echoing):
+        query = echoing.query()
+        assert [one.family for one in query.wordings] == [WordingFamily.ECHOED, WordingFamily.COPIED]
+        live = WordingOracle(echoing.ladder, query.wordings)
+        ids = [*sorted(NEVER), 40, *range(65, 91)]
+        fails = live.query(ids)
+        assert {token for token, fail in zip(ids, fails, strict=True) if fail} == NEVER & MISREAD
+
+    def test_it_never_costs_more_than_its_price(self, echoing):
+        query = echoing.query()
+        for some in ([200], [201, 260], [*NEVER, 40, 41]):
+            live = WordingOracle(echoing.ladder, query.wordings)
+            live.query(some)
+            assert 0 < live.tokens_processed <= len(some) * query.price.most
 
 
 class TestSecondLooks:

@@ -12,12 +12,13 @@ from harness.glitch.detectors.querying import (
     budget_steps,
     fails_and_margins,
     find_query,
+    further_wordings,
     order_of_asking,
 )
 
 pytestmark = pytest.mark.unit
 
-ASKED, ECHOED = WordingFamily.ASKED, WordingFamily.ECHOED
+ASKED, ECHOED, COPIED = WordingFamily.ASKED, WordingFamily.ECHOED, WordingFamily.COPIED
 
 
 def wording(name, family):
@@ -36,6 +37,12 @@ def test_the_second_wording_is_the_cheapest_of_another_family():
     assert [one.name for one in order_of_asking([a, b, c, d])] == ["a", "c", "b", "d"]
     assert [one.name for one in order_of_asking([a, b])] == ["a", "b"]
     assert order_of_asking([]) == ()
+
+
+def test_copying_comes_second_however_cheap_it_is():
+    copying, a, b = wording("copied_1", COPIED), wording("a", ECHOED), wording("b", ECHOED)
+    assert [one.name for one in order_of_asking([copying, a, b])] == ["a", "copied_1", "b"]
+    assert [one.name for one in order_of_asking([a, b, copying])] == ["a", "copied_1", "b"]
 
 
 def test_a_token_fails_that_passes_no_wording_and_the_better_margin_counts():
@@ -90,6 +97,31 @@ class TestFindQuery:
         query = find_query(ladder, ladder.try_on_known)
         assert [one.name for one in query.wordings] == ["a", "b"]
         assert sorted(ladder.tried) == ["a", "b", "echo"]
+
+    def test_where_one_family_counts_copying_is_the_second(self):
+        ladder = PlannedLadder({
+            "a": (ECHOED, 5, 9, True), "b": (ECHOED, 20, 21, True), "asked": (ASKED, 60, 61, False),
+            "copied_1": (COPIED, None, 7, True), "copied_3": (COPIED, None, 14, True),
+        })  # fmt: skip
+        query = find_query(ladder, ladder.try_on_known, looks_again=True)
+        assert [one.name for one in query.wordings] == ["a", "copied_1"]
+        assert query.price.usual == 9
+        assert [one.name for one in query.further] == ["b"], "a second look never copies"
+        assert [one.name for one in further_wordings(query.trials)] == ["b"]
+
+    def test_copying_that_does_not_count_is_no_second_family(self):
+        ladder = PlannedLadder({
+            "a": (ECHOED, 5, 9, True), "b": (ECHOED, 20, 21, True), "copied_1": (COPIED, None, 7, False),
+        })  # fmt: skip
+        assert [one.name for one in find_query(ladder, ladder.try_on_known).wordings] == ["a", "b"]
+
+    @pytest.mark.parametrize("counts", [True, False])
+    def test_copying_is_not_tried_where_words_decide_or_nothing_counts(self, counts):
+        ladder = PlannedLadder({
+            "a": (ECHOED, 5, 9, counts), "b": (ASKED, 20, 21, counts), "copied_1": (COPIED, None, 7, True),
+        })  # fmt: skip
+        find_query(ladder, ladder.try_on_known, looks_again=True)
+        assert "copied_1" not in ladder.tried
 
     def test_nothing_counts(self):
         ladder = PlannedLadder({"a": (ASKED, 5, 9, False), "echo": (ECHOED, 6, 9, False)})
