@@ -10,6 +10,9 @@ import numpy as np
 from gguf import GGMLQuantizationType as Kind
 from gguf import TokenType
 
+from harness.models.config import ModelConfig
+from harness.models.identity import ModelIdentity, resolve_identity
+
 D_MODEL, D_HEAD, N_HEADS, N_KV_HEADS, D_MLP, N_LAYERS, N_CTX = 64, 16, 4, 2, 96, 2, 64
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MERGES = ("Ġ t", "h e", "Ġt he", "Ġ Ġ", "o f", "Ġ of")
@@ -122,3 +125,8 @@ class TinyGguf:
         writer.add_eos_token_id(2)
         writer.add_add_bos_token(False)
         writer.add_chat_template(TEMPLATE)
+
+
+def resolve(path: Path) -> ModelIdentity:
+    """The model that a file is."""
+    return resolve_identity(ModelConfig(name=str(path)))
