@@ -4,6 +4,7 @@ import csv
 from typing import Any
 
 from experiments.train_pocket.config import ORGANISM
+from experiments.train_pocket.fitness import shortcomings
 from harness.organism.organism import load_organism
 from harness.organism.recipe import RecipeConfig
 from harness.organism.training import train_organism
@@ -29,6 +30,8 @@ def measure(run: Run[RecipeConfig]) -> Outcome:
     assert organism is not None, "train_organism writes the exposures last"
     run.records.append(_curve(folder))
     measured = outcome.verdict.as_dict()
+    for sentence in shortcomings(measured):
+        run.note(sentence)
     return Outcome(_metrics(measured, outcome.final_loss, outcome.parameters), vars(organism.exposures), measured)
 
 
