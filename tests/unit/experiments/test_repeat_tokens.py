@@ -13,11 +13,11 @@ import torch
 
 from experiments.repeat_tokens import figures, quantities, tables
 from experiments.repeat_tokens import measure as measuring
-from experiments.repeat_tokens.coinciding import Coinciding
 from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, check
 from experiments.repeat_tokens.draws import notes, plan_draws
 from experiments.repeat_tokens.quantities import QUANTITIES, Predictions, Quantity, Shown
 from harness.errors import Rejected, RunFailed
+from harness.glitch.copying.coinciding import Coinciding
 from harness.models.loaded import NO_EDITS, NO_REDUCERS, LoadedModel, ModelStructure
 from harness.models.vocab_facts import VocabFacts
 from harness.runs._subject import Subject
