@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from experiments.repeat_tokens.config import Draws, RepeatTokensConfig, draws_of, own_share_of, refuse_too_few
 from harness.errors import Rejected, span
+from harness.glitch.copying.coinciding import units_of
 from harness.runs.context import Run
-from harness.tokens.pools import Pool, resolve_pools
+from harness.tokens.pools import resolve_pools
 from harness.tokens.repeats import RepeatedTokens, Unit, draw_pairs, draw_with_replacement
 
 _COMMON = "common"
@@ -51,7 +52,7 @@ def plan_draws(run: Run[RepeatTokensConfig], coinciding: Mapping[int, tuple[int,
     the vocabulary has too few other tokens.
     """
     draws = draws_of(run.config)
-    units = {name: _units(pool, coinciding) for name, pool in run.pools.items()}
+    units = {name: units_of(pool.ids, coinciding) for name, pool in run.pools.items()}
     if draws is Draws.REPLACEMENT:
         fewest = min(len(pool.ids) for pool in run.pools.values())
         return DrawPlan(draws, units, dict.fromkeys(units, fewest), None)
@@ -139,23 +140,6 @@ def notes(run: Run[RepeatTokensConfig], plan: DrawPlan) -> Iterable[str]:
             f"A half holds {count} of its pool's tokens{why} among {plan.companions.source}; only the pool's own "
             "are measured."
         )
-
-
-def _units(pool: Pool, coinciding: Mapping[int, tuple[int, ...]]) -> tuple[Unit, ...]:
-    """The pool's ids, those that coincide together, in ascending order of their lowest id."""
-    ids, found, seen = set(pool.ids), [], set()
-    for token in pool.ids:
-        if token in seen:
-            continue
-        unit, todo = set(), [token]
-        while todo:
-            member = todo.pop()
-            if member not in unit:
-                unit.add(member)
-                todo += [other for other in coinciding.get(member, ()) if other in ids]
-        seen |= unit
-        found.append(tuple(sorted(unit)))
-    return tuple(found)
 
 
 def _find_companions(

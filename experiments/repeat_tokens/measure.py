@@ -5,12 +5,12 @@ from itertools import combinations
 from typing import Any
 
 from experiments.repeat_tokens import metrics
-from experiments.repeat_tokens.coinciding import find_coinciding
 from experiments.repeat_tokens.config import RepeatTokensConfig
 from experiments.repeat_tokens.draws import DrawPlan, notes, plan_draws
 from experiments.repeat_tokens.metrics import distinct_sequences
 from experiments.repeat_tokens.per_token import token_rows
 from experiments.repeat_tokens.sequences import SHARD, PoolData, example_patterns, measure_pools
+from harness.glitch.copying.coinciding import find_coinciding
 from harness.models.exposures import STREAMS
 from harness.runs.context import Outcome, Run
 from harness.tokens.text import shown

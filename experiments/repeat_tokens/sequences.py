@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from experiments.repeat_tokens import quantities
-from experiments.repeat_tokens.coinciding import Coinciding
 from experiments.repeat_tokens.config import RepeatTokensConfig
 from experiments.repeat_tokens.draws import DrawPlan, draw
 from experiments.repeat_tokens.quantities import Items, Observed, Predictions, known_mean
+from harness.glitch.copying.coinciding import Coinciding
 from harness.measure.heads import Head, attention_by_offset
 from harness.measure.logprobs import target_statistics
 from harness.models.activations.capture import capture

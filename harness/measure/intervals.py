@@ -24,6 +24,8 @@ class Method(Enum):
     WILSON_STRATIFIED = "Wilson with the effective number of units of a stratified sample"
     SANDWICH_T = "Student t with the sandwich variance clustered by token"
     FISHER_Z = "Fisher's z of a rank correlation"
+    BOOTSTRAP = "percentile bootstrap"
+    KAPLAN_MEIER = "where a Kaplan-Meier band crosses"
     NONE = "none"
 
 

@@ -21,6 +21,7 @@ METRICS = {
     "echo_token": ("unused/greedy/success", "common/greedy/success", "common/sampled/success", "informative"),
     "unused_logits": ("unused/text/total_probability", "common/text/total_probability", "unused/last/logit_max"),
     "repeat_tokens": ("unused/copy_effect", "common/copy_effect", "unused/copy_gain", "common/copy_accuracy"),
+    "repeat_one_token": ("unused/top1_share", "unused/logprob", "common/started", "common/logprob_end"),
     "glitchhunter": ("tokens", "graph/communities", "informative"),
     "copy_map": ("tokens", "not_copied_share", "calibration/copied_share", "informative", "copy_effect_mean"),
     "census": ("tested", "counting_wordings", "counting_families", "wording/echo_1/calibration_pass_rate"),
@@ -88,15 +89,20 @@ def _more_rows(folder: Path, _: pytest.FixtureRequest) -> Path:
 
 
 ALL = tuple(METRICS)
-LONG = ("undertrained", "repeat_tokens", "glitchhunter", "copy_map", "census", "find_glitch_tokens")
+LONG = (
+    "undertrained", "repeat_tokens", "repeat_one_token", "glitchhunter", "copy_map", "census", "find_glitch_tokens",
+)  # fmt: skip
 SAMPLES = {
+    ("gpt2", "repeat_one_token"): ("exp.n_tokens=8", "exp.length=64"),
+    ("mamba", "repeat_one_token"): ("exp.n_tokens=8", "exp.length=64"),
+    ("smollm2", "repeat_one_token"): ("exp.n_tokens=4", "exp.length=32"),
     ("gpt2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("mamba", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("smollm2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("smollm2", "census"): ("exp.n_tokens=24", "exp.n_calibration=24"),
     ("smollm2", "find_glitch_tokens"): ("exp.n_tokens=480", "exp.n_calibration=24", "exp.detector=centred_cosine"),
 }
-"""Where the default command would ask some 50,000 tokens."""
+"""Where the default command would ask some 50,000 tokens, or repeat 128 to the end of a long context."""
 KINDS = (
     Kind(
         "wordpiece", _wordpiece, "chosen as tokens with reserved names",
@@ -116,7 +122,8 @@ KINDS = (
     Kind(
         "mamba",
         _with_gpt2_tokenizer("MambaConfig", hidden_size=64, state_size=8, num_hidden_layers=2, time_step_rank=4),
-        "chosen as bytes that UTF-8 never holds", {"repeat_tokens": "attention", "census": "Nothing can be said",
+        "chosen as bytes that UTF-8 never holds",
+        {"repeat_tokens": "attention", "repeat_one_token": "attention", "census": "Nothing can be said",
          "find_glitch_tokens": "nothing can be said"},
         slow=ALL,
     ),
@@ -126,7 +133,8 @@ KINDS = (
     Kind(
         "smollm2", lambda _, request: request.getfixturevalue("smollm2_file"),
         "chosen as special tokens without a role; the largest set of rows that nearly coincide",
-        {"undertrained": "what is found is true of this file", "repeat_tokens": "apart"}, slow=ALL,
+        {"undertrained": "what is found is true of this file", "repeat_tokens": "apart",
+         "repeat_one_token": "one of each set is repeated"}, slow=ALL,
     ),
 )  # fmt: skip
 
@@ -169,6 +177,6 @@ def test_the_default_command_answers(kind, experiment, model_of, tmp_path):
     assert "<html" in (stored.folder / "report.html").read_text()
     assert (stored.folder / "headline.json").is_file()
     notes = "\n".join(manifest["notes"])
-    if experiment in ("unused_logits", "echo_token", "repeat_tokens"):
+    if experiment in ("unused_logits", "echo_token", "repeat_tokens", "repeat_one_token"):
         assert kind.unused in notes
     assert kind.notes.get(experiment, "") in notes

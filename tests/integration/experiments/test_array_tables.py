@@ -37,6 +37,7 @@ RUNS = {
     "find_glitch_tokens": (("exp.n_tokens=200", "exp.n_calibration=12", "exp.detector=centred_cosine"), ()),
     "glitchhunter": (("exp.budget=150",), ("census",)),
     "path_star": ((*PATH_STAR, "exp.n_test=20", "exp.n_lookup=8", "exp.n_knock_out=8", "exp.first_only_steps=0"), ()),
+    "repeat_one_token": (("exp.n_tokens=12", "exp.length=24"), ()),
     "repeat_tokens": (("exp.seq_len=4", "exp.n_sequences=2"), ()),
     "token_audit": ((), ()),
     "token_card": (("exp.token=300",), ("indicator/norm_input",)),

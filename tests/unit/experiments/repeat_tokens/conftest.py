@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.repeat_tokens import measure as measuring
-from experiments.repeat_tokens.coinciding import Coinciding
+from harness.glitch.copying.coinciding import Coinciding
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from experiments.repeat_tokens import figures, tables
-from experiments.repeat_tokens.coinciding import Coinciding
 from experiments.repeat_tokens.config import Draws, RepeatTokensConfig
 from experiments.repeat_tokens.draws import notes, plan_draws
 from harness.errors import Rejected
+from harness.glitch.copying.coinciding import Coinciding
 from harness.runs._subject import Subject
 from harness.runs.config.schema import Reference, RunConfig
 from harness.runs.context import Run
