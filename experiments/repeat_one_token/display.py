@@ -26,7 +26,7 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
             copies, others = (number(metrics[f"{pool}/{name}"]) for name in ("norm", "norm_control"))
             values["norm (control)"] = f"{copies} ({others})"
         if metrics[f"{pool}/attention_first"] is not None:
-            values["to 1st"] = number(metrics[f"{pool}/attention_first"])
+            values["attention to first copy"] = number(metrics[f"{pool}/attention_first"])
         rows.append(HeadlineRow(pool, values))
     return rows
 
