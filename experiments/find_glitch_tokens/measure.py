@@ -38,7 +38,9 @@ _ONE_FAMILY = (
     "the family. A census by agreement would call it undecided."
 )
 _COPYING_DECIDES = (
-    "Only {family} wordings count for this model, so what fails them is asked again by copying, the second family."
+    "Only {family} wordings count for this model, so what fails them is asked again by copying, the second family. One "
+    "token by itself takes up to {most:,} token positions that way, {times:.0f} times a query that passes: few are "
+    "asked for a small budget."
 )
 _TOO_SMALL = "The budget of {budget} token positions pays for no query ({most} are needed): no token was asked."
 _BUDGET_ENDED = (
@@ -64,7 +66,8 @@ def measure(run: Run[FindGlitchTokensConfig]) -> Outcome:
         if not can_decide(families):
             run.note(_ONE_FAMILY.format(family=families[0].value))
         elif WordingFamily.COPIED in families:
-            run.note(_COPYING_DECIDES.format(family=families[0].value))
+            times = query.price.most / query.price.usual
+            run.note(_COPYING_DECIDES.format(family=families[0].value, most=query.price.most, times=times))
         unused = unused_of(run, run.exp.unused_ids)
         live = WordingOracle(ladder, query.wordings, query.further)
         ids = _candidates(run, ladder, live)
