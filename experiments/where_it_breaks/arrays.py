@@ -1,0 +1,35 @@
+"""What where_it_breaks writes into arrays.safetensors."""
+
+from harness.runs.arrays import ArraySpec
+
+_PATTERNS = "where the model's attention patterns can be replaced"
+_SEVERAL = "where the pool has more than one token"
+
+ARRAYS = (
+    ArraySpec("heads/previous", "layer head", "float32",
+              "attention of partners' second halves to the token before, by layers that attend; NaN for heads that a "
+              "layer does not have", _PATTERNS),
+    ArraySpec("heads/induction", "layer head", "float32",
+              "attention of the partners' cues to what followed them in the first half", _PATTERNS),
+    ArraySpec("<pool>/ids", "token", "int64", "the tokens under study, ascending"),
+    ArraySpec("<pool>/partners", "token", "int64", "the well-known token that stands in for each"),
+    ArraySpec("<pool>/others", "token", "int64", "another one, which stands in for the partner in controls"),
+    ArraySpec("<pool>/effect/<name>", "token", "float32",
+              "copy effect (nats, mean over its appearances) of `own` tokens, of each `partner`, of own tokens with "
+              "each intervention, and of partners with each ablation"),
+    ArraySpec("<pool>/copied/<name>", "token", "float32",
+              "share of appearances in which the token read is the only likeliest"),
+    ArraySpec("<pool>/control/<intervention>", "token", "float32",
+              "copy effect of partners with the same intervention, from another well-known token"),
+    ArraySpec("<pool>/residual/<half>", "token layer", "float32",
+              "copy effect with the residual stream of the partner's run before each layer of details `layers`, at "
+              "the positions of the `first` or the `second` half, read as the partner",
+              "where the residual stream can be replaced"),
+    ArraySpec("<pool>/logprob/<whose>", "token", "float32", "nats, of `own` and `partner` where each must be copied"),
+    ArraySpec("<pool>/attention/<kind>/<whose>", "token", "float32",
+              "mean over the chosen heads: `previous`, from a token's first occurrence to the one before; "
+              "`induction`, from its cue's second occurrence to the token's first", _PATTERNS),
+    ArraySpec("<pool>/mixed", "token cell", "float32",
+              "copy effect in mixed halves: cue and copied token both own; the copied one its partner; the cue its "
+              "partner; both; NaN for a token that had no cue", _SEVERAL),
+)  # fmt: skip

@@ -1,0 +1,172 @@
+"""Pictures of one where_it_breaks run, from its stored files."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from experiments.where_it_breaks.interventions import Half, Whose
+from experiments.where_it_breaks.metrics import cell_key
+from experiments.where_it_breaks.tables import prefix
+from harness.reporting.display import Figure
+from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, short_share
+from harness.reporting.figures.layout import error_lengths, legend_below
+from harness.reporting.figures.style import COLOURS, DIVERGING, QUIET, TWO_COLUMNS, new_figure
+from harness.reporting.figures.text import figure_text
+from harness.reporting.pools import pools_shown
+from harness.runs.results.stored_run import StoredRun
+
+_DASHES = (0, (4, 2))
+_CLIP = 1.5
+"""Shares beyond this are drawn at the edge."""
+
+
+def draw_restored(run: StoredRun) -> MatplotlibFigure | None:
+    """Every intervention: bars of one pool, or a map of several."""
+    names = pools_shown(run)
+    known = [pool for pool in names if run.metrics[f"{prefix(run, pool)}loses"]]
+    if not known or not run.details["interventions"]:
+        return None
+    return _bars(run, known[0]) if len(names) == 1 else _map(run, names)
+
+
+def _bars(run: StoredRun, pool: str) -> MatplotlibFigure:
+    groups, shown = run.details["groups"], run.details["interventions"]
+    figure = new_figure(TWO_COLUMNS, 0.9 + 0.24 * len(shown))
+    axes = figure.subplots()
+    rows = [
+        IntervalRow(
+            one["label"],
+            *run.interval(f"{prefix(run, pool)}restored/{one['name']}"),
+            colour=COLOURS[groups.index(one["group"])],
+        )
+        for one in shown
+    ]
+    forest(axes, rows, f"share of the lost copy effect restored ({pool})")
+    for position, one in enumerate(shown):
+        control = run.metrics[f"{prefix(run, pool)}control/{one['name']}"]
+        if control is not None:
+            axes.plot(control, position + 0.25, "|", color=QUIET, markersize=5)
+    for share in (0, 1):
+        axes.axvline(share, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
+    for group in dict.fromkeys(one["group"] for one in shown):
+        axes.plot([], [], "o", color=COLOURS[groups.index(group)], label=group)
+    axes.plot([], [], "|", color=QUIET, label="share partners keep")
+    legend_below(figure, axes, 3)
+    return figure
+
+
+def _map(run: StoredRun, names: list[str]) -> MatplotlibFigure:
+    shown = run.details["interventions"]
+    values = np.array(
+        [
+            [
+                np.nan if (found := run.metrics[f"{prefix(run, pool)}restored/{one['name']}"]) is None else found
+                for pool in names
+            ]
+            for one in shown
+        ],
+        dtype=float,
+    )
+    figure = new_figure(TWO_COLUMNS, 1.3 + 0.19 * len(shown))
+    axes = figure.subplots()
+    image = axes.imshow(
+        np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-_CLIP, vmax=_CLIP, aspect="auto", interpolation="none"
+    )
+    axes.set_yticks(range(len(shown)), [figure_text(one["label"], 52) for one in shown], fontsize=6)
+    axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=45, ha="right", fontsize=6)
+    for (row, column), value in np.ndenumerate(values):
+        if math.isfinite(value):
+            text = short_share(value) if abs(value) < 1 else f"{value:.1f}".replace("-", "−")
+            dark = abs(value) > 0.6 * _CLIP
+            axes.text(column, row, text, ha="center", va="center", fontsize=5, color="white" if dark else "black")
+    for row in range(1, len(shown)):
+        if shown[row]["group"] != shown[row - 1]["group"]:
+            axes.axhline(row - 0.5, color=QUIET, linewidth=0.8)
+    figure.colorbar(image, ax=axes, shrink=0.6, label="share restored")
+    return figure
+
+
+def draw_by_layer(run: StoredRun) -> MatplotlibFigure | None:
+    """The residual stream by layer, a panel a half."""
+    known = [pool for pool in pools_shown(run) if run.metrics[f"{prefix(run, pool)}loses"]]
+    layers = run.details["layers"]
+    if not known or not layers:
+        return None
+    figure = new_figure(TWO_COLUMNS, 2.5 if len(known) < 5 else 3.2)
+    grid = figure.subplots(1, 2, sharey=True)
+    for axes, half in zip(grid, Half, strict=True):
+        for number, pool in enumerate(known):
+            found = [
+                run.interval(f"{prefix(run, pool)}restored/residual_{half.value}_half_{layer}") for layer in layers
+            ]
+            mean, low, high = (np.array([np.nan if x is None else x for x in part]) for part in zip(*found, strict=True))
+            has_band = len(known) < 4
+            draw_curve(axes, Curve(pool, np.array(layers), mean, low if has_band else None, high if has_band else None,
+                                   COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]))  # fmt: skip
+        for share in (0, 1):
+            axes.axhline(share, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
+        axes.set_xlabel(f"partner's residual stream before layer, {half.value} half")
+        if len(layers) <= 14:
+            axes.set_xticks(layers)
+    grid[0].set_ylabel("share restored")
+    legend_below(figure, grid[0], 3 if len(known) > 2 else 2)
+    return figure
+
+
+def draw_mixed(run: StoredRun) -> MatplotlibFigure | None:
+    """The 2 x 2 of cue and copied token, a panel a pool."""
+    names = [pool for pool in pools_shown(run) if f"{prefix(run, pool)}mixed/interaction" in run.metrics]
+    if not names:
+        return None
+    columns = min(len(names), 4)
+    rows = -(-len(names) // columns)
+    figure = new_figure(TWO_COLUMNS if columns > 2 else 1.8 * columns + 1.2, 1.9 * rows + 0.4)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True).flat
+    for axes, pool in zip(grid, names, strict=False):
+        _draw_cells(axes, run, pool)
+    for axes in list(grid)[len(names) :]:
+        axes.set_axis_off()
+    first = figure.axes[0]
+    first.set_ylabel("copy effect (nats)")
+    legend_below(figure, first, 2)
+    return figure
+
+
+def _draw_cells(axes: Axes, run: StoredRun, pool: str) -> None:
+    for number, cue in enumerate(Whose):
+        found = [run.interval(f"{prefix(run, pool)}{cell_key(cue, copied)}") for copied in Whose]
+        x = np.arange(2) + 0.06 * (number - 0.5)
+        axes.errorbar(
+            x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt="o-", color=COLOURS[number],
+            linestyle=("-", "--")[number], linewidth=1, label=f"cue: {'own' if cue is Whose.OWN else 'well-known partner'}",
+        )  # fmt: skip
+    axes.set_xticks(range(2), ["own", "partner"])
+    axes.set_xlim(-0.4, 1.4)
+    axes.axhline(0, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
+    axes.set_xlabel("copied token")
+    axes.set_title(figure_text(pool, 24))
+
+
+FIGURES = (
+    Figure(
+        "restored",
+        "Share of the lost copy effect that each intervention restores (95 % intervals over tokens; 0: as the tokens "
+        "are, 1: as their well-known partners). Bars below: the share of their own copy effect that partners keep "
+        "under it. Several pools: a column each, blank where a pool loses nothing that shows.",
+        draw_restored,
+    ),
+    Figure(
+        "by_layer",
+        "How far a run has come at each layer: the residual stream of the partner's run put in before that layer, at "
+        "all positions of the first half (left) or the second (right), read as the partner.",
+        draw_by_layer,
+    ),
+    Figure(
+        "mixed",
+        "Copy effect by who announces and who is announced: tokens of the pool (own) or their well-known partners in "
+        "the same places (95 % intervals over tokens).",
+        draw_mixed,
+    ),
+)

@@ -1,0 +1,222 @@
+"""The numbers and arrays of a run, from what was measured."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.where_it_breaks.choosing import Studied
+from experiments.where_it_breaks.interventions import Heads, Whose
+from experiments.where_it_breaks.stages import CELLS, Names
+from harness.measure.bootstrap import bootstrap_mean, bootstrap_ratio
+from harness.measure.intervals import Interval
+
+Metrics = dict[str, float | int | str | None]
+
+OWN, PARTNER = Whose.OWN.value, Whose.PARTNER.value
+
+MIXED = {
+    "mixed/cost_of_cue": (-0.5, -0.5, 0.5, 0.5),
+    "mixed/cost_of_copied": (-0.5, 0.5, -0.5, 0.5),
+    "mixed/interaction": (1.0, -1.0, -1.0, 1.0),
+}
+"""Contrasts over `CELLS`: (own, own), (own, partner), (partner, own), (partner, partner)."""
+
+
+@dataclass(frozen=True, eq=False)
+class PoolAnswer:
+    """Everything measured on one pool; all per token are means over its appearances."""
+
+    studied: Studied
+    prefix: str
+    """Of its metrics."""
+    names: Names
+    effect: Mapping[str, Float[np.ndarray, " token"]]
+    """By name: `own`, `partner`, each intervention, each ablation."""
+    copied: Mapping[str, Float[np.ndarray, " token"]]
+    """Share of appearances in which the column read was the only likeliest."""
+    control: Mapping[str, Float[np.ndarray, " token"]]
+    logprob: Mapping[str, Float[np.ndarray, " token"]]
+    attention: Mapping[str, Mapping[str, Float[np.ndarray, " token"]]]
+    """Kind of head -> whose; empty without attention patterns."""
+    mixed: Float[np.ndarray, "token cell"] | None
+    """NaN for a token that never had a cue; None for a single token."""
+
+    @classmethod
+    def of(
+        cls,
+        studied: Studied,
+        prefix: str,
+        names: Names,
+        alone: Sequence[Mapping[str, np.ndarray]],
+        mixed: Sequence[Mapping[str, np.ndarray]],
+    ) -> "PoolAnswer":
+        """From the shards of every appearance."""
+
+        def mean(key: str) -> Float[np.ndarray, "row token"]:
+            found: np.ndarray = np.mean([shard[key] for shard in alone], axis=0, dtype=np.float64)
+            return found
+
+        whose = (OWN, PARTNER)
+        kinds = [kind.value for kind in (Heads.PREVIOUS, Heads.INDUCTION) if f"attention_{kind.value}" in alone[0]]
+        return cls(
+            studied,
+            prefix,
+            names,
+            dict(zip(names.effects, mean("effect"), strict=True)),
+            dict(zip(names.effects, mean("copied"), strict=True)),
+            dict(zip((one.name for one in names.interventions), mean("control"), strict=True)),
+            dict(zip(whose, mean("logprob"), strict=True)),
+            {kind: dict(zip(whose, mean(f"attention_{kind}"), strict=True)) for kind in kinds},
+            _mixed(studied, mixed) if mixed else None,
+        )
+
+    @property
+    def name(self) -> str:
+        """Of the pool."""
+        return self.studied.name
+
+    @cached_property
+    def lost(self) -> Float[np.ndarray, " token"]:
+        """Nats of copy effect that the partners have and the tokens have not."""
+        found: np.ndarray = self.effect[PARTNER] - self.effect[OWN]
+        return found
+
+
+def _mixed(studied: Studied, shards: Sequence[Mapping[str, np.ndarray]]) -> Float[np.ndarray, "token cell"]:
+    total, count = np.zeros((len(studied.ids), len(CELLS))), np.zeros(len(studied.ids))
+    for shard in shards:
+        at = np.searchsorted(studied.ids, shard["ids"])
+        total[at] += shard["effect"].T
+        count[at] += 1
+    found: np.ndarray = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
+    return found
+
+
+def prefix_of(studied: Studied, pools: Sequence[Studied]) -> str:
+    """Nothing where a single pool is studied: metrics are then `restored/...`."""
+    return "" if len(pools) == 1 else f"{studied.name}/"
+
+
+def all_metrics(answers: Sequence[PoolAnswer], seed: int) -> Metrics:
+    """Every metric of the run; resampling starts from `seed`. What can't be said is None."""
+    metrics: Metrics = {}
+    for answer in answers:
+        metrics |= {f"{answer.prefix}{name}": value for name, value in _pool_metrics(answer, seed).items()}
+    return metrics
+
+
+def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
+    own, partner = answer.effect[OWN], answer.effect[PARTNER]
+    lost, gained = bootstrap_mean(answer.lost, seed), bootstrap_mean(partner, seed)
+    loses, copies = _surely_positive(lost), _surely_positive(gained)
+    metrics: Metrics = {
+        "n_tokens": len(own),
+        **bootstrap_mean(own, seed).metrics("copy_effect"),
+        **gained.metrics("copy_effect_partner"),
+        **lost.metrics("lost"),
+        "loses": int(loses and copies),
+        "partner_copies": int(copies),
+    }
+    for name, copied in answer.copied.items():
+        metrics |= bootstrap_mean(copied, seed).metrics(f"copied/{name}")
+    for name in (one.name for one in (*answer.names.interventions, *answer.names.streams)):
+        found = bootstrap_ratio(answer.effect[name] - own, answer.lost, seed) if loses and copies else None
+        metrics |= _interval(f"restored/{name}", found)
+    for name, control in answer.control.items():
+        metrics |= _interval(f"control/{name}", bootstrap_ratio(control, partner, seed) if copies else None)
+    for name in answer.names.ablations:
+        found = bootstrap_ratio(partner - answer.effect[name], partner, seed) if copies else None
+        metrics |= _interval(f"ablated/{name}", found)
+    for kind, looks in answer.attention.items():
+        metrics |= bootstrap_mean(looks[OWN], seed).metrics(f"attention/{kind}")
+        metrics |= bootstrap_mean(looks[PARTNER], seed).metrics(f"attention/{kind}_partner")
+    return metrics | _mixed_metrics(answer, seed)
+
+
+def _surely_positive(interval: Interval) -> bool:
+    """Nothing can be a share of what may be 0."""
+    return (interval.mean if interval.low is None else interval.low) > 0
+
+
+def _interval(key: str, found: Interval | None) -> Metrics:
+    if found is None:
+        return {key: None, f"{key}/ci_low": None, f"{key}/ci_high": None}
+    return dict(found.metrics(key))
+
+
+def cell_key(cue: Whose, copied: Whose) -> str:
+    """The metric of a cell of the mixed halves."""
+    return f"mixed/{cue.value}_then_{copied.value}"
+
+
+def _mixed_metrics(answer: PoolAnswer, seed: int) -> Metrics:
+    metrics: Metrics = {}
+    if answer.mixed is None:
+        return metrics
+    known = answer.mixed[~np.isnan(answer.mixed[:, 0])]
+    for (cue, copied), column in zip(CELLS, known.T, strict=True):
+        metrics |= bootstrap_mean(column, seed).metrics(cell_key(cue, copied))
+    for key, weights in MIXED.items():
+        metrics |= bootstrap_mean(known @ np.array(weights), seed).metrics(key)
+    return metrics
+
+
+def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
+    """What is kept of a pool, as float32."""
+    name, names = answer.name, answer.names
+    arrays: dict[str, np.ndarray] = {
+        f"{name}/ids": answer.studied.ids,
+        f"{name}/partners": answer.studied.partners,
+        f"{name}/others": answer.studied.others,
+    }
+    curve = {one.name for one in names.streams}
+    for key, of_tokens in (("effect", answer.effect), ("copied", answer.copied), ("control", answer.control)):
+        arrays |= {
+            f"{name}/{key}/{what}": values.astype(np.float32)
+            for what, values in of_tokens.items()
+            if what not in curve
+        }
+    n_layers = len(names.layers)
+    for start, half in enumerate(("first", "second") if n_layers else ()):
+        some = names.streams[start * n_layers : (start + 1) * n_layers]
+        arrays[f"{name}/residual/{half}"] = np.stack([answer.effect[one.name] for one in some], 1).astype(np.float32)
+    for whose, values in answer.logprob.items():
+        arrays[f"{name}/logprob/{whose}"] = values.astype(np.float32)
+    for kind, looks in answer.attention.items():
+        arrays |= {f"{name}/attention/{kind}/{whose}": values.astype(np.float32) for whose, values in looks.items()}
+    if answer.mixed is not None:
+        arrays[f"{name}/mixed"] = answer.mixed.astype(np.float32)
+    return arrays
+
+
+def records(
+    answer: PoolAnswer, special: Collection[int], shown: Callable[[int], str]
+) -> Iterable[dict[str, Any]]:
+    """One for every token, in ascending order."""
+    ids, partners = answer.studied.ids.tolist(), answer.studied.partners.tolist()
+    for row, (token, partner) in enumerate(zip(ids, partners, strict=True)):
+        yield {
+            "item": f"{answer.name}/token/{token}",
+            "pool": answer.name,
+            "token": token,
+            "shown": shown(token),
+            "special": token in special,
+            "partner": partner,
+            "partner_shown": shown(partner),
+            "lost": float(answer.lost[row]),
+            "logprob": float(answer.logprob[OWN][row]),
+            "logprob_partner": float(answer.logprob[PARTNER][row]),
+            "effect": {name: float(values[row]) for name, values in answer.effect.items()},
+            "copied": {name: float(values[row]) for name, values in answer.copied.items()},
+            "mixed": None if answer.mixed is None else _cells(answer.mixed[row]),
+        }
+
+
+def _cells(values: Float[np.ndarray, " cell"]) -> dict[str, float] | None:
+    if np.isnan(values).any():
+        return None
+    return {cell_key(*cell).removeprefix("mixed/"): float(value) for cell, value in zip(CELLS, values, strict=True)}
