@@ -4,6 +4,7 @@ from harness.runs.arrays import ArraySpec
 
 _PATTERNS = "where the model's attention patterns can be replaced"
 _SEVERAL = "where the pool has more than one token"
+_DECODED = "where the final state can be read, and there are two tokens and two appearances"
 
 ARRAYS = (
     ArraySpec("heads/previous", "layer head", "float32",
@@ -14,22 +15,28 @@ ARRAYS = (
     ArraySpec("<pool>/ids", "token", "int64", "the tokens under study, ascending"),
     ArraySpec("<pool>/partners", "token", "int64", "the well-known token that stands in for each"),
     ArraySpec("<pool>/others", "token", "int64", "another one, which stands in for the partner in controls"),
-    ArraySpec("<pool>/effect/<name>", "token", "float32",
-              "copy effect (nats, mean over its appearances) of `own` tokens, of each `partner`, of own tokens with "
-              "each intervention, and of partners with each ablation"),
+    ArraySpec("<pool>/identity/<name>", "token", "float32",
+              "identity effect (logits, mean over its appearances) of `own` tokens, of each `partner`, of own tokens "
+              "with each intervention, and of partners with each ablation"),
+    ArraySpec("<pool>/copy_effect/<name>", "token", "float32", "copy effect (nats) of the same"),
     ArraySpec("<pool>/copied/<name>", "token", "float32",
               "share of appearances in which the token read is the only likeliest"),
     ArraySpec("<pool>/control/<intervention>", "token", "float32",
-              "copy effect of partners with the same intervention, from another well-known token"),
+              "identity effect of partners with the same intervention, from another well-known token"),
     ArraySpec("<pool>/residual/<half>", "token layer", "float32",
-              "copy effect with the residual stream of the partner's run before each layer of details `layers`, at "
+              "identity effect with the residual stream of the partner's run before each layer of details `layers`, at "
               "the positions of the `first` or the `second` half, read as the partner",
               "where the residual stream can be replaced"),
     ArraySpec("<pool>/logprob/<whose>", "token", "float32", "nats, of `own` and `partner` where each must be copied"),
     ArraySpec("<pool>/attention/<kind>/<whose>", "token", "float32",
               "mean over the chosen heads: `previous`, from a token's first occurrence to the one before; "
               "`induction`, from its cue's second occurrence to the token's first", _PATTERNS),
+    ArraySpec("<pool>/decoded/<whose>", "token", "float32",
+              "share of appearances in which what the first half added to the final state is nearest to what it added "
+              "in the token's other appearances", _DECODED),
+    ArraySpec("<pool>/decoded_pairwise/<whose>", "token", "float32",
+              "share of the other tokens' additions that are farther than its own", _DECODED),
     ArraySpec("<pool>/mixed", "token cell", "float32",
-              "copy effect in mixed halves: cue and copied token both own; the copied one its partner; the cue its "
+              "identity effect in mixed halves: cue and copied token both own; the copied one its partner; the cue its "
               "partner; both; NaN for a token that had no cue", _SEVERAL),
 )  # fmt: skip

@@ -24,8 +24,13 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     rows = []
     for pool in pools_shown(run):
         before = prefix(run, pool)
-        own, partner = (number(run.metrics[f"{before}{key}"], 2) for key in ("copy_effect", "copy_effect_partner"))
-        values = {"copy effect (partners)": f"{own} ({partner}) nats", "lost": with_interval(*run.interval(f"{before}lost"), 2)}
+        own, partner = (
+            number(run.metrics[f"{before}{key}"], 2) for key in ("identity_effect", "identity_effect_partner")
+        )
+        values = {"identity effect (partners)": f"{own} ({partner})"}
+        if f"{before}decoded/own" in run.metrics:
+            decoded = (number(run.metrics[f"{before}decoded/{whose}"], 2) for whose in ("own", "partner"))
+            values["found in the state (partners)"] = "{} ({})".format(*decoded)
         for label, name in _SHOWN.items():
             if f"{before}restored/{name}" in run.metrics:
                 found = with_interval(*run.interval(f"{before}restored/{name}"), 2)

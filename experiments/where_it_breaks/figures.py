@@ -43,7 +43,7 @@ def _bars(run: StoredRun, pool: str) -> MatplotlibFigure:
         )
         for one in shown
     ]
-    forest(axes, rows, f"share of the lost copy effect restored ({pool})")
+    forest(axes, rows, f"share of the lost identity effect restored ({pool})")
     for position, one in enumerate(shown):
         control = run.metrics[f"{prefix(run, pool)}control/{one['name']}"]
         if control is not None:
@@ -101,7 +101,9 @@ def draw_by_layer(run: StoredRun) -> MatplotlibFigure | None:
             found = [
                 run.interval(f"{prefix(run, pool)}restored/residual_{half.value}_half_{layer}") for layer in layers
             ]
-            mean, low, high = (np.array([np.nan if x is None else x for x in part]) for part in zip(*found, strict=True))
+            mean, low, high = (
+                np.array([np.nan if x is None else x for x in part]) for part in zip(*found, strict=True)
+            )
             has_band = len(known) < 4
             draw_curve(axes, Curve(pool, np.array(layers), mean, low if has_band else None, high if has_band else None,
                                    COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]))  # fmt: skip
@@ -129,7 +131,7 @@ def draw_mixed(run: StoredRun) -> MatplotlibFigure | None:
     for axes in list(grid)[len(names) :]:
         axes.set_axis_off()
     first = figure.axes[0]
-    first.set_ylabel("copy effect (nats)")
+    first.set_ylabel("identity effect (logits)")
     legend_below(figure, first, 2)
     return figure
 
@@ -139,8 +141,8 @@ def _draw_cells(axes: Axes, run: StoredRun, pool: str) -> None:
         found = [run.interval(f"{prefix(run, pool)}{cell_key(cue, copied)}") for copied in Whose]
         x = np.arange(2) + 0.06 * (number - 0.5)
         axes.errorbar(
-            x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt="o-", color=COLOURS[number],
-            linestyle=("-", "--")[number], linewidth=1, label=f"cue: {'own' if cue is Whose.OWN else 'well-known partner'}",
+            x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt=("o-", "s--")[number],
+            color=COLOURS[number], linewidth=1, label=f"cue: {'own' if cue is Whose.OWN else 'well-known partner'}",
         )  # fmt: skip
     axes.set_xticks(range(2), ["own", "partner"])
     axes.set_xlim(-0.4, 1.4)
@@ -152,8 +154,8 @@ def _draw_cells(axes: Axes, run: StoredRun, pool: str) -> None:
 FIGURES = (
     Figure(
         "restored",
-        "Share of the lost copy effect that each intervention restores (95 % intervals over tokens; 0: as the tokens "
-        "are, 1: as their well-known partners). Bars below: the share of their own copy effect that partners keep "
+        "Share of the lost identity effect that each intervention restores (95 % intervals over tokens; 0: as the tokens "
+        "are, 1: as their well-known partners). Bars below: the share of their own identity effect that partners keep "
         "under it. Several pools: a column each, blank where a pool loses nothing that shows.",
         draw_restored,
     ),
@@ -165,7 +167,7 @@ FIGURES = (
     ),
     Figure(
         "mixed",
-        "Copy effect by who announces and who is announced: tokens of the pool (own) or their well-known partners in "
+        "Identity effect (logits) by who announces and who is announced: tokens of the pool (own) or their well-known partners in "
         "the same places (95 % intervals over tokens).",
         draw_mixed,
     ),

@@ -189,12 +189,12 @@ def _answers(
         studied, found = batch.work.studied, []
         for pairs in batch.work.pairs:
             parts = _by_pairs(
-                run, planned, pairs, lambda some: {"effect": mix(benches[studied.name], planned, studied, some)}
+                run, planned, pairs, lambda some: {"identity": mix(benches[studied.name], planned, studied, some)}
             )
             found.append(_asked(joined(parts, 1), pairs))
         return {
             "ids": np.concatenate([part["ids"] for part in found]),
-            "effect": np.concatenate([part["effect"] for part in found], axis=1),
+            "identity": np.concatenate([part["identity"] for part in found], axis=1),
         }
 
     with run.timer("interventions"):
@@ -256,7 +256,7 @@ def _say(
             )
         elif not found[f"{answer.prefix}loses"]:
             run.note(
-                f"pools.{studied.name}: its tokens lose no copy effect that shows beside their partners: what "
+                f"pools.{studied.name}: its tokens lose nothing that shows beside their partners: what "
                 "interventions restore is left open"
             )
 

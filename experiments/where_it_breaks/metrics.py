@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.where_it_breaks.choosing import Studied
+from experiments.where_it_breaks.decoding import decode
 from experiments.where_it_breaks.interventions import Heads, Whose
 from experiments.where_it_breaks.stages import CELLS, Names
 from harness.measure.bootstrap import bootstrap_mean, bootstrap_ratio
@@ -34,14 +35,17 @@ class PoolAnswer:
     prefix: str
     """Of its metrics."""
     names: Names
-    effect: Mapping[str, Float[np.ndarray, " token"]]
-    """By name: `own`, `partner`, each intervention, each ablation."""
+    identity: Mapping[str, Float[np.ndarray, " token"]]
+    """By name: `own`, `partner`, each intervention, each ablation. What shares are of."""
+    copy_effect: Mapping[str, Float[np.ndarray, " token"]]
     copied: Mapping[str, Float[np.ndarray, " token"]]
     """Share of appearances in which the column read was the only likeliest."""
     control: Mapping[str, Float[np.ndarray, " token"]]
     logprob: Mapping[str, Float[np.ndarray, " token"]]
     attention: Mapping[str, Mapping[str, Float[np.ndarray, " token"]]]
     """Kind of head -> whose; empty without attention patterns."""
+    decoded: Mapping[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]
+    """Whose -> share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
     mixed: Float[np.ndarray, "token cell"] | None
     """NaN for a token that never had a cue; None for a single token."""
 
@@ -66,11 +70,11 @@ class PoolAnswer:
             studied,
             prefix,
             names,
-            dict(zip(names.effects, mean("effect"), strict=True)),
-            dict(zip(names.effects, mean("copied"), strict=True)),
+            *(dict(zip(names.rows, mean(key), strict=True)) for key in ("identity", "copy_effect", "copied")),
             dict(zip((one.name for one in names.interventions), mean("control"), strict=True)),
             dict(zip(whose, mean("logprob"), strict=True)),
             {kind: dict(zip(whose, mean(f"attention_{kind}"), strict=True)) for kind in kinds},
+            _decoded(studied, alone),
             _mixed(studied, mixed) if mixed else None,
         )
 
@@ -81,16 +85,25 @@ class PoolAnswer:
 
     @cached_property
     def lost(self) -> Float[np.ndarray, " token"]:
-        """Nats of copy effect that the partners have and the tokens have not."""
-        found: np.ndarray = self.effect[PARTNER] - self.effect[OWN]
+        """Of the identity effect: what the partners have and the tokens have not (logits)."""
+        found: np.ndarray = self.identity[PARTNER] - self.identity[OWN]
         return found
+
+
+def _decoded(
+    studied: Studied, shards: Sequence[Mapping[str, np.ndarray]]
+) -> dict[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]:
+    if "state" not in shards[0] or len(shards) < 2 or len(studied.ids) < 2:
+        return {}
+    states = np.stack([shard["state"] for shard in shards], axis=1)
+    return {whose.value: decode(states[number]) for number, whose in enumerate(Whose)}
 
 
 def _mixed(studied: Studied, shards: Sequence[Mapping[str, np.ndarray]]) -> Float[np.ndarray, "token cell"]:
     total, count = np.zeros((len(studied.ids), len(CELLS))), np.zeros(len(studied.ids))
     for shard in shards:
         at = np.searchsorted(studied.ids, shard["ids"])
-        total[at] += shard["effect"].T
+        total[at] += shard["identity"].T
         count[at] += 1
     found: np.ndarray = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
     return found
@@ -110,31 +123,53 @@ def all_metrics(answers: Sequence[PoolAnswer], seed: int) -> Metrics:
 
 
 def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
-    own, partner = answer.effect[OWN], answer.effect[PARTNER]
+    own, partner = answer.identity[OWN], answer.identity[PARTNER]
     lost, gained = bootstrap_mean(answer.lost, seed), bootstrap_mean(partner, seed)
-    loses, copies = _surely_positive(lost), _surely_positive(gained)
+    copies = _surely_positive(gained)
+    loses = copies and _surely_positive(lost)
     metrics: Metrics = {
         "n_tokens": len(own),
-        **bootstrap_mean(own, seed).metrics("copy_effect"),
-        **gained.metrics("copy_effect_partner"),
+        **bootstrap_mean(own, seed).metrics("identity_effect"),
+        **gained.metrics("identity_effect_partner"),
         **lost.metrics("lost"),
-        "loses": int(loses and copies),
+        "loses": int(loses),
         "partner_copies": int(copies),
+        **bootstrap_mean(answer.copy_effect[OWN], seed).metrics("copy_effect"),
+        **bootstrap_mean(answer.copy_effect[PARTNER], seed).metrics("copy_effect_partner"),
     }
     for name, copied in answer.copied.items():
         metrics |= bootstrap_mean(copied, seed).metrics(f"copied/{name}")
     for name in (one.name for one in (*answer.names.interventions, *answer.names.streams)):
-        found = bootstrap_ratio(answer.effect[name] - own, answer.lost, seed) if loses and copies else None
+        found = bootstrap_ratio(answer.identity[name] - own, answer.lost, seed) if loses else None
         metrics |= _interval(f"restored/{name}", found)
+    metrics |= _restored_copy_effect(answer, seed)
     for name, control in answer.control.items():
         metrics |= _interval(f"control/{name}", bootstrap_ratio(control, partner, seed) if copies else None)
     for name in answer.names.ablations:
-        found = bootstrap_ratio(partner - answer.effect[name], partner, seed) if copies else None
+        found = bootstrap_ratio(partner - answer.identity[name], partner, seed) if copies else None
         metrics |= _interval(f"ablated/{name}", found)
     for kind, looks in answer.attention.items():
         metrics |= bootstrap_mean(looks[OWN], seed).metrics(f"attention/{kind}")
         metrics |= bootstrap_mean(looks[PARTNER], seed).metrics(f"attention/{kind}_partner")
+    for whose, (nearest, farther) in answer.decoded.items():
+        metrics |= bootstrap_mean(nearest, seed).metrics(f"decoded/{whose}")
+        metrics |= bootstrap_mean(farther, seed).metrics(f"decoded_pairwise/{whose}")
+    if "mend_both" in answer.identity:
+        both, read, written = (answer.identity[f"mend_{end}"] for end in ("both", "input", "output"))
+        found = bootstrap_ratio(both - read - written + own, answer.lost, seed) if loses else None
+        metrics |= _interval("mend_interaction", found)
     return metrics | _mixed_metrics(answer, seed)
+
+
+def _restored_copy_effect(answer: PoolAnswer, seed: int) -> Metrics:
+    """The same of log-probs, where they lose anything: a pool's tokens may all rise together."""
+    own, lost = answer.copy_effect[OWN], answer.copy_effect[PARTNER] - answer.copy_effect[OWN]
+    metrics: Metrics = dict(bootstrap_mean(lost, seed).metrics("lost_copy_effect"))
+    loses = _surely_positive(bootstrap_mean(lost, seed))
+    for name in (one.name for one in answer.names.interventions):
+        found = bootstrap_ratio(answer.copy_effect[name] - own, lost, seed) if loses else None
+        metrics |= _interval(f"restored_copy_effect/{name}", found)
+    return metrics
 
 
 def _surely_positive(interval: Interval) -> bool:
@@ -174,28 +209,32 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
         f"{name}/others": answer.studied.others,
     }
     curve = {one.name for one in names.streams}
-    for key, of_tokens in (("effect", answer.effect), ("copied", answer.copied), ("control", answer.control)):
+    for key, of_tokens in (
+        ("identity", answer.identity),
+        ("copy_effect", answer.copy_effect),
+        ("copied", answer.copied),
+        ("control", answer.control),
+    ):
         arrays |= {
-            f"{name}/{key}/{what}": values.astype(np.float32)
-            for what, values in of_tokens.items()
-            if what not in curve
+            f"{name}/{key}/{what}": values.astype(np.float32) for what, values in of_tokens.items() if what not in curve
         }
     n_layers = len(names.layers)
     for start, half in enumerate(("first", "second") if n_layers else ()):
         some = names.streams[start * n_layers : (start + 1) * n_layers]
-        arrays[f"{name}/residual/{half}"] = np.stack([answer.effect[one.name] for one in some], 1).astype(np.float32)
+        arrays[f"{name}/residual/{half}"] = np.stack([answer.identity[one.name] for one in some], 1).astype(np.float32)
     for whose, values in answer.logprob.items():
         arrays[f"{name}/logprob/{whose}"] = values.astype(np.float32)
     for kind, looks in answer.attention.items():
         arrays |= {f"{name}/attention/{kind}/{whose}": values.astype(np.float32) for whose, values in looks.items()}
+    for whose, (nearest, farther) in answer.decoded.items():
+        arrays[f"{name}/decoded/{whose}"] = nearest.astype(np.float32)
+        arrays[f"{name}/decoded_pairwise/{whose}"] = farther.astype(np.float32)
     if answer.mixed is not None:
         arrays[f"{name}/mixed"] = answer.mixed.astype(np.float32)
     return arrays
 
 
-def records(
-    answer: PoolAnswer, special: Collection[int], shown: Callable[[int], str]
-) -> Iterable[dict[str, Any]]:
+def records(answer: PoolAnswer, special: Collection[int], shown: Callable[[int], str]) -> Iterable[dict[str, Any]]:
     """One for every token, in ascending order."""
     ids, partners = answer.studied.ids.tolist(), answer.studied.partners.tolist()
     for row, (token, partner) in enumerate(zip(ids, partners, strict=True)):
@@ -210,7 +249,8 @@ def records(
             "lost": float(answer.lost[row]),
             "logprob": float(answer.logprob[OWN][row]),
             "logprob_partner": float(answer.logprob[PARTNER][row]),
-            "effect": {name: float(values[row]) for name, values in answer.effect.items()},
+            "identity": {name: float(values[row]) for name, values in answer.identity.items()},
+            "copy_effect": {name: float(values[row]) for name, values in answer.copy_effect.items()},
             "copied": {name: float(values[row]) for name, values in answer.copied.items()},
             "mixed": None if answer.mixed is None else _cells(answer.mixed[row]),
         }

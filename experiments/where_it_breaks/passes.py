@@ -37,6 +37,8 @@ class Abilities:
     """Whether the embedding's output can be replaced."""
     input_scale: float | None
     """The embedding's output over its rows; None where it is no multiple of them."""
+    state: bool
+    """Whether what the unembedding reads can be had."""
     writes_linearly: bool
     """Whether logits are the final state times the unembedding, plus a constant for each token."""
 
@@ -62,6 +64,8 @@ class Sequences:
 
     tokens: Int[Tensor, "row pos"]
     targets: Int[Tensor, "half place"]
+    foils: Int[Tensor, "half foil"]
+    """Tokens of the same kind that did not occur before: those asked in the pair's other half; repeated to one length."""
     studied: Bool[Tensor, "row pos"]
     """Where tokens under study stand, or who stands in for them."""
     ids: Int[np.ndarray, " token"]
@@ -87,7 +91,7 @@ class Sequences:
             tokens = torch.cat([torch.full((2 * n, 1), bos_id), tokens], dim=1)
         places = tuple((first + seq_len + pairs.places).tolist())
         return cls(
-            tokens, torch.from_numpy(pairs.targets), torch.isin(tokens, torch.from_numpy(ids)), ids, of_pool,
+            tokens, torch.from_numpy(pairs.targets), torch.from_numpy(_foils(pairs)), torch.isin(tokens, torch.from_numpy(ids)), ids, of_pool,
             tuple(place - 1 for place in places), places, first, seq_len,
         )  # fmt: skip
 
@@ -112,10 +116,12 @@ class Pass:
 class Read:
     """Of every place, asked or not."""
 
-    effect: Float[np.ndarray, "half place"]
-    """Log-prob after its own first half minus after the other one (nats)."""
+    identity: Float[np.ndarray, "half place"]
+    """By how much more its logit rises than those of its foils (mean), after its own first half over the other one."""
+    copy_effect: Float[np.ndarray, "half place"]
+    """Log-prob after its own first half minus after the other one (nats): foils may rise as much."""
     logprob: Float[np.ndarray, "half place"]
-    """The former of these."""
+    """After its own first half."""
     copied: Bool[np.ndarray, "half place"]
     """Whether the column read is the only likeliest there."""
 
@@ -141,11 +147,16 @@ def run_pass(
     return Pass(sequences, logits[:, list(sequences.reads)].clone(), final, kept)
 
 
-def read(logits: Float[Tensor, "row place d_vocab"], targets: Int[Tensor, "half place"]) -> Read:
-    """How well targets are expected. Raises `RunFailed` where logits are no numbers."""
-    n = len(targets)
+def read(logits: Float[Tensor, "row place d_vocab"], sequences: Sequences) -> Read:
+    """How well the targets of some sequences are expected. Raises `RunFailed` where logits are no numbers."""
+    targets = sequences.targets
+    n, n_places = targets.shape
     after_own, after_other = (prediction_statistics(part, targets) for part in (logits[:n], logits[n:]))
+    columns = torch.cat([targets[..., None], sequences.foils[:, None].expand(-1, n_places, -1)], dim=2)
+    found = logits.gather(2, columns.repeat(2, 1, 1).to(logits.device)).float()
+    above = found[..., 0] - found[..., 1:].mean(dim=2)
     return Read(
+        (above[:n] - above[n:]).cpu().numpy(),
         (after_own.logprob - after_other.logprob).float().cpu().numpy(),
         after_own.logprob.float().cpu().numpy(),
         after_own.correct.cpu().numpy(),
@@ -185,7 +196,7 @@ class Bench:
         if self.abilities.outputs and self.abilities.patterns:
             wanted = {layer for heads in (Heads.PREVIOUS, Heads.INDUCTION) for layer in self.chosen.of(heads)}
             keep += [self.abilities.outputs[layer] for layer in sorted(wanted)]
-        return run_pass(self.model, sequences, {}, keep, self.abilities.writes_linearly)
+        return run_pass(self.model, sequences, {}, keep, self.abilities.state)
 
     def read_without(self, heads: Heads, whole: Pass, means: Mapping[int, Tensor] | None) -> Read:
         """What is read where some heads write their mean (`means`: by layer) or, with None, what they write after the
@@ -199,7 +210,7 @@ class Bench:
                 edits[name] = _taking_at(torch.cat([after_other, after_other]), (slice(None), slice(None), some))
             else:
                 edits[name] = _all_of([without_head(head, means[layer]) for head in some])
-        return read(run_pass(self.model, whole.sequences, edits).logits, whole.sequences.targets)
+        return read(run_pass(self.model, whole.sequences, edits).logits, whole.sequences)
 
     def read_changed(self, one: Intervention, own: Pass, other: Pass) -> Read:
         """What is read where `own` is changed as `one` says, `other` being its partner."""
@@ -211,7 +222,7 @@ class Bench:
             logits, state = found.logits, found.state
         if one.output is not None:
             logits = self._written(one.output, logits, state, changed.sequences)
-        return read(logits, (own if one.column is Whose.OWN else other).sequences.targets)
+        return read(logits, (own if one.column is Whose.OWN else other).sequences)
 
     def _edits(self, one: Intervention, sequences: Sequences, donor: Pass) -> dict[str, Edit]:
         edits: dict[str, Edit] = {}
@@ -272,6 +283,16 @@ class Bench:
         return found
 
 
+def _foils(pairs: Pairs) -> Int[np.ndarray, "half foil"]:
+    """For a half whose pair's other one asks nothing: the tokens at the same places there."""
+    found = []
+    for row in np.arange(len(pairs.halves)) ^ 1:
+        asked = pairs.asked[row]
+        found.append(pairs.targets[row][asked] if asked.any() else pairs.targets[row])
+    # Repeated in turn, as many times as fit: with one or two of a dozen counted twice, a mean stays a mean of them.
+    return np.stack([np.resize(one, len(pairs.places)) for one in found])
+
+
 def _at(activation: Tensor, donor: Tensor, where: tuple[object, ...]) -> Tensor:
     found = activation.clone()
     found[where] = donor[where]  # type: ignore[index]
@@ -317,6 +338,7 @@ def find_abilities(model: LoadedModel, sequences: Sequences) -> Abilities:
         tuple(residual) if names.issuperset(residual) and acts(residual[0]) else (),
         EMBED in names and acts(EMBED),
         _input_scale(model, plain),
+        FINAL in names,
         _writes_linearly(model, plain),
     )
 

@@ -56,9 +56,7 @@ class End:
         """As they are, float32."""
         return self.matrix[torch.as_tensor(np.asarray(ids), device=self.matrix.device)].float()
 
-    def changed(
-        self, kind: Rows, ids: Int[np.ndarray, " token"], of_pool: bool
-    ) -> Float[Tensor, "token d_model"]:
+    def changed(self, kind: Rows, ids: Int[np.ndarray, " token"], of_pool: bool) -> Float[Tensor, "token d_model"]:
         """The rows of some tokens as `kind` says. `of_pool`: tokens under study; else their partners, one for each.
 
         Raises `ValueError` for kinds that are no rows of their own (`PARTNERS`, `NO_DIRECTION`).

@@ -46,8 +46,8 @@ class Names:
         )
 
     @property
-    def effects(self) -> tuple[str, ...]:
-        """Names of the rows of `effect`."""
+    def rows(self) -> tuple[str, ...]:
+        """Names of the rows of `identity`."""
         changed = (one.name for one in (*self.interventions, *self.streams))
         return (Whose.OWN.value, Whose.PARTNER.value, *changed, *self.ablations)
 
@@ -131,13 +131,13 @@ def chosen_layers(chosen: Chosen) -> list[int]:
 def intervene(
     bench: Bench, plan: Plan, studied: Studied, names: Names, means: Mapping[int, Tensor], pairs: Pairs
 ) -> Arrays:
-    """Everything about some pairs: [name half place] for `effect` and `copied`, [intervention half place] for
-    `control`, [whose half place] for `logprob` and each kind of attention."""
+    """Everything about some pairs: [name half place] for `identity`, `copy_effect` and `copied`, [intervention half
+    place] for `control`, [whose half place] for `logprob` and each kind of attention."""
     own, partner, other = (
         bench.base(sequences_of(plan, studied, pairs, ids), names.layers if ids is studied.partners else ())
         for ids in (studied.ids, studied.partners, studied.others)
     )
-    plain = [read(whole.logits, whole.sequences.targets) for whole in (own, partner)]
+    plain = [read(whole.logits, whole.sequences) for whole in (own, partner)]
     changed = [bench.read_changed(one, own, partner) for one in (*names.interventions, *names.streams)]
     for name in names.ablations:
         heads, how = name.split("_")
@@ -145,11 +145,16 @@ def intervene(
     control = [bench.read_changed(one, partner, other) for one in names.interventions]
     reads = [*plain, *changed]
     arrays = {
-        "effect": np.stack([one.effect for one in reads]),
+        "identity": np.stack([one.identity for one in reads]),
+        "copy_effect": np.stack([one.copy_effect for one in reads]),
         "copied": np.stack([one.copied for one in reads]).astype(np.int8),
-        "control": np.stack([one.effect for one in control]),
+        "control": np.stack([one.identity for one in control]),
         "logprob": np.stack([one.logprob for one in plain]),
     }
+    if own.state is not None and partner.state is not None:
+        n = len(pairs.halves)
+        added = [whole.state[:n] - whole.state[n:] for whole in (own, partner) if whole.state is not None]
+        arrays["state"] = np.stack([state.float().cpu().numpy() for state in added])
     if bench.abilities.patterns:
         looks = [_attention(bench, whole) for whole in (own, partner)]
         arrays |= {f"attention_{kind}": np.stack([look[kind] for look in looks]) for kind in looks[0]}
@@ -174,7 +179,7 @@ def _attention(bench: Bench, whole: Pass) -> dict[str, Float[np.ndarray, "half p
 
 
 def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Float[np.ndarray, "cell half place"]:
-    """The copy effect where the cue, the copied token, both or neither is replaced by its partner."""
+    """The identity effect where the cue, the copied token, both or neither is replaced by its partner."""
     targets = np.unique(pairs.targets[pairs.asked])
     cues = np.unique(pairs.halves[:, pairs.places - 1][pairs.asked])
     effects = []
@@ -184,7 +189,7 @@ def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Float[np.nd
             if whose is Whose.PARTNER:
                 halves = replaced(halves, ids, studied.partners[np.searchsorted(studied.ids, ids)])
         sequences = Sequences.of(Pairs(halves, pairs.places, pairs.asked), targets, False, plan.bos_id)
-        effects.append(read(run_pass(bench.model, sequences, {}).logits, sequences.targets).effect)
+        effects.append(read(run_pass(bench.model, sequences, {}).logits, sequences).identity)
     return np.stack(effects)
 
 

@@ -33,9 +33,11 @@ def pools(run: StoredRun) -> pd.DataFrame:
         row = {
             "pool": pool,
             "tokens": run.metrics[f"{before}n_tokens"],
+            **_row(run, f"{before}identity_effect", "identity effect"),
+            **_row(run, f"{before}identity_effect_partner", "partners' identity effect"),
+            **_row(run, f"{before}lost", "lost"),
             **_row(run, f"{before}copy_effect", "copy effect"),
             **_row(run, f"{before}copy_effect_partner", "partners' copy effect"),
-            **_row(run, f"{before}lost", "lost"),
             **_row(run, f"{before}copied/own", "copied"),
             **_row(run, f"{before}copied/partner", "partners copied"),
         }
@@ -43,6 +45,9 @@ def pools(run: StoredRun) -> pd.DataFrame:
             if f"{before}attention/{kind}" in run.metrics:
                 row |= _row(run, f"{before}attention/{kind}", f"{label} attention")
                 row |= _row(run, f"{before}attention/{kind}_partner", f"partners' {label} attention")
+        if f"{before}decoded/own" in run.metrics:
+            row |= _row(run, f"{before}decoded/own", "found in the final state")
+            row |= _row(run, f"{before}decoded/partner", "partners found in the final state")
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -93,14 +98,14 @@ def mixed(run: StoredRun) -> pd.DataFrame:
             continue
         for cue in Whose:
             for copied in Whose:
-                row = _row(run, f"{before}{cell_key(cue, copied)}", "copy effect (nats)")
+                row = _row(run, f"{before}{cell_key(cue, copied)}", "identity effect")
                 rows.append({"pool": pool, "cue": cue.value, "copied": copied.value, **row})
         for key, label in (
             ("cost_of_cue", "an own cue costs"),
             ("cost_of_copied", "an own copied token costs"),
             ("interaction", "interaction"),
         ):
-            row = _row(run, f"{before}mixed/{key}", "copy effect (nats)")
+            row = _row(run, f"{before}mixed/{key}", "identity effect")
             rows.append({"pool": pool, "cue": label, "copied": "", **row})
     return pd.DataFrame(rows)
 
@@ -116,7 +121,7 @@ def ablations(run: StoredRun) -> pd.DataFrame:
                     "pool": pool,
                     "without": f"{_ABLATED[kind]} {', '.join(run.details['heads'][kind])}",
                     "replaced by": _BY[how],
-                    **_row(run, f"{prefix(run, pool)}ablated/{name}", "share of copy effect lost"),
+                    **_row(run, f"{prefix(run, pool)}ablated/{name}", "share lost"),
                 }
             )
     return pd.DataFrame(rows)
@@ -130,52 +135,52 @@ def tokens(run: StoredRun) -> pd.DataFrame:
             "id": row["token"],
             "token": visible(str(row["shown"])) + (" (special)" if row["special"] else ""),
             "partner": visible(str(row["partner_shown"])),
-            "copy effect": row["effect"]["own"],
-            "partner's": row["effect"]["partner"],
+            "identity effect": row["identity"]["own"],
+            "partner's": row["identity"]["partner"],
             "log-prob": row["logprob"],
             "partner's log-prob": row["logprob_partner"],
-            "patterns, all": row["effect"].get("patterns_all"),
-            "input mended": row["effect"].get("mend_input"),
-            "output mended": row["effect"].get("mend_output"),
-            "both mended": row["effect"].get("mend_both"),
+            "patterns, all": row["identity"].get("patterns_all"),
+            "input mended": row["identity"].get("mend_input"),
+            "output mended": row["identity"].get("mend_output"),
+            "both mended": row["identity"].get("mend_both"),
         }
         for row in run.record_rows()
     ]
     order = {pool: place for place, pool in enumerate(pools_shown(run))}
-    rows.sort(key=lambda row: (order[row["pool"]], row["copy effect"] - row["partner's"]))
+    rows.sort(key=lambda row: (order[row["pool"]], row["identity effect"] - row["partner's"]))
     return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
 TABLES = (
     Table(
         "restored",
-        "Share of the lost copy effect that each intervention restores; share of appearances copied with it; and the "
-        "share of their own copy effect that partners keep under the same intervention (95 % percentile bootstrap "
+        "Share of the lost identity effect that each intervention restores; share of appearances copied with it; and the "
+        "share of their own identity effect that partners keep under the same intervention (95 % percentile bootstrap "
         "over tokens). A partner's row or output read as the token itself must fail, as it does among well-known "
         "tokens.",
         restored,
     ),
     Table(
         "pools",
-        "Copy effect (nats) of tokens under study and of their partners in the same places, and where the chosen heads "
+        "Identity effect (logits) and copy effect (nats) of tokens under study and of their partners in the same places, and where the chosen heads "
         "look (95 % percentile bootstrap over tokens).",
         pools,
     ),
     Table(
         "by_layer",
-        "Share of the lost copy effect restored by the residual stream of the partner's run before each layer, at the "
+        "Share of the lost identity effect restored by the residual stream of the partner's run before each layer, at the "
         "positions of one half, read as the partner.",
         by_layer,
     ),
     Table(
         "mixed",
-        "Copy effect where tokens announce one another: own, or the partner's in its place.",
+        "Identity effect (logits) where tokens announce one another: own, or the partner's in its place.",
         mixed,
     ),
     Table(
         "ablations",
-        "Share of the partners' copy effect that is lost without the chosen heads.",
+        "Share of the partners' identity effect that is lost without the chosen heads.",
         ablations,
     ),
-    Table("tokens", "Every token, those that lose most first: copy effects (nats).", tokens),
+    Table("tokens", "Every token, those that lose most first: identity effects (logits).", tokens),
 )

@@ -58,9 +58,7 @@ def bootstrap_ratio(
     return Interval(mean, low, high, n, Method.BOOTSTRAP)
 
 
-def _ends(
-    samples: tuple[np.ndarray, ...], statistic: object, seed: int, paired: bool = False
-) -> tuple[float, float]:
+def _ends(samples: tuple[np.ndarray, ...], statistic: object, seed: int, paired: bool = False) -> tuple[float, float]:
     found = bootstrap(
         tuple(sample.astype(np.float64) for sample in samples), statistic, n_resamples=N_RESAMPLES, batch=500,
         vectorized=True, paired=paired, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
