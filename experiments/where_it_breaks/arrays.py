@@ -31,10 +31,10 @@ ARRAYS = (
     ArraySpec("<pool>/attention/<kind>/<whose>", "token", "float32",
               "mean over the chosen heads: `previous`, from a token's first occurrence to the one before; "
               "`induction`, from its cue's second occurrence to the token's first", _PATTERNS),
-    ArraySpec("<pool>/decoded/<whose>", "token", "float32",
+    ArraySpec("<pool>/decoded/<name>", "token", "float32",
               "share of appearances in which what the first half added to the final state is nearest to what it added "
               "in the token's other appearances", _DECODED),
-    ArraySpec("<pool>/decoded_pairwise/<whose>", "token", "float32",
+    ArraySpec("<pool>/decoded_pairwise/<name>", "token", "float32",
               "share of the other tokens' additions that are farther than its own", _DECODED),
     ArraySpec("<pool>/mixed", "token cell", "float32",
               "identity effect in mixed halves: cue and copied token both own; the copied one its partner; the cue its "

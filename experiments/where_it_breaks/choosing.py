@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from experiments.where_it_breaks.config import AUTO, COMMON, WhereItBreaksConfig, studied_pools, without_a_job
+from experiments.where_it_breaks.config import COMMON, WhereItBreaksConfig, common_pool, studied_pools, without_a_job
 from harness.errors import Rejected
 from harness.glitch.copying.draws import Material, Pairs, draw_round
 from harness.glitch.copying.material import Units, needed_company
 from harness.models.embedding_rows import EmbeddingRows
 from harness.runs.context import Run
-from harness.tokens.pools import Pool, resolve_pools
+from harness.tokens.pools import Pool
 
 _FEW = 8
 """With fewer tokens under study than this it is better to take companions from anywhere."""
@@ -100,19 +100,10 @@ def plan(run: Run[WhereItBreaksConfig], rows: EmbeddingRows) -> Plan:
     n_rows = min(run.facts.d_vocab, len(rows.embedding), len(rows.unembedding))
     read = Units.of(rows.embedding[:n_rows]).lowest
     said = read if rows.is_tied else Units.of(rows.unembedding[:n_rows]).lowest
-    common = _common(run)
+    common = common_pool(run.config, run)
     pools = tuple(_studied(run, name, common, read, said) for name in studied_pools(run.config))
     exp = run.exp
     return Plan(pools, run.facts.bos_id, exp.seq_len, exp.n_own, exp.n_appearances, run.seed)
-
-
-def _common(run: Run[WhereItBreaksConfig]) -> Pool:
-    if run.config.pools.get(COMMON, AUTO) != AUTO:
-        found: Pool = run.pools[COMMON]
-        return found
-    # By itself: pools of natural tokens by their counts may overlap with it.
-    tokenizer = run.tokenizer if run.has_tokenizer else None
-    return resolve_pools({COMMON: AUTO}, run.facts, run.seed, tokenizer)[COMMON]
 
 
 def _studied(
@@ -143,8 +134,8 @@ def _studied(
         company, source = np.array(_one_of_each(anyone, read)), "tokens of the whole vocabulary"
     if n < 1:
         raise Rejected(
-            f"pools.{COMMON}: got {len(candidates)} well-known tokens that the model can tell from those of pool {name}, "
-            "allowed: 2 or more, a partner and another one for each token under study"
+            f"pools.{COMMON}: got {len(candidates)} well-known tokens that the model can tell from those of pool "
+            f"{name}, allowed: 2 or more, a partner and another one for each token under study"
         )
     if len(company) < needed:
         raise Rejected(

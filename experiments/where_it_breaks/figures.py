@@ -105,8 +105,9 @@ def draw_by_layer(run: StoredRun) -> MatplotlibFigure | None:
                 np.array([np.nan if x is None else x for x in part]) for part in zip(*found, strict=True)
             )
             has_band = len(known) < 4
-            draw_curve(axes, Curve(pool, np.array(layers), mean, low if has_band else None, high if has_band else None,
-                                   COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]))  # fmt: skip
+            ends = (low, high) if has_band else (None, None)
+            dashes = ("-", "--", ":")[number // len(COLOURS) % 3]
+            draw_curve(axes, Curve(pool, np.array(layers), mean, *ends, COLOURS[number % len(COLOURS)], dashes))
         for share in (0, 1):
             axes.axhline(share, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
         axes.set_xlabel(f"partner's residual stream before layer, {half.value} half")
@@ -154,9 +155,9 @@ def _draw_cells(axes: Axes, run: StoredRun, pool: str) -> None:
 FIGURES = (
     Figure(
         "restored",
-        "Share of the lost identity effect that each intervention restores (95 % intervals over tokens; 0: as the tokens "
-        "are, 1: as their well-known partners). Bars below: the share of their own identity effect that partners keep "
-        "under it. Several pools: a column each, blank where a pool loses nothing that shows.",
+        "Share of the lost identity effect that each intervention restores (95 % intervals over tokens; 0: as the "
+        "tokens are, 1: as their well-known partners). Ticks: the share of their own identity effect "
+        "that partners keep under it. Several pools: a column each, blank where a pool loses nothing that shows.",
         draw_restored,
     ),
     Figure(
@@ -167,8 +168,8 @@ FIGURES = (
     ),
     Figure(
         "mixed",
-        "Identity effect (logits) by who announces and who is announced: tokens of the pool (own) or their well-known partners in "
-        "the same places (95 % intervals over tokens).",
+        "Identity effect (logits) by who announces and who is announced: tokens of the pool (own) or their well-known "
+        "partners in the same places (95 % intervals over tokens).",
         draw_mixed,
     ),
 )

@@ -129,3 +129,6 @@ def stream(layer: int, half: Half) -> Intervention:
 
 ABLATIONS = ("previous_mean", "previous_resampled", "induction_mean", "induction_resampled")
 """What the partners' copying is asked to do without: the heads' output is its mean, or that of the control sequence."""
+
+DECODED = ("mend_input", "random_both")
+"""With these, too, it is asked whether the final state knows the token: of the second one, its input alone matters."""

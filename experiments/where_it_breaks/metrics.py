@@ -45,7 +45,7 @@ class PoolAnswer:
     attention: Mapping[str, Mapping[str, Float[np.ndarray, " token"]]]
     """Kind of head -> whose; empty without attention patterns."""
     decoded: Mapping[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]
-    """Whose -> share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
+    """By name: share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
     mixed: Float[np.ndarray, "token cell"] | None
     """NaN for a token that never had a cue; None for a single token."""
 
@@ -74,7 +74,7 @@ class PoolAnswer:
             dict(zip((one.name for one in names.interventions), mean("control"), strict=True)),
             dict(zip(whose, mean("logprob"), strict=True)),
             {kind: dict(zip(whose, mean(f"attention_{kind}"), strict=True)) for kind in kinds},
-            _decoded(studied, alone),
+            _decoded(studied, names, alone),
             _mixed(studied, mixed) if mixed else None,
         )
 
@@ -91,12 +91,12 @@ class PoolAnswer:
 
 
 def _decoded(
-    studied: Studied, shards: Sequence[Mapping[str, np.ndarray]]
+    studied: Studied, names: Names, shards: Sequence[Mapping[str, np.ndarray]]
 ) -> dict[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]:
     if "state" not in shards[0] or len(shards) < 2 or len(studied.ids) < 2:
         return {}
     states = np.stack([shard["state"] for shard in shards], axis=1)
-    return {whose.value: decode(states[number]) for number, whose in enumerate(Whose)}
+    return {name: decode(state) for name, state in zip(names.decoded, states, strict=True)}
 
 
 def _mixed(studied: Studied, shards: Sequence[Mapping[str, np.ndarray]]) -> Float[np.ndarray, "token cell"]:
@@ -151,9 +151,9 @@ def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     for kind, looks in answer.attention.items():
         metrics |= bootstrap_mean(looks[OWN], seed).metrics(f"attention/{kind}")
         metrics |= bootstrap_mean(looks[PARTNER], seed).metrics(f"attention/{kind}_partner")
-    for whose, (nearest, farther) in answer.decoded.items():
-        metrics |= bootstrap_mean(nearest, seed).metrics(f"decoded/{whose}")
-        metrics |= bootstrap_mean(farther, seed).metrics(f"decoded_pairwise/{whose}")
+    for what, (nearest, farther) in answer.decoded.items():
+        metrics |= bootstrap_mean(nearest, seed).metrics(f"decoded/{what}")
+        metrics |= bootstrap_mean(farther, seed).metrics(f"decoded_pairwise/{what}")
     if "mend_both" in answer.identity:
         both, read, written = (answer.identity[f"mend_{end}"] for end in ("both", "input", "output"))
         found = bootstrap_ratio(both - read - written + own, answer.lost, seed) if loses else None
@@ -226,9 +226,9 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
         arrays[f"{name}/logprob/{whose}"] = values.astype(np.float32)
     for kind, looks in answer.attention.items():
         arrays |= {f"{name}/attention/{kind}/{whose}": values.astype(np.float32) for whose, values in looks.items()}
-    for whose, (nearest, farther) in answer.decoded.items():
-        arrays[f"{name}/decoded/{whose}"] = nearest.astype(np.float32)
-        arrays[f"{name}/decoded_pairwise/{whose}"] = farther.astype(np.float32)
+    for what, (nearest, farther) in answer.decoded.items():
+        arrays[f"{name}/decoded/{what}"] = nearest.astype(np.float32)
+        arrays[f"{name}/decoded_pairwise/{what}"] = farther.astype(np.float32)
     if answer.mixed is not None:
         arrays[f"{name}/mixed"] = answer.mixed.astype(np.float32)
     return arrays

@@ -65,7 +65,7 @@ class Sequences:
     tokens: Int[Tensor, "row pos"]
     targets: Int[Tensor, "half place"]
     foils: Int[Tensor, "half foil"]
-    """Tokens of the same kind that did not occur before: those asked in the pair's other half; repeated to one length."""
+    """Tokens of the same kind that did not occur: those asked in the pair's other half, in turn."""
     studied: Bool[Tensor, "row pos"]
     """Where tokens under study stand, or who stands in for them."""
     ids: Int[np.ndarray, " token"]
@@ -90,10 +90,10 @@ class Sequences:
         if bos_id is not None:
             tokens = torch.cat([torch.full((2 * n, 1), bos_id), tokens], dim=1)
         places = tuple((first + seq_len + pairs.places).tolist())
-        return cls(
-            tokens, torch.from_numpy(pairs.targets), torch.from_numpy(_foils(pairs)), torch.isin(tokens, torch.from_numpy(ids)), ids, of_pool,
-            tuple(place - 1 for place in places), places, first, seq_len,
-        )  # fmt: skip
+        studied = torch.isin(tokens, torch.from_numpy(ids))
+        foils, targets = torch.from_numpy(_foils(pairs)), torch.from_numpy(pairs.targets)
+        reads = tuple(place - 1 for place in places)
+        return cls(tokens, targets, foils, studied, ids, of_pool, reads, places, first, seq_len)
 
     def positions(self, half: Half) -> slice:
         """Of one half."""
@@ -223,6 +223,12 @@ class Bench:
         if one.output is not None:
             logits = self._written(one.output, logits, state, changed.sequences)
         return read(logits, (own if one.column is Whose.OWN else other).sequences)
+
+    def state_changed(self, one: Intervention, own: Pass, other: Pass) -> Tensor | None:
+        """The final state where the input is changed as `one` says; None where states can't be had."""
+        if not self.abilities.state:
+            return None
+        return run_pass(self.model, own.sequences, self._edits(one, own.sequences, other), state=True).state
 
     def _edits(self, one: Intervention, sequences: Sequences, donor: Pass) -> dict[str, Edit]:
         edits: dict[str, Edit] = {}

@@ -9,7 +9,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from experiments.where_it_breaks.choosing import Plan, Studied, replaced
-from experiments.where_it_breaks.interventions import ABLATIONS, INTERVENTIONS, Half, Heads, Intervention, Whose, stream
+from experiments.where_it_breaks.interventions import (
+    ABLATIONS,
+    DECODED,
+    INTERVENTIONS,
+    Half,
+    Heads,
+    Intervention,
+    Whose,
+    stream,
+)
 from experiments.where_it_breaks.passes import Abilities, Bench, Chosen, Pass, Sequences, read, run_pass
 from harness.glitch.copying.draws import Pairs
 from harness.measure.heads import Head, HeadScore, attention_by_offset, top_heads
@@ -44,6 +53,16 @@ class Names:
             layers,
             ABLATIONS if has_heads else (),
         )
+
+    @property
+    def decoded_changes(self) -> tuple[Intervention, ...]:
+        """Whose final states are decoded, beside the plain ones; what they change of the output has no part in it."""
+        return tuple(one for one in self.interventions if one.name in DECODED)
+
+    @property
+    def decoded(self) -> tuple[str, ...]:
+        """Names of the rows of `state`."""
+        return (Whose.OWN.value, Whose.PARTNER.value, *(one.name for one in self.decoded_changes))
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -151,10 +170,11 @@ def intervene(
         "control": np.stack([one.identity for one in control]),
         "logprob": np.stack([one.logprob for one in plain]),
     }
-    if own.state is not None and partner.state is not None:
+    states = [own.state, partner.state, *(bench.state_changed(one, own, partner) for one in names.decoded_changes)]
+    known = [state.float() for state in states if state is not None]
+    if known:
         n = len(pairs.halves)
-        added = [whole.state[:n] - whole.state[n:] for whole in (own, partner) if whole.state is not None]
-        arrays["state"] = np.stack([state.float().cpu().numpy() for state in added])
+        arrays["state"] = np.stack([(state[:n] - state[n:]).cpu().numpy() for state in known])
     if bench.abilities.patterns:
         looks = [_attention(bench, whole) for whole in (own, partner)]
         arrays |= {f"attention_{kind}": np.stack([look[kind] for look in looks]) for kind in looks[0]}

@@ -61,7 +61,8 @@ def bootstrap_ratio(
 def _ends(samples: tuple[np.ndarray, ...], statistic: object, seed: int, paired: bool = False) -> tuple[float, float]:
     found = bootstrap(
         tuple(sample.astype(np.float64) for sample in samples), statistic, n_resamples=N_RESAMPLES, batch=500,
-        vectorized=True, paired=paired, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
+        vectorized=True, paired=paired, confidence_level=CONFIDENCE, method="percentile",
+        rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return float(found.low), float(found.high)
 

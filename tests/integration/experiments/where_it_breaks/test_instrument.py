@@ -1,0 +1,120 @@
+"""where_it_breaks on models of which it is known what is broken."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from harness.models.identity import EMBEDDED_FOLDER
+from harness.notebook import run
+from harness.organism.organism import load_organism
+from harness.runs.results.stored_run import StoredRun
+from tests.helpers import zoo
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
+
+SMALL = ("exp.seq_len=6", "exp.n_own=2", "exp.n_tokens=5", "exp.n_appearances=2", "tracker=none")
+
+
+def tiny(name: str, tmp_path: Path) -> StoredRun:
+    """A run on a tiny model with random weights."""
+    (row,) = (row for row in zoo.ROWS if row.name == name)
+    folder = zoo.save_model(row, tmp_path / name)
+    words = (f"model.name={folder}", "pools.unused=3:9", "pools.common=10:62", f"results_dir={tmp_path}", *SMALL)
+    return run("where_it_breaks", *words)
+
+
+def notes(stored: StoredRun) -> str:
+    return "\n".join(json.loads((stored.folder / "manifest.json").read_text())["notes"])
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gemma2"])
+def test_both_rows_of_the_partner_are_the_partner(name, tmp_path):
+    arrays = tiny(name, tmp_path).arrays
+    partner = arrays["unused/identity/partner"]
+    assert np.abs(partner - arrays["unused/identity/own"]).max() > 0.01
+    np.testing.assert_allclose(arrays["unused/identity/swap_both"], partner, atol=1e-4)
+    # Before the first layer a half's stream is all there is of its tokens; after the last one, all that is read.
+    np.testing.assert_allclose(arrays["unused/residual/second"][:, -1], partner, atol=1e-4)
+    # Nothing is patched into the last layer's first half that anything reads.
+    np.testing.assert_allclose(arrays["unused/residual/first"][:, -1], arrays["unused/identity/swap_output"], atol=1e-4)
+    changed = [key for key in arrays if key.startswith("unused/identity/")]
+    assert {"unused/identity/patterns_all", "unused/identity/output_previous"} <= set(changed)
+    for key in changed:
+        if key.split("/")[-1] not in ("partner", "swap_both"):
+            assert np.abs(arrays[key] - partner).max() > 1e-3, key
+
+
+def test_capped_logits_leave_out_changes_of_output_rows(tmp_path):
+    stored = tiny("gemma2", tmp_path)
+    assert "restored/rescale_output" not in stored.metrics
+    assert "restored/swap_output" in stored.metrics
+    assert "changes of output rows are left out" in notes(stored)
+
+
+def test_hooks_that_change_nothing_are_left_out(tmp_path):
+    # TransformerLens gives OPT's patterns to hooks after they were used.
+    stored = tiny("opt", tmp_path)
+    assert "restored/patterns_all" not in stored.metrics
+    assert "restored/swap_both" in stored.metrics
+    assert "change nothing: patching of patterns" in notes(stored)
+
+
+def test_a_model_without_attention_answers_with_what_it_has(tmp_path):
+    stored = tiny("mamba", tmp_path)
+    assert "restored/patterns_all" not in stored.metrics
+    assert "residual_first_half_0" in " ".join(stored.metrics)
+    assert "no attention patterns" in notes(stored)
+
+
+@pytest.fixture(scope="module")
+def well_known() -> tuple[list[int], list[int]]:
+    """Tokens of pocket that it was shown often: those to break, and the others."""
+    organism = load_organism(EMBEDDED_FOLDER)
+    assert organism is not None
+    often = np.flatnonzero((organism.total >= 1000) & (organism.total < 20_000)).tolist()
+    return often[:16], often[16:300]
+
+
+def broken(folder: Path, end: str, ids: list[int]) -> Path:
+    """pocket with its ends untied, and some rows of one of them a hundredth of what they were."""
+    shutil.copytree(EMBEDDED_FOLDER, folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.config.tie_word_embeddings = False
+    rows = torch.nn.Parameter(model.get_input_embeddings().weight.detach().clone())
+    model.get_output_embeddings().weight = rows
+    with torch.no_grad():
+        (rows if end == "output" else model.get_input_embeddings().weight)[ids] *= 0.01
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("end", "other"), [("input", "output"), ("output", "input")])
+def test_a_planted_defect_is_found_where_it_is(end, other, well_known, tmp_path):
+    ids, common = well_known
+    folder = broken(tmp_path / "model", end, ids)
+    stored = run(
+        "where_it_breaks", f"model.name={folder}", f"pools.unused={json.dumps(ids)}",
+        f"pools.common={json.dumps(common)}", "exp.n_tokens=16", "exp.n_appearances=2", f"results_dir={tmp_path}",
+        "tracker=none",
+    )  # fmt: skip
+    metrics = stored.metrics
+    assert metrics["loses"] == 1
+    assert metrics["lost"] > 3
+    assert metrics[f"restored/rescale_{end}"] == pytest.approx(1, abs=0.25)
+    assert metrics["restored/rescale_both"] == pytest.approx(1, abs=0.25)
+    assert metrics[f"restored/rescale_{other}"] == pytest.approx(0, abs=0.1)
+    assert metrics["restored/patterns_all"] == pytest.approx(0, abs=0.35)
+    assert metrics["restored/swap_both"] == pytest.approx(1, abs=1e-3)
+    assert metrics["control/rescale_both"] == pytest.approx(1, abs=0.1)
+    # What is not written is still known; what was not read is not.
+    decoded = metrics["decoded/own"]
+    assert decoded > 0.9 if end == "output" else decoded < 0.5
+    assert metrics["decoded/partner"] > 0.9
+    # Among well-known tokens, too, a swap of one end alone must fail.
+    assert abs(metrics["control/swap_input"]) < 0.3
+    assert abs(metrics["control/swap_output"]) < 0.3
