@@ -34,7 +34,7 @@ class Studied:
     """Another one for each, which is to the partner what the partner is to the token: the control."""
     pool: Int[np.ndarray, " member"]
     """Every id of the pool without a job: what its mean row is over."""
-    common: Int[np.ndarray, " member"]
+    common: Int[np.ndarray, " well_known"]
     """Every well-known id that is not the pool's."""
     material: Material
     n_told_apart: int
@@ -100,7 +100,7 @@ def plan(run: Run[WhereItBreaksConfig], rows: EmbeddingRows) -> Plan:
     n_rows = min(run.facts.d_vocab, len(rows.embedding), len(rows.unembedding))
     read = Units.of(rows.embedding[:n_rows]).lowest
     said = read if rows.is_tied else Units.of(rows.unembedding[:n_rows]).lowest
-    common = common_pool(run.config, run)
+    common = common_pool(run.config, run.pools, run.facts, run.tokenizer if run.has_tokenizer else None)
     pools = tuple(_studied(run, name, common, read, said) for name in studied_pools(run.config))
     exp = run.exp
     return Plan(pools, run.facts.bos_id, exp.seq_len, exp.n_own, exp.n_appearances, run.seed)

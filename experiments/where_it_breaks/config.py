@@ -1,8 +1,8 @@
 """The parameters of exp=where_it_breaks, and what it refuses."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from harness.constraints import Count, must_be
 from harness.errors import FieldRejected, Rejected, span
@@ -10,7 +10,7 @@ from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 from harness.runs.config.schema import RunConfig
 from harness.runs.experiment import CheckContext, Experiment, Needs
-from harness.tokens.pools import Pool, resolve_pools
+from harness.tokens.pools import Pool, Pools, resolve_pools
 
 COMMON = "common"
 """The pool that partners and companions come from."""
@@ -59,42 +59,23 @@ def check(context: CheckContext[WhereItBreaksConfig]) -> None:
                 f"pools.{name}: got {len(context.pools[name].ids)} ids, each with a job (BOS, EOS, padding, ...), "
                 "allowed: at least one other"
             )
-    common_pool(context.config, context)
+    common_pool(context.config, context.pools, facts, context.tokenizer if context.has_tokenizer else None)
 
 
-class HasTokens(Protocol):
-    """What is known of a run's tokens."""
-
-    @property
-    def pools(self) -> Mapping[str, Pool]:
-        """By name."""
-        ...
-
-    @property
-    def facts(self) -> VocabFacts:
-        """Of the model."""
-        ...
-
-    @property
-    def has_tokenizer(self) -> bool:
-        """Whether there is one."""
-        ...
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer."""
-        ...
-
-
-def common_pool(config: RunConfig[WhereItBreaksConfig], about: HasTokens) -> Pool:
+def common_pool(
+    config: RunConfig[WhereItBreaksConfig],
+    pools: Pools | dict[str, Pool],
+    facts: VocabFacts,
+    tokenizer: Tokenizer | None,
+) -> Pool:
     """The well-known tokens. Raises `Rejected` where nothing tells which they are.
 
     Left open, it is found by itself: pools of tokens by their training counts may overlap with it.
     """
     if config.pools.get(COMMON, AUTO) != AUTO:
-        return about.pools[COMMON]
-    tokenizer = about.tokenizer if about.has_tokenizer else None
-    return resolve_pools({COMMON: AUTO}, about.facts, config.seed, tokenizer)[COMMON]
+        found: Pool = pools[COMMON]
+        return found
+    return resolve_pools({COMMON: AUTO}, facts, config.seed, tokenizer)[COMMON]
 
 
 def studied_pools(config: RunConfig[WhereItBreaksConfig]) -> tuple[str, ...]:

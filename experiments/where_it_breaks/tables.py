@@ -155,16 +155,16 @@ TABLES = (
     Table(
         "restored",
         "Share of the lost identity effect that each intervention restores; share of appearances copied with it; "
-        "and the share of their own identity effect that partners keep under the same intervention (95 % "
-        "percentile bootstrap over tokens). A partner's row or output read as the token itself must fail, as it does among well-known "
-        "tokens.",
+        "and the share of their own identity effect that partners keep under the same intervention (95 % percentile "
+        "bootstrap over tokens). A partner's row or output read as the token itself must fail, as it does among "
+        "well-known tokens.",
         restored,
     ),
     Table(
         "pools",
-        "Identity effect (logits) and copy effect (nats) of tokens under study and of their partners in the same places, "
-        "where the chosen heads look, and the share of appearances in which the final state tells the token from all "
-        "others (95 % percentile bootstrap over tokens).",
+        "Identity effect (logits) and copy effect (nats) of tokens under study and of their partners in the same "
+        "places, where the chosen heads look, and the share of appearances in which the final state tells the token "
+        "from all others (95 % percentile bootstrap over tokens).",
         pools,
     ),
     Table(

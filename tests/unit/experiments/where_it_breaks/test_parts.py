@@ -157,7 +157,7 @@ def test_states_tell_tokens_apart_only_by_what_recurs():
 def test_ratio_of_sums_is_resampled_by_unit():
     denominator = np.arange(1.0, 21.0)
     exact = bootstrap_ratio(0.25 * denominator, denominator, seed=0)
-    assert (exact.mean, exact.low, exact.high) == (0.25, 0.25, 0.25)
+    assert (exact.mean, exact.low, exact.high) == pytest.approx((0.25, 0.25, 0.25))
     rng = np.random.default_rng(0)
     noisy = bootstrap_ratio(0.25 * denominator + rng.normal(size=20), denominator, seed=0)
     assert noisy.low < noisy.mean < noisy.high
@@ -170,41 +170,41 @@ def test_ratio_of_sums_is_resampled_by_unit():
 
 def answer(own: np.ndarray, partner: np.ndarray, fixed: np.ndarray, prefix: str = "") -> PoolAnswer:
     one = studied(len(own))
-    names = Names(tuple(i for i in INTERVENTIONS if i.name == "mend_both"), (), (), ())
-    values = {"own": own, "partner": partner, "mend_both": fixed}
+    names = Names(tuple(i for i in INTERVENTIONS if i.name == "rescale_both"), (), (), ())
+    values = {"own": own, "partner": partner, "rescale_both": fixed}
     share = {name: np.zeros(len(own)) for name in values}
     logprob = {"own": own, "partner": partner}
-    return PoolAnswer(one, prefix, names, values, values, share, {"mend_both": partner / 2}, logprob, {}, {}, None)
+    return PoolAnswer(one, prefix, names, values, values, share, {"rescale_both": partner / 2}, logprob, {}, {}, None)
 
 
 def test_restored_is_the_share_of_what_was_lost():
     own, partner = np.linspace(0, 1, 10), np.linspace(10, 11, 10)
     found = all_metrics([answer(own, partner, own + 4)], seed=0)
     assert found["lost"] == pytest.approx(10)
-    assert found["restored/mend_both"] == pytest.approx(0.4)
-    assert found["restored/mend_both/ci_low"] == pytest.approx(0.4)
-    assert found["control/mend_both"] == pytest.approx(0.5)
+    assert found["restored/rescale_both"] == pytest.approx(0.4)
+    assert found["restored/rescale_both/ci_low"] == pytest.approx(0.4)
+    assert found["control/rescale_both"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("partner", [np.array([-3.0, 4.0] * 5), np.zeros(10)])
 def test_a_share_of_what_may_be_nothing_is_not_given(partner):
     found = all_metrics([answer(np.zeros(10), partner, np.ones(10))], seed=0)
-    assert found["restored/mend_both"] is None
-    assert found["control/mend_both"] is None
+    assert found["restored/rescale_both"] is None
+    assert found["control/rescale_both"] is None
     assert found["loses"] == 0
-    assert found["copied/mend_both"] == 0
+    assert found["copied/rescale_both"] == 0
 
 
 def test_several_pools_have_their_names_in_front():
     pools = (studied(name="a"), studied(name="b"))
     assert [prefix_of(pools[0], pools), prefix_of(pools[0], pools[:1])] == ["a/", ""]
     found = all_metrics([answer(np.zeros(4), np.ones(4), np.ones(4), "a/")], seed=0)
-    assert found["a/restored/mend_both"] == 1
+    assert found["a/restored/rescale_both"] == 1
 
 
 def test_arrays_hold_what_metrics_are_of():
     arrays = pool_arrays(answer(np.zeros(4), np.ones(4), np.full(4, 0.5)))
-    assert arrays["unused/identity/mend_both"].tolist() == [0.5] * 4
+    assert arrays["unused/identity/rescale_both"].tolist() == [0.5] * 4
     assert arrays["unused/partners"].tolist() == [50, 51, 52, 53]
 
 
