@@ -39,4 +39,7 @@ ARRAYS = (
     ArraySpec("<pool>/mixed", "token cell", "float32",
               "identity effect in mixed halves: cue and copied token both own; the copied one its partner; the cue its "
               "partner; both; NaN for a token that had no cue", _SEVERAL),
+    ArraySpec("<pool>/mixed_attention", "token cell", "float32",
+              "induction heads' attention from the cue's second occurrence to the token's first, in the same cells",
+              f"{_SEVERAL}, and {_PATTERNS.removeprefix('where ')}"),
 )  # fmt: skip

@@ -105,9 +105,9 @@ def draw_by_layer(run: StoredRun) -> MatplotlibFigure | None:
                 np.array([np.nan if x is None else x for x in part]) for part in zip(*found, strict=True)
             )
             has_band = len(known) < 4
-            ends = (low, high) if has_band else (None, None)
-            dashes = ("-", "--", ":")[number // len(COLOURS) % 3]
-            draw_curve(axes, Curve(pool, np.array(layers), mean, *ends, COLOURS[number % len(COLOURS)], dashes))
+            band = {"low": low, "high": high} if has_band else {}
+            colour, dashes = COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]
+            draw_curve(axes, Curve(pool, np.array(layers), mean, colour=colour, line_style=dashes, **band))
         for share in (0, 1):
             axes.axhline(share, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
         axes.set_xlabel(f"partner's residual stream before layer, {half.value} half")

@@ -93,7 +93,7 @@ INTERVENTIONS = (
         "partner_with_own_patterns", "all the partner's, but own patterns", _MOVE, patterns=Heads.ALL,
         column=Whose.PARTNER, tokens=Whose.PARTNER,
     ),
-    Intervention("swap_output", "partner's output row", _WRITE, column=Whose.PARTNER),
+    Intervention("swap_output", "partner's output row, own input", _WRITE, column=Whose.PARTNER),
     Intervention("rescale_output", "output row rescaled", _WRITE, output=Rows.RESCALED),
     Intervention(
         "remove_direction_output", "shared direction removed from the output", _WRITE, output=Rows.NO_DIRECTION

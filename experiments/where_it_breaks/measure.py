@@ -188,14 +188,9 @@ def _answers(
     def compute_mixed(batch: Batch[_Draw]) -> Arrays:
         studied, found = batch.work.studied, []
         for pairs in batch.work.pairs:
-            parts = _by_pairs(
-                run, planned, pairs, lambda some: {"identity": mix(benches[studied.name], planned, studied, some)}
-            )
-            found.append(_asked(joined(parts, 1), pairs))
-        return {
-            "ids": np.concatenate([part["ids"] for part in found]),
-            "identity": np.concatenate([part["identity"] for part in found], axis=1),
-        }
+            one = partial(mix, benches[studied.name], planned, studied)
+            found.append(_asked(joined(_by_pairs(run, planned, pairs, one), 1), pairs))
+        return {name: np.concatenate([part[name] for part in found], axis=-1) for name in found[0]}
 
     with run.timer("interventions"):
         shards = compute_batches(run, alone, compute_alone, no_rows, "intervening")

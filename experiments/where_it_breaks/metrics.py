@@ -48,6 +48,8 @@ class PoolAnswer:
     """By name: share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
     mixed: Float[np.ndarray, "token cell"] | None
     """NaN for a token that never had a cue; None for a single token."""
+    mixed_attention: Float[np.ndarray, "token cell"] | None
+    """The same of induction heads; None without attention patterns, too."""
 
     @classmethod
     def of(
@@ -75,7 +77,8 @@ class PoolAnswer:
             dict(zip(whose, mean("logprob"), strict=True)),
             {kind: dict(zip(whose, mean(f"attention_{kind}"), strict=True)) for kind in kinds},
             _decoded(studied, names, alone),
-            _mixed(studied, mixed) if mixed else None,
+            _mixed(studied, mixed, "identity"),
+            _mixed(studied, mixed, "attention"),
         )
 
     @property
@@ -99,11 +102,15 @@ def _decoded(
     return {name: decode(state) for name, state in zip(names.decoded, states, strict=True)}
 
 
-def _mixed(studied: Studied, shards: Sequence[Mapping[str, np.ndarray]]) -> Float[np.ndarray, "token cell"]:
+def _mixed(
+    studied: Studied, shards: Sequence[Mapping[str, np.ndarray]], key: str
+) -> Float[np.ndarray, "token cell"] | None:
+    if not shards or key not in shards[0]:
+        return None
     total, count = np.zeros((len(studied.ids), len(CELLS))), np.zeros(len(studied.ids))
     for shard in shards:
         at = np.searchsorted(studied.ids, shard["ids"])
-        total[at] += shard["identity"].T
+        total[at] += shard[key].T
         count[at] += 1
     found: np.ndarray = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
     return found
@@ -183,20 +190,21 @@ def _interval(key: str, found: Interval | None) -> Metrics:
     return dict(found.metrics(key))
 
 
-def cell_key(cue: Whose, copied: Whose) -> str:
+def cell_key(cue: Whose, copied: Whose, of: str = "mixed") -> str:
     """The metric of a cell of the mixed halves."""
-    return f"mixed/{cue.value}_then_{copied.value}"
+    return f"{of}/{cue.value}_then_{copied.value}"
 
 
 def _mixed_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     metrics: Metrics = {}
-    if answer.mixed is None:
-        return metrics
-    known = answer.mixed[~np.isnan(answer.mixed[:, 0])]
-    for (cue, copied), column in zip(CELLS, known.T, strict=True):
-        metrics |= bootstrap_mean(column, seed).metrics(cell_key(cue, copied))
-    for key, weights in MIXED.items():
-        metrics |= bootstrap_mean(known @ np.array(weights), seed).metrics(key)
+    for of, values in (("mixed", answer.mixed), ("mixed_attention", answer.mixed_attention)):
+        if values is None:
+            continue
+        known = values[~np.isnan(values[:, 0])]
+        for (cue, copied), column in zip(CELLS, known.T, strict=True):
+            metrics |= bootstrap_mean(column, seed).metrics(cell_key(cue, copied, of))
+        for name, weights in MIXED.items() if of == "mixed" else ():
+            metrics |= bootstrap_mean(known @ np.array(weights), seed).metrics(name)
     return metrics
 
 
@@ -229,8 +237,9 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
     for what, (nearest, farther) in answer.decoded.items():
         arrays[f"{name}/decoded/{what}"] = nearest.astype(np.float32)
         arrays[f"{name}/decoded_pairwise/{what}"] = farther.astype(np.float32)
-    if answer.mixed is not None:
-        arrays[f"{name}/mixed"] = answer.mixed.astype(np.float32)
+    for what, cells in (("mixed", answer.mixed), ("mixed_attention", answer.mixed_attention)):
+        if cells is not None:
+            arrays[f"{name}/{what}"] = cells.astype(np.float32)
     return arrays
 
 

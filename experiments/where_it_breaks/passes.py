@@ -1,5 +1,6 @@
 """One pass of the model with some of it changed, and what is read of it."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -331,7 +332,10 @@ def find_abilities(model: LoadedModel, sequences: Sequences) -> Abilities:
     plain = run_pass(model, sequences, {}, [EMBED] if EMBED in names else [], FINAL in names)
 
     def acts(hook: str) -> bool:
-        found = run_pass(model, sequences, {hook: torch.zeros_like})
+        # TransformerLens warns of edits that it discards; here that is the answer.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            found = run_pass(model, sequences, {hook: torch.zeros_like})
         return not torch.equal(found.logits, plain.logits)
 
     act_on_patterns, act_on_outputs = (

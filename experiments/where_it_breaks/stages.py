@@ -198,19 +198,24 @@ def _attention(bench: Bench, whole: Pass) -> dict[str, Float[np.ndarray, "half p
     return found
 
 
-def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Float[np.ndarray, "cell half place"]:
-    """The identity effect where the cue, the copied token, both or neither is replaced by its partner."""
+def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
+    """[cell half place]: the identity effect where the cue, the copied token, both or neither is replaced by its
+    partner, and where induction heads look from the cue: to what followed it."""
     targets = np.unique(pairs.targets[pairs.asked])
     cues = np.unique(pairs.halves[:, pairs.places - 1][pairs.asked])
-    effects = []
+    patterns = [bench.abilities.patterns[layer] for layer in chosen_layers(bench.chosen)]
+    effects, looks = [], []
     for cue, copied in CELLS:
         halves = pairs.halves
         for ids, whose in ((cues, cue), (targets, copied)):
             if whose is Whose.PARTNER:
                 halves = replaced(halves, ids, studied.partners[np.searchsorted(studied.ids, ids)])
         sequences = Sequences.of(Pairs(halves, pairs.places, pairs.asked), targets, False, plan.bos_id)
-        effects.append(read(run_pass(bench.model, sequences, {}).logits, sequences).identity)
-    return np.stack(effects)
+        whole = run_pass(bench.model, sequences, {}, patterns)
+        effects.append(read(whole.logits, sequences).identity)
+        if patterns:
+            looks.append(_attention(bench, whole)[Heads.INDUCTION.value])
+    return {"identity": np.stack(effects)} | ({"attention": np.stack(looks)} if looks else {})
 
 
 def joined(parts: Sequence[Arrays], axis: int) -> Arrays:

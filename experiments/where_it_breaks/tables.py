@@ -99,6 +99,8 @@ def mixed(run: StoredRun) -> pd.DataFrame:
         for cue in Whose:
             for copied in Whose:
                 row = _row(run, f"{before}{cell_key(cue, copied)}", "identity effect")
+                looks = f"{before}{cell_key(cue, copied, 'mixed_attention')}"
+                row |= _row(run, looks, "induction attention") if looks in run.metrics else {}
                 rows.append({"pool": pool, "cue": cue.value, "copied": copied.value, **row})
         for key, label in (
             ("cost_of_cue", "an own cue costs"),

@@ -43,11 +43,11 @@ def bootstrap_ratio(
     """Sum of `numerator` over sum of `denominator`, both of the same units, which are resampled together; no ends for
     a single one.
 
-    Ends mean something only where the denominator's sum is surely not 0. Raises `ValueError` for unequal lengths, for
-    no values, and for a sum of 0.
+    Ends mean something only where the denominator's sum is surely not 0. Raises `ValueError` for no values
+    and for a sum of 0.
     """
-    if len(numerator) != len(denominator) or not len(numerator):
-        raise ValueError(f"a ratio of {len(numerator)} values to {len(denominator)}")
+    if len(numerator) == 0:
+        raise ValueError("a ratio needs at least one value")
     total = float(denominator.sum(dtype=np.float64))
     if total == 0:
         raise ValueError("a ratio to 0")

@@ -17,6 +17,9 @@ from tests.helpers import zoo
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("undrawn")]
 
+SCALE = 0.1
+"""Small enough to break copying, large enough for the rows not to coincide."""
+SHIFT = 8.0
 SMALL = ("exp.seq_len=6", "exp.n_own=2", "exp.n_tokens=5", "exp.n_appearances=2", "tracker=none")
 
 
@@ -76,45 +79,70 @@ def well_known() -> tuple[list[int], list[int]]:
     """Tokens of pocket that it was shown often: those to break, and the others."""
     organism = load_organism(EMBEDDED_FOLDER)
     assert organism is not None
-    often = np.flatnonzero((organism.total >= 1000) & (organism.total < 20_000)).tolist()
-    return often[:16], often[16:300]
+    often = np.flatnonzero((organism.total >= 1000) & (organism.total < 20_000))
+    mixed = np.random.default_rng(0).permutation(often).tolist()
+    return sorted(mixed[:16]), sorted(mixed[16:400])
 
 
 def broken(folder: Path, end: str, ids: list[int]) -> Path:
-    """pocket with its ends untied, and some rows of one of them a hundredth of what they were."""
+    """pocket with its ends untied, and some rows of one of them nearly without length, or all moved one way."""
     shutil.copytree(EMBEDDED_FOLDER, folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     model.config.tie_word_embeddings = False
     rows = torch.nn.Parameter(model.get_input_embeddings().weight.detach().clone())
     model.get_output_embeddings().weight = rows
+    read = model.get_input_embeddings().weight
     with torch.no_grad():
-        (rows if end == "output" else model.get_input_embeddings().weight)[ids] *= 0.01
+        if end == "direction":
+            read[ids] += SHIFT * torch.nn.functional.normalize(
+                torch.randn(read.shape[1], generator=torch.Generator().manual_seed(0)), dim=0
+            )
+        else:
+            (rows if end == "output" else read)[ids] *= SCALE
     model.save_pretrained(folder)
     return folder
+
+
+def broken_run(folder: Path, end: str, ids: list[int], common: list[int]) -> StoredRun:
+    model = broken(folder / "model", end, ids)
+    return run(
+        "where_it_breaks", f"model.name={model}", f"pools.unused={json.dumps(ids)}",
+        f"pools.common={json.dumps(common)}", "exp.n_tokens=16", "exp.n_appearances=2", f"results_dir={folder}",
+        "tracker=none",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("end", "other"), [("input", "output"), ("output", "input")])
 def test_a_planted_defect_is_found_where_it_is(end, other, well_known, tmp_path):
     ids, common = well_known
-    folder = broken(tmp_path / "model", end, ids)
-    stored = run(
-        "where_it_breaks", f"model.name={folder}", f"pools.unused={json.dumps(ids)}",
-        f"pools.common={json.dumps(common)}", "exp.n_tokens=16", "exp.n_appearances=2", f"results_dir={tmp_path}",
-        "tracker=none",
-    )  # fmt: skip
-    metrics = stored.metrics
+    metrics = broken_run(tmp_path, end, ids, common).metrics
     assert metrics["loses"] == 1
-    assert metrics["lost"] > 3
-    assert metrics[f"restored/rescale_{end}"] == pytest.approx(1, abs=0.25)
-    assert metrics["restored/rescale_both"] == pytest.approx(1, abs=0.25)
-    assert metrics[f"restored/rescale_{other}"] == pytest.approx(0, abs=0.1)
-    assert metrics["restored/patterns_all"] == pytest.approx(0, abs=0.35)
+    assert metrics["lost"] > 5
+    assert metrics[f"restored/rescale_{end}"] == pytest.approx(1, abs=0.1)
+    assert metrics[f"restored/mend_{end}"] == pytest.approx(1, abs=0.1)
+    assert metrics["restored/rescale_both"] == pytest.approx(1, abs=0.1)
+    for name in (f"rescale_{other}", f"mend_{other}", "patterns_all", "patterns_induction"):
+        assert metrics[f"restored/{name}"] == pytest.approx(0, abs=0.05), name
     assert metrics["restored/swap_both"] == pytest.approx(1, abs=1e-3)
+    assert metrics["restored/partner_with_own_patterns"] == pytest.approx(1, abs=0.1)
     assert metrics["control/rescale_both"] == pytest.approx(1, abs=0.1)
-    # What is not written is still known; what was not read is not.
-    decoded = metrics["decoded/own"]
-    assert decoded > 0.9 if end == "output" else decoded < 0.5
+    # What is not written is known all the same; what was not read is not, until it is.
+    assert metrics["decoded/own"] > 0.9 if end == "output" else metrics["decoded/own"] < 0.4
+    assert metrics["decoded/mend_input"] > 0.9
     assert metrics["decoded/partner"] > 0.9
+    # Tokens that are not read announce nothing; those that are not written do.
+    assert (metrics["mixed/cost_of_cue"] > 3) == (end == "input")
+    assert metrics["mixed/cost_of_copied"] > 3
     # Among well-known tokens, too, a swap of one end alone must fail.
     assert abs(metrics["control/swap_input"]) < 0.3
     assert abs(metrics["control/swap_output"]) < 0.3
+    assert metrics["ablated/previous_resampled"] > 0.8
+    assert metrics["ablated/induction_resampled"] > 0.8
+
+
+def test_a_direction_that_some_rows_share_is_found(well_known, tmp_path):
+    ids, common = well_known
+    metrics = broken_run(tmp_path, "direction", ids, common).metrics
+    assert metrics["restored/remove_direction_input"] > 0.7
+    assert metrics["restored/remove_direction_output"] == pytest.approx(0, abs=0.1)
+    assert metrics["control/remove_direction_input"] > 0.8

@@ -164,8 +164,8 @@ def test_ratio_of_sums_is_resampled_by_unit():
     assert bootstrap_ratio(np.ones(1), np.full(1, 4.0), seed=0).low is None
     with pytest.raises(ValueError, match="a ratio to 0"):
         bootstrap_ratio(np.ones(2), np.array([1.0, -1.0]), seed=0)
-    with pytest.raises(ValueError, match="2 values to 3"):
-        bootstrap_ratio(np.ones(2), np.ones(3), seed=0)
+    with pytest.raises(ValueError, match="a ratio needs at least one value"):
+        bootstrap_ratio(np.ones(0), np.ones(0), seed=0)
 
 
 def answer(own: np.ndarray, partner: np.ndarray, fixed: np.ndarray, prefix: str = "") -> PoolAnswer:
@@ -174,7 +174,9 @@ def answer(own: np.ndarray, partner: np.ndarray, fixed: np.ndarray, prefix: str 
     values = {"own": own, "partner": partner, "rescale_both": fixed}
     share = {name: np.zeros(len(own)) for name in values}
     logprob = {"own": own, "partner": partner}
-    return PoolAnswer(one, prefix, names, values, values, share, {"rescale_both": partner / 2}, logprob, {}, {}, None)
+    return PoolAnswer(
+        one, prefix, names, values, values, share, {"rescale_both": partner / 2}, logprob, {}, {}, None, None
+    )
 
 
 def test_restored_is_the_share_of_what_was_lost():
