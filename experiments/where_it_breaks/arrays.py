@@ -27,6 +27,9 @@ ARRAYS = (
               "identity effect with the residual stream of the partner's run before each layer of details `layers`, at "
               "the positions of the `first` or the `second` half, read as the partner",
               "where the residual stream can be replaced"),
+    ArraySpec("<pool>/lens/<whose>", "token layer", "float32",
+              "identity effect of `own` and `partner` where the residual stream before each layer of details `layers` "
+              "goes straight to the final norm (logit lens)", "where the residual stream can be replaced"),
     ArraySpec("<pool>/logprob/<whose>", "token", "float32", "nats, of `own` and `partner` where each must be copied"),
     ArraySpec("<pool>/attention/<kind>/<whose>", "token", "float32",
               "mean over the chosen heads: `previous`, from a token's first occurrence to the one before; "

@@ -10,7 +10,7 @@ from experiments.where_it_breaks.interventions import Half, Whose
 from experiments.where_it_breaks.metrics import cell_key
 from experiments.where_it_breaks.tables import prefix
 from harness.reporting.display import Figure
-from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, short_share
+from harness.reporting.figures.charts import IntervalRow, forest, short_share
 from harness.reporting.figures.layout import error_lengths, legend_below
 from harness.reporting.figures.style import COLOURS, DIVERGING, QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
@@ -89,33 +89,42 @@ def _map(run: StoredRun, names: list[str]) -> MatplotlibFigure:
 
 
 def draw_by_layer(run: StoredRun) -> MatplotlibFigure | None:
-    """The residual stream by layer, a panel a half."""
-    known = [pool for pool in pools_shown(run) if run.metrics[f"{prefix(run, pool)}loses"]]
-    layers = run.details["layers"]
+    """The residual stream by layer: put in, a panel a half, and read off."""
+    names, layers = pools_shown(run), run.details["layers"]
+    known = [pool for pool in names if run.metrics[f"{prefix(run, pool)}loses"]]
     if not known or not layers:
         return None
-    figure = new_figure(TWO_COLUMNS, 2.5 if len(known) < 5 else 3.2)
-    grid = figure.subplots(1, 2, sharey=True)
-    for axes, half in zip(grid, Half, strict=True):
-        for number, pool in enumerate(known):
-            found = [
-                run.interval(f"{prefix(run, pool)}restored/residual_{half.value}_half_{layer}") for layer in layers
-            ]
-            mean, low, high = (
-                np.array([np.nan if x is None else x for x in part]) for part in zip(*found, strict=True)
-            )
-            has_band = len(known) < 4
-            band = {"low": low, "high": high} if has_band else {}
-            colour, dashes = COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]
-            draw_curve(axes, Curve(pool, np.array(layers), mean, colour=colour, line_style=dashes, **band))
+    figure = new_figure(TWO_COLUMNS, 2.4 if len(known) < 5 else 3.2)
+    first, second, lens = figure.subplots(1, 3)
+    second.sharey(first)
+    for number, pool in enumerate(known):
+        colour = COLOURS[number % len(COLOURS)]
+        dashes = ("-", "--", ":")[number // len(COLOURS) % 3]
+        before, has_band = prefix(run, pool), len(known) < 4
+        for axes, half in zip((first, second), Half, strict=True):
+            _draw_layers(axes, run, f"{before}restored/residual_{half.value}_half_", pool, colour, dashes, has_band)
+        _draw_layers(lens, run, f"{before}lens/own_", pool, colour, dashes, has_band)
+        if has_band:
+            _draw_layers(lens, run, f"{before}lens/partner_", f"{pool}: partners", colour, (0, (1, 2)), has_band)
+    for axes in (first, second):
         for share in (0, 1):
             axes.axhline(share, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
-        axes.set_xlabel(f"partner's residual stream before layer, {half.value} half")
-        if len(layers) <= 14:
-            axes.set_xticks(layers)
-    grid[0].set_ylabel("share restored")
-    legend_below(figure, grid[0], 3 if len(known) > 2 else 2)
+    for axes, title in ((first, "partner's first half"), (second, "partner's second half"), (lens, "logit lens")):
+        axes.set_title(title)
+        axes.set_xlabel("residual stream before layer")
+        axes.locator_params(axis="x", integer=True, nbins=8)
+    first.set_ylabel("share restored")
+    lens.set_ylabel("identity effect (logits)")
+    legend_below(figure, lens, 3 if len(known) > 2 else 2)
     return figure
+
+
+def _draw_layers(axes: Axes, run: StoredRun, key: str, label: str, colour: str, dashes: object, has_band: bool) -> None:
+    layers = np.array(run.details["layers"])
+    found = np.array([run.interval(f"{key}{layer}") for layer in layers], dtype=float)
+    axes.plot(layers, found[:, 0], linestyle=dashes, color=colour, label=figure_text(label, 40))
+    if has_band:
+        axes.fill_between(layers, found[:, 1], found[:, 2], color=colour, alpha=0.2, linewidth=0)
 
 
 def draw_mixed(run: StoredRun) -> MatplotlibFigure | None:
@@ -162,8 +171,9 @@ FIGURES = (
     ),
     Figure(
         "by_layer",
-        "How far a run has come at each layer: the residual stream of the partner's run put in before that layer, at "
-        "all positions of the first half (left) or the second (right), read as the partner.",
+        "Where the token's identity is at each layer: the residual stream of the partner's run put in before that layer, at "
+        "all positions of the first half (left) or the second (middle), read as the partner. Right: the identity effect "
+        "where the stream before a layer goes straight to the final norm.",
         draw_by_layer,
     ),
     Figure(

@@ -44,6 +44,8 @@ class PoolAnswer:
     logprob: Mapping[str, Float[np.ndarray, " token"]]
     attention: Mapping[str, Mapping[str, Float[np.ndarray, " token"]]]
     """Kind of head -> whose; empty without attention patterns."""
+    lens: Mapping[str, Float[np.ndarray, "token layer"]]
+    """Whose -> identity effect read off the residual stream before each layer; empty without such hooks."""
     decoded: Mapping[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]
     """By name: share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
     mixed: Float[np.ndarray, "token cell"] | None
@@ -76,6 +78,7 @@ class PoolAnswer:
             dict(zip((one.name for one in names.interventions), mean("control"), strict=True)),
             dict(zip(whose, mean("logprob"), strict=True)),
             {kind: dict(zip(whose, mean(f"attention_{kind}"), strict=True)) for kind in kinds},
+            dict(zip(whose, np.split(mean("lens").T, 2, axis=1), strict=True)) if names.layers else {},
             _decoded(studied, names, alone),
             _mixed(studied, mixed, "identity"),
             _mixed(studied, mixed, "attention"),
@@ -158,6 +161,9 @@ def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     for kind, looks in answer.attention.items():
         metrics |= bootstrap_mean(looks[OWN], seed).metrics(f"attention/{kind}")
         metrics |= bootstrap_mean(looks[PARTNER], seed).metrics(f"attention/{kind}_partner")
+    for whose, by_layer in answer.lens.items():
+        for layer, column in zip(answer.names.layers, by_layer.T, strict=True):
+            metrics |= bootstrap_mean(column, seed).metrics(f"lens/{whose}_{layer}")
     for what, (nearest, farther) in answer.decoded.items():
         metrics |= bootstrap_mean(nearest, seed).metrics(f"decoded/{what}")
         metrics |= bootstrap_mean(farther, seed).metrics(f"decoded_pairwise/{what}")
@@ -234,6 +240,7 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
         arrays[f"{name}/logprob/{whose}"] = values.astype(np.float32)
     for kind, looks in answer.attention.items():
         arrays |= {f"{name}/attention/{kind}/{whose}": values.astype(np.float32) for whose, values in looks.items()}
+    arrays |= {f"{name}/lens/{whose}": by_layer.astype(np.float32) for whose, by_layer in answer.lens.items()}
     for what, (nearest, farther) in answer.decoded.items():
         arrays[f"{name}/decoded/{what}"] = nearest.astype(np.float32)
         arrays[f"{name}/decoded_pairwise/{what}"] = farther.astype(np.float32)

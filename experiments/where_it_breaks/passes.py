@@ -213,6 +213,11 @@ class Bench:
                 edits[name] = _all_of([without_head(head, means[layer]) for head in some])
         return read(run_pass(self.model, whole.sequences, edits).logits, whole.sequences)
 
+    def read_lens(self, whole: Pass, layer: int) -> Read:
+        """What is read where the residual stream before a layer goes straight to the final norm: the logit lens."""
+        stream, last = whole.kept[self.abilities.residual[layer]], self.abilities.residual[-1]
+        return read(run_pass(self.model, whole.sequences, {last: _taking(stream)}).logits, whole.sequences)
+
     def read_changed(self, one: Intervention, own: Pass, other: Pass) -> Read:
         """What is read where `own` is changed as `one` says, `other` being its partner."""
         changed, donor = (own, other) if one.tokens is Whose.OWN else (other, own)

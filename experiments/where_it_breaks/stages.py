@@ -153,8 +153,12 @@ def intervene(
     """Everything about some pairs: [name half place] for `identity`, `copy_effect` and `copied`, [intervention half
     place] for `control`, [whose half place] for `logprob` and each kind of attention."""
     own, partner, other = (
-        bench.base(sequences_of(plan, studied, pairs, ids), names.layers if ids is studied.partners else ())
-        for ids in (studied.ids, studied.partners, studied.others)
+        bench.base(sequences_of(plan, studied, pairs, ids), layers)
+        for ids, layers in (
+            (studied.ids, names.layers),
+            (studied.partners, names.layers),
+            (studied.others, ()),
+        )
     )
     plain = [read(whole.logits, whole.sequences) for whole in (own, partner)]
     changed = [bench.read_changed(one, own, partner) for one in (*names.interventions, *names.streams)]
@@ -170,6 +174,9 @@ def intervene(
         "control": np.stack([one.identity for one in control]),
         "logprob": np.stack([one.logprob for one in plain]),
     }
+    if names.layers:
+        seen = [[bench.read_lens(whole, layer).identity for layer in names.layers] for whole in (own, partner)]
+        arrays["lens"] = np.stack([one for whole in seen for one in whole])
     states = [own.state, partner.state, *(bench.state_changed(one, own, partner) for one in names.decoded_changes)]
     known = [state.float() for state in states if state is not None]
     if known:

@@ -82,6 +82,8 @@ def by_layer(run: StoredRun) -> pd.DataFrame:
                     run, f"{prefix(run, pool)}restored/residual_{half.value}_half_{layer}", f"{half.value} half"
                 ).items()
             },
+            **_row(run, f"{prefix(run, pool)}lens/own_{layer}", "logit lens, own"),
+            **_row(run, f"{prefix(run, pool)}lens/partner_{layer}", "logit lens, partner"),
         }
         for pool in pools_shown(run)
         for layer in run.details["layers"]
@@ -172,7 +174,8 @@ TABLES = (
     Table(
         "by_layer",
         "Share of the lost identity effect restored by the residual stream of the partner's run before each layer, "
-        "at the positions of one half, read as the partner.",
+        "at the positions of one half, read as the partner; and the identity effect (logits) where the stream before a "
+        "layer goes straight to the final norm.",
         by_layer,
     ),
     Table(

@@ -9,6 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from experiments.where_it_breaks import measure as measuring
+from harness.errors import RunFailed
 from harness.models.identity import EMBEDDED_FOLDER
 from harness.notebook import run
 from harness.organism.organism import load_organism
@@ -23,12 +25,12 @@ SHIFT = 8.0
 SMALL = ("exp.seq_len=6", "exp.n_own=2", "exp.n_tokens=5", "exp.n_appearances=2", "tracker=none")
 
 
-def tiny(name: str, tmp_path: Path) -> StoredRun:
+def tiny(name: str, tmp_path: Path, *more: str) -> StoredRun:
     """A run on a tiny model with random weights."""
     (row,) = (row for row in zoo.ROWS if row.name == name)
     folder = zoo.save_model(row, tmp_path / name)
     words = (f"model.name={folder}", "pools.unused=3:9", "pools.common=10:62", f"results_dir={tmp_path}", *SMALL)
-    return run("where_it_breaks", *words)
+    return run("where_it_breaks", *words, *more)
 
 
 def notes(stored: StoredRun) -> str:
@@ -45,11 +47,45 @@ def test_both_rows_of_the_partner_are_the_partner(name, tmp_path):
     np.testing.assert_allclose(arrays["unused/residual/second"][:, -1], partner, atol=1e-4)
     # Nothing is patched into the last layer's first half that anything reads.
     np.testing.assert_allclose(arrays["unused/residual/first"][:, -1], arrays["unused/identity/swap_output"], atol=1e-4)
+    # The logit lens after the last layer is the model itself; before the first it knows the cue alone.
+    np.testing.assert_allclose(arrays["unused/lens/own"][:, -1], arrays["unused/identity/own"], atol=1e-4)
+    np.testing.assert_allclose(arrays["unused/lens/own"][:, 0], 0, atol=1e-4)
     changed = [key for key in arrays if key.startswith("unused/identity/")]
     assert {"unused/identity/patterns_all", "unused/identity/output_previous"} <= set(changed)
     for key in changed:
         if key.split("/")[-1] not in ("partner", "swap_both"):
             assert np.abs(arrays[key] - partner).max() > 1e-3, key
+
+
+def test_an_interrupted_run_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
+    whole = tiny("gpt2", tmp_path / "whole")
+    calls, intervene = [], measuring.intervene
+
+    def failing(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise RunFailed("killed")
+        return intervene(*arguments)
+
+    monkeypatch.setattr(measuring, "intervene", failing)
+    with pytest.raises(RunFailed, match="killed"):
+        tiny("gpt2", tmp_path / "resumed")
+    assert tiny("gpt2", tmp_path / "resumed").metrics == whole.metrics
+    assert len(calls) == 3, "what was measured before is not measured again"
+
+
+def test_numbers_do_not_depend_on_the_batch(tmp_path):
+    alone, together = (tiny("llama", tmp_path / size, f"exp.batch_size={size}", "exp.n_own=2") for size in ("1", "64"))
+    assert len(alone.arrays["unused/ids"]) == 5
+    for key, array in alone.arrays.items():
+        np.testing.assert_allclose(array, together.arrays[key], atol=1e-4, err_msg=key)
+
+
+def test_a_single_token_has_no_intervals_and_no_mixed_halves(tmp_path):
+    metrics = tiny("gpt2", tmp_path, "pools.unused=[3]").metrics
+    assert metrics["n_tokens"] == 1
+    assert metrics["identity_effect/ci_low"] is None
+    assert not any(key.startswith(("mixed", "decoded")) for key in metrics)
 
 
 def test_capped_logits_leave_out_changes_of_output_rows(tmp_path):
