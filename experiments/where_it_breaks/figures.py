@@ -171,9 +171,9 @@ FIGURES = (
     ),
     Figure(
         "by_layer",
-        "Where the token's identity is at each layer: the residual stream of the partner's run put in before that layer, at "
-        "all positions of the first half (left) or the second (middle), read as the partner. Right: the identity effect "
-        "where the stream before a layer goes straight to the final norm.",
+        "Where the token's identity is at each layer: the residual stream of the partner's run put in before that "
+        "layer, at all positions of the first half (left) or the second (middle), read as the partner. Right: the "
+        "identity effect where the stream before a layer goes straight to the final norm.",
         draw_by_layer,
     ),
     Figure(

@@ -135,7 +135,7 @@ def _scores(run: Run[WhereItBreaksConfig], planned: Plan, abilities: Abilities) 
 
     with run.timer("heads"):
         shards = compute_batches(run, _draws(planned, "heads"), compute, no_rows, "choosing heads")
-    n_rows = sum(float(shard["rows"]) for shard in shards)
+    n_rows = sum(shard["rows"].item() for shard in shards)
     return {kind: np.sum([shard[kind] for shard in shards], axis=0) / n_rows for kind in ("previous", "induction")}
 
 
@@ -156,12 +156,12 @@ def _means(run: Run[WhereItBreaksConfig], planned: Plan, benches: Mapping[str, B
 
 
 def _weighted(parts: Sequence[Arrays]) -> Arrays:
-    rows = np.array([float(part["rows"]) for part in parts])
+    rows = np.array([part["rows"].item() for part in parts])
     return {
         name: np.asarray(np.average([part[name] for part in parts], axis=0, weights=rows), dtype=np.float32)
         for name in parts[0]
         if name != "rows"
-    } | {"rows": np.array(rows.sum())}
+    } | {"rows": np.array([rows.sum()])}
 
 
 def _answers(

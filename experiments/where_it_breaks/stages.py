@@ -116,7 +116,7 @@ def score_heads(model: LoadedModel, abilities: Abilities, sequences: Sequences, 
         ).astype(np.float64)
         for kind in ("previous", "induction")
     }
-    return {**stacked, "rows": np.array(float(len(rows)))}
+    return {**stacked, "rows": np.array([float(len(rows))])}
 
 
 def choose_heads(scores: Mapping[str, Float[np.ndarray, "layer head"]], abilities: Abilities, n: int) -> Chosen:
@@ -134,7 +134,7 @@ def mean_outputs(bench: Bench, sequences: Sequences) -> Arrays:
     """Mean output of every head of the layers that hold a chosen one, by position; `rows` sequences."""
     layers = chosen_layers(bench.chosen)
     found = run_pass(bench.model, sequences, {}, [bench.abilities.outputs[layer] for layer in layers])
-    arrays: Arrays = {"rows": np.array(float(len(sequences.tokens)))}
+    arrays: Arrays = {"rows": np.array([float(len(sequences.tokens))])}
     for layer in layers:
         mean = MeanOutput()
         mean.add(found.kept[bench.abilities.outputs[layer]])
@@ -222,7 +222,10 @@ def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
         effects.append(read(whole.logits, sequences).identity)
         if patterns:
             looks.append(_attention(bench, whole)[Heads.INDUCTION.value])
-    return {"identity": np.stack(effects)} | ({"attention": np.stack(looks)} if looks else {})
+    arrays: Arrays = {"identity": np.stack(effects)}
+    if looks:
+        arrays["attention"] = np.stack(looks)
+    return arrays
 
 
 def joined(parts: Sequence[Arrays], axis: int) -> Arrays:
