@@ -25,11 +25,11 @@ SHIFT = 8.0
 SMALL = ("exp.seq_len=6", "exp.n_own=2", "exp.n_tokens=5", "exp.n_appearances=2", "tracker=none")
 
 
-def tiny(name: str, tmp_path: Path, *more: str) -> StoredRun:
+def tiny(name: str, tmp_path: Path, *more: str, unused: str = "3:9") -> StoredRun:
     """A run on a tiny model with random weights."""
     (row,) = (row for row in zoo.ROWS if row.name == name)
     folder = zoo.save_model(row, tmp_path / name)
-    words = (f"model.name={folder}", "pools.unused=3:9", "pools.common=10:62", f"results_dir={tmp_path}", *SMALL)
+    words = (f"model.name={folder}", f"pools.unused={unused}", "pools.common=10:62", f"results_dir={tmp_path}", *SMALL)
     return run("where_it_breaks", *words, *more)
 
 
@@ -82,7 +82,7 @@ def test_numbers_do_not_depend_on_the_batch(tmp_path):
 
 
 def test_a_single_token_has_no_intervals_and_no_mixed_halves(tmp_path):
-    metrics = tiny("gpt2", tmp_path, "pools.unused=[3]").metrics
+    metrics = tiny("gpt2", tmp_path, unused="[3]").metrics
     assert metrics["n_tokens"] == 1
     assert metrics["identity_effect/ci_low"] is None
     assert not any(key.startswith(("mixed", "decoded")) for key in metrics)
