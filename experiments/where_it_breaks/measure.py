@@ -244,6 +244,11 @@ def _say(
             f"apart, each with a partner from {len(studied.common)} well-known ones; companions are "
             f"{studied.companions_from}; seed {run.seed}"
         )
+        if len(studied.ids) == 1:
+            run.note(
+                f"pools.{studied.name}: a single token has no foils of its kind; it is compared with companions, so that "
+                "what lifts its whole kind counts as its own"
+            )
         if not found[f"{answer.prefix}partner_copies"]:
             run.note(
                 f"pools.{studied.name}: the model does not copy the partners, either: nothing can be said of where "

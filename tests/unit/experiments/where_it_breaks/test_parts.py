@@ -16,7 +16,6 @@ from experiments.where_it_breaks.rows import End
 from experiments.where_it_breaks.stages import Names
 from harness.errors import Rejected
 from harness.glitch.copying.draws import Material, Pairs
-from harness.measure.bootstrap import bootstrap_ratio
 from harness.runs.config.schema import RunConfig
 
 pytestmark = pytest.mark.unit
@@ -152,20 +151,6 @@ def test_states_tell_tokens_apart_only_by_what_recurs():
     nearest, farther = decode(np.ones((3, 6, 40)))
     assert nearest.tolist() == [0.0] * 6
     assert farther.tolist() == [0.5] * 6
-
-
-def test_ratio_of_sums_is_resampled_by_unit():
-    denominator = np.arange(1.0, 21.0)
-    exact = bootstrap_ratio(0.25 * denominator, denominator, seed=0)
-    assert (exact.mean, exact.low, exact.high) == pytest.approx((0.25, 0.25, 0.25))
-    rng = np.random.default_rng(0)
-    noisy = bootstrap_ratio(0.25 * denominator + rng.normal(size=20), denominator, seed=0)
-    assert noisy.low < noisy.mean < noisy.high
-    assert bootstrap_ratio(np.ones(1), np.full(1, 4.0), seed=0).low is None
-    with pytest.raises(ValueError, match="a ratio to 0"):
-        bootstrap_ratio(np.ones(2), np.array([1.0, -1.0]), seed=0)
-    with pytest.raises(ValueError, match="a ratio needs at least one value"):
-        bootstrap_ratio(np.ones(0), np.ones(0), seed=0)
 
 
 def answer(own: np.ndarray, partner: np.ndarray, fixed: np.ndarray, prefix: str = "") -> PoolAnswer:
