@@ -246,8 +246,8 @@ def _say(
         )
         if len(studied.ids) == 1:
             run.note(
-                f"pools.{studied.name}: a single token has no foils of its kind; it is compared with companions, so that "
-                "what lifts its whole kind counts as its own"
+                f"pools.{studied.name}: a single token has no foils of its kind; it is compared with companions, so "
+                "that what lifts its whole kind counts as its own"
             )
         if not found[f"{answer.prefix}partner_copies"]:
             run.note(

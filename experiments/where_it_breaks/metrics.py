@@ -65,23 +65,27 @@ class PoolAnswer:
         """From the shards of every appearance."""
 
         def mean(key: str) -> Float[np.ndarray, "row token"]:
-            found: np.ndarray = np.mean([shard[key] for shard in alone], axis=0, dtype=np.float64)
-            return found
+            return np.asarray(np.mean([shard[key] for shard in alone], axis=0, dtype=np.float64))
+
+        def by_row(key: str, rows: Iterable[str]) -> dict[str, Float[np.ndarray, " token"]]:
+            return dict(zip(rows, mean(key), strict=True))
 
         whose = (OWN, PARTNER)
         kinds = [kind.value for kind in (Heads.PREVIOUS, Heads.INDUCTION) if f"attention_{kind.value}" in alone[0]]
         return cls(
-            studied,
-            prefix,
-            names,
-            *(dict(zip(names.rows, mean(key), strict=True)) for key in ("identity", "copy_effect", "copied")),
-            dict(zip((one.name for one in names.interventions), mean("control"), strict=True)),
-            dict(zip(whose, mean("logprob"), strict=True)),
-            {kind: dict(zip(whose, mean(f"attention_{kind}"), strict=True)) for kind in kinds},
-            dict(zip(whose, np.split(mean("lens").T, 2, axis=1), strict=True)) if names.layers else {},
-            _decoded(studied, names, alone),
-            _mixed(studied, mixed, "identity"),
-            _mixed(studied, mixed, "attention"),
+            studied=studied,
+            prefix=prefix,
+            names=names,
+            identity=by_row("identity", names.rows),
+            copy_effect=by_row("copy_effect", names.rows),
+            copied=by_row("copied", names.rows),
+            control=by_row("control", (one.name for one in names.interventions)),
+            logprob=by_row("logprob", whose),
+            attention={kind: by_row(f"attention_{kind}", whose) for kind in kinds},
+            lens=dict(zip(whose, np.split(mean("lens").T, 2, axis=1), strict=True)) if names.layers else {},
+            decoded=_decoded(studied, names, alone),
+            mixed=_mixed(studied, mixed, "identity"),
+            mixed_attention=_mixed(studied, mixed, "attention"),
         )
 
     @property

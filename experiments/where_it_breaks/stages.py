@@ -1,6 +1,6 @@
 """What is measured on the halves of one draw: scores of heads, their mean outputs, all interventions, mixed halves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +93,7 @@ def score_heads(model: LoadedModel, abilities: Abilities, sequences: Sequences, 
     mask = torch.from_numpy(counted)[rows]
     found: dict[str, dict[str, np.ndarray]] = {}
 
-    def reader(name: str):  # type: ignore[no-untyped-def]
+    def reader(name: str) -> Callable[[Tensor], None]:
         def look(pattern: Tensor) -> None:
             own = pattern[rows.to(pattern.device)].contiguous()
             previous = attention_by_offset(own, sequences.seq_len, first_query)
@@ -194,14 +194,14 @@ def _attention(bench: Bench, whole: Pass) -> dict[str, Float[np.ndarray, "half p
     sequences = whole.sequences
     n, places = len(sequences.targets), torch.tensor(sequences.places)
     first = places - sequences.seq_len
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for kind, query, key in ((Heads.PREVIOUS, first, first - 1), (Heads.INDUCTION, places - 1, first)):
         parts = [
             whole.kept[bench.abilities.patterns[layer]][:n, head][:, query, key].float().cpu().numpy()
             for layer, heads in bench.chosen.of(kind).items()
             for head in heads
         ]
-        found[kind.value] = np.mean(parts, axis=0, dtype=np.float32)
+        found[kind.value] = np.asarray(np.mean(parts, axis=0, dtype=np.float32))
     return found
 
 

@@ -159,9 +159,11 @@ def answer(own: np.ndarray, partner: np.ndarray, fixed: np.ndarray, prefix: str 
     values = {"own": own, "partner": partner, "rescale_both": fixed}
     share = {name: np.zeros(len(own)) for name in values}
     logprob = {"own": own, "partner": partner}
+    control = {"rescale_both": partner / 2}
     return PoolAnswer(
-        one, prefix, names, values, values, share, {"rescale_both": partner / 2}, logprob, {}, {}, None, None
-    )
+        one, prefix, names, values, values, share, control, logprob,
+        attention={}, lens={}, decoded={}, mixed=None, mixed_attention=None,
+    )  # fmt: skip
 
 
 def test_restored_is_the_share_of_what_was_lost():
