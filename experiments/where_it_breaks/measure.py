@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from experiments.where_it_breaks.abilities import Abilities, find_abilities
+from experiments.where_it_breaks.bench import Bench, Chosen
 from experiments.where_it_breaks.choosing import Plan, Studied, plan
 from experiments.where_it_breaks.config import WhereItBreaksConfig
 from experiments.where_it_breaks.interventions import INTERVENTIONS, Group, Intervention
 from experiments.where_it_breaks.metrics import PoolAnswer, all_metrics, pool_arrays, prefix_of, records
-from experiments.where_it_breaks.passes import Abilities, Bench, Chosen, Sequences, find_abilities
+from experiments.where_it_breaks.passes import Sequences
 from experiments.where_it_breaks.rows import End
 from experiments.where_it_breaks.stages import (
     Arrays,

@@ -19,6 +19,7 @@ Metrics = dict[str, float | int | str | None]
 
 OWN, PARTNER = Whose.OWN.value, Whose.PARTNER.value
 
+MENDED_CUE = "mended_then_partner"
 MIXED = {
     "mixed/cost_of_cue": (-0.5, -0.5, 0.5, 0.5),
     "mixed/cost_of_copied": (-0.5, 0.5, -0.5, 0.5),
@@ -114,7 +115,7 @@ def _mixed(
 ) -> Float[np.ndarray, "token cell"] | None:
     if not shards or key not in shards[0]:
         return None
-    total, count = np.zeros((len(studied.ids), len(CELLS))), np.zeros(len(studied.ids))
+    total, count = np.zeros((len(studied.ids), len(shards[0][key]))), np.zeros(len(studied.ids))
     for shard in shards:
         at = np.searchsorted(studied.ids, shard["ids"])
         total[at] += shard[key].T
@@ -205,17 +206,35 @@ def cell_key(cue: Whose, copied: Whose, of: str = "mixed") -> str:
     return f"{of}/{cue.value}_then_{copied.value}"
 
 
+def cell_names(n: int) -> list[str]:
+    """Of `n` columns; the fifth one is there where rows can be changed."""
+    return [*(cell_key(*cell).removeprefix("mixed/") for cell in CELLS), MENDED_CUE][:n]
+
+
 def _mixed_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     metrics: Metrics = {}
     for of, values in (("mixed", answer.mixed), ("mixed_attention", answer.mixed_attention)):
         if values is None:
             continue
         known = values[~np.isnan(values[:, 0])]
-        for (cue, copied), column in zip(CELLS, known.T, strict=True):
-            metrics |= bootstrap_mean(column, seed).metrics(cell_key(cue, copied, of))
-        for name, weights in MIXED.items() if of == "mixed" else ():
-            metrics |= bootstrap_mean(known @ np.array(weights), seed).metrics(name)
+        cells = dict(zip(cell_names(known.shape[1]), known.T, strict=True))
+        for name, column in cells.items():
+            metrics |= bootstrap_mean(column, seed).metrics(f"{of}/{name}")
+        if of == "mixed":
+            for name, weights in MIXED.items():
+                metrics |= bootstrap_mean(known[:, : len(CELLS)] @ np.array(weights), seed).metrics(name)
+            metrics |= _mended_cue(cells, seed)
     return metrics
+
+
+def _mended_cue(cells: Mapping[str, Float[np.ndarray, " token"]], seed: int) -> Metrics:
+    """Of what a cue of the pool costs where partners are copied: the share that its mended input row restores."""
+    if MENDED_CUE not in cells:
+        return {}
+    own, healthy = cells["own_then_partner"], cells["partner_then_partner"]
+    costs = _surely_positive(bootstrap_mean(healthy - own, seed))
+    found = bootstrap_ratio(cells[MENDED_CUE] - own, healthy - own, seed) if costs else None
+    return _interval("mixed/cue_restored_by_mending", found)
 
 
 def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
@@ -279,4 +298,4 @@ def records(answer: PoolAnswer, special: Collection[int], shown: Callable[[int],
 def _cells(values: Float[np.ndarray, " cell"]) -> dict[str, float] | None:
     if np.isnan(values).any():
         return None
-    return {cell_key(*cell).removeprefix("mixed/"): float(value) for cell, value in zip(CELLS, values, strict=True)}
+    return dict(zip(cell_names(len(values)), values.tolist(), strict=True))

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from experiments.where_it_breaks.abilities import Abilities
+from experiments.where_it_breaks.bench import Bench, Chosen
 from experiments.where_it_breaks.choosing import Plan, Studied, replaced
 from experiments.where_it_breaks.interventions import (
     ABLATIONS,
@@ -19,7 +21,7 @@ from experiments.where_it_breaks.interventions import (
     Whose,
     stream,
 )
-from experiments.where_it_breaks.passes import Abilities, Bench, Chosen, Pass, Sequences, read, run_pass
+from experiments.where_it_breaks.passes import EMBED, Pass, Sequences, read, run_pass
 from harness.glitch.copying.draws import Pairs
 from harness.measure.heads import Head, HeadScore, attention_by_offset, top_heads
 from harness.models.activations.ablation import MeanOutput
@@ -207,23 +209,31 @@ def _attention(bench: Bench, whole: Pass) -> dict[str, Float[np.ndarray, "half p
 
 def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
     """[cell half place]: the identity effect where the cue, the copied token, both or neither is replaced by its
-    partner, and where induction heads look from the cue: to what followed it."""
+    partner, and where induction heads look from the cue: to what followed it. A fifth cell, where rows can be changed:
+    the cue's input row mended, the copied token the partner."""
     targets = np.unique(pairs.targets[pairs.asked])
     cues = np.unique(pairs.halves[:, pairs.places - 1][pairs.asked])
     patterns = [bench.abilities.patterns[layer] for layer in chosen_layers(bench.chosen)]
     effects, looks = [], []
-    for cue, copied in CELLS:
+
+    def look(cue: Whose, copied: Whose, is_mended: bool = False) -> None:
         halves = pairs.halves
         for ids, whose in ((cues, cue), (targets, copied)):
             if whose is Whose.PARTNER:
                 halves = replaced(halves, ids, studied.partners[np.searchsorted(studied.ids, ids)])
-        sequences = Sequences.of(Pairs(halves, pairs.places, pairs.asked), targets, False, plan.bos_id)
-        whole = run_pass(bench.model, sequences, {}, patterns)
+        sequences = Sequences.of(Pairs(halves, pairs.places, pairs.asked), cues, True, plan.bos_id)
+        edits = {EMBED: bench.input_edit(Rows.MENDED, sequences)} if is_mended else {}
+        whole = run_pass(bench.model, sequences, edits, patterns)
         effects.append(read(whole.logits, sequences).identity)
         if patterns:
             looks.append(_attention(bench, whole)[Heads.INDUCTION.value])
+
+    for cell in CELLS:
+        look(*cell)
+    if bench.abilities.input and bench.abilities.input_scale is not None:
+        look(Whose.OWN, Whose.PARTNER, is_mended=True)
     arrays: Arrays = {"identity": np.stack(effects)}
-    if looks:
+    if patterns:
         arrays["attention"] = np.stack(looks)
     return arrays
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.where_it_breaks.interventions import Half, Whose
-from experiments.where_it_breaks.metrics import cell_key
+from experiments.where_it_breaks.metrics import MENDED_CUE, cell_key
 from harness.reporting.display import Table
 from harness.reporting.figures.tables import interval_columns
 from harness.reporting.pools import pools_shown
@@ -98,12 +98,14 @@ def mixed(run: StoredRun) -> pd.DataFrame:
         before = prefix(run, pool)
         if f"{before}mixed/interaction" not in run.metrics:
             continue
-        for cue in Whose:
-            for copied in Whose:
-                row = _row(run, f"{before}{cell_key(cue, copied)}", "identity effect")
-                looks = f"{before}{cell_key(cue, copied, 'mixed_attention')}"
-                row |= _row(run, looks, "induction attention") if looks in run.metrics else {}
-                rows.append({"pool": pool, "cue": cue.value, "copied": copied.value, **row})
+        cells = [(cue.value, copied.value, cell_key(cue, copied)) for cue in Whose for copied in Whose]
+        if f"{before}mixed/{MENDED_CUE}" in run.metrics:
+            cells.append(("own, input row mended", Whose.PARTNER.value, f"mixed/{MENDED_CUE}"))
+        for cue, copied, key in cells:
+            row = _row(run, f"{before}{key}", "identity effect")
+            looks = f"{before}{key.replace('mixed/', 'mixed_attention/')}"
+            row |= _row(run, looks, "induction attention") if looks in run.metrics else {}
+            rows.append({"pool": pool, "cue": cue, "copied": copied, **row})
         for key, label in (
             ("cost_of_cue", "an own cue costs"),
             ("cost_of_copied", "an own copied token costs"),
