@@ -41,8 +41,8 @@ ARRAYS = (
               "share of the other tokens' additions that are farther than its own", _DECODED),
     ArraySpec("<pool>/mixed", "token cell", "float32",
               "identity effect in mixed halves: cue and copied token both own; the copied one its partner; the cue its "
-              "partner; both; and, where rows can be changed, the cue own with its input row mended, the copied one its "
-              "partner; NaN for a token that had no cue", _SEVERAL),
+              "partner; both; and, where rows can be changed, the cue own with its input row mended, the copied one "
+              "its partner; NaN for a token that had no cue", _SEVERAL),
     ArraySpec("<pool>/mixed_attention", "token cell", "float32",
               "induction heads' attention from the cue's second occurrence to the token's first, in the same cells",
               f"{_SEVERAL}, and {_PATTERNS.removeprefix('where ')}"),

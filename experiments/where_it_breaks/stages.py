@@ -18,6 +18,7 @@ from experiments.where_it_breaks.interventions import (
     Half,
     Heads,
     Intervention,
+    Rows,
     Whose,
     stream,
 )
