@@ -170,7 +170,7 @@ def test_a_planted_defect_is_found_where_it_is(end, other, well_known, tmp_path)
     assert (metrics["mixed/cost_of_cue"] > 3) == (end == "input")
     assert metrics["mixed/cost_of_copied"] > 3
     if end == "input":
-        assert metrics["mixed/cue_restored_by_mending"] == pytest.approx(1, abs=0.1)
+        assert metrics["mixed/cue_restored_by_mending"] == pytest.approx(1, abs=0.2)
         assert metrics["mixed_attention/own_then_partner"] < 0.5 < metrics["mixed_attention/mended_then_partner"]
     # Among well-known tokens, too, a swap of one end alone must fail.
     assert abs(metrics["control/swap_input"]) < 0.3
