@@ -12,7 +12,7 @@ from experiments.where_it_breaks.tables import prefix
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import IntervalRow, forest, short_share
 from harness.reporting.figures.layout import error_lengths, legend_below
-from harness.reporting.figures.style import COLOURS, DIVERGING, QUIET, TWO_COLUMNS, new_figure
+from harness.reporting.figures.style import COLOURS, DIVERGING, MARKERS, QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
@@ -113,6 +113,9 @@ def draw_by_layer(run: StoredRun) -> MatplotlibFigure | None:
         axes.set_title(title)
         axes.set_xlabel("residual stream before layer")
         axes.locator_params(axis="x", integer=True, nbins=8)
+    if first.get_ylim()[0] < -_CLIP:
+        # What is read as the partner lacks what the token had by itself: without bound where little was lost.
+        first.set_ylim(bottom=-_CLIP)
     first.set_ylabel("share restored")
     lens.set_ylabel("identity effect (logits)")
     legend_below(figure, lens, 3 if len(known) > 2 else 2)
@@ -127,6 +130,40 @@ def _draw_layers(axes: Axes, run: StoredRun, key: str, label: str, colour: str, 
         axes.fill_between(layers, found[:, 1], found[:, 2], color=colour, alpha=0.2, linewidth=0)
 
 
+_STAGES = (
+    ("decoded/own", "the final state tells the token from its like"),
+    ("decoded/mend_input", "the same, input row mended"),
+    ("attention/induction", "induction heads find it: attention after a well-known cue"),
+    ("mixed_attention/own_then_partner", "an own cue finds its successor: attention to a well-known one"),
+    ("copied/own", "copied"),
+    ("copied/mend_both", "copied, both rows mended"),
+)
+
+
+def draw_stages(run: StoredRun) -> MatplotlibFigure | None:
+    """Reading, matching and copying side by side, over several pools."""
+    names = pools_shown(run)
+    if len(names) < 2:
+        return None
+    figure = new_figure(TWO_COLUMNS, 3.6)
+    axes = figure.subplots()
+    for number, (key, label) in enumerate(_STAGES):
+        known = [pool for pool in names if f"{prefix(run, pool)}{key}" in run.metrics]
+        if not known:
+            continue
+        found = [run.interval(f"{prefix(run, pool)}{key}") for pool in known]
+        x = np.array([names.index(pool) for pool in known]) + 0.06 * (number - len(_STAGES) / 2)
+        axes.errorbar(
+            x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt=MARKERS[number], color=COLOURS[number],
+            markersize=3.5, linewidth=1, label=label,
+        )  # fmt: skip
+    axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=45, ha="right", fontsize=6)
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_ylabel("share")
+    legend_below(figure, axes, 2)
+    return figure
+
+
 def draw_mixed(run: StoredRun) -> MatplotlibFigure | None:
     """The 2 x 2 of cue and copied token, a panel a pool."""
     names = [pool for pool in pools_shown(run) if f"{prefix(run, pool)}mixed/interaction" in run.metrics]
@@ -135,12 +172,14 @@ def draw_mixed(run: StoredRun) -> MatplotlibFigure | None:
     columns = min(len(names), 4)
     rows = -(-len(names) // columns)
     figure = new_figure(TWO_COLUMNS if columns > 2 else 1.8 * columns + 1.2, 1.9 * rows + 0.4)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True).flat
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for axes, pool in zip(grid, names, strict=False):
         _draw_cells(axes, run, pool)
-    for axes in list(grid)[len(names) :]:
+    for axes in grid[: len(names) - columns]:
+        axes.set_xlabel("")
+    for axes in grid[len(names) :]:
         axes.set_axis_off()
-    first = figure.axes[0]
+    first = grid[0]
     first.set_ylabel("identity effect (logits)")
     legend_below(figure, first, 2)
     return figure
@@ -168,6 +207,13 @@ FIGURES = (
         "tokens are, 1: as their well-known partners). Ticks: the share of their own identity effect "
         "that partners keep under it. Several pools: a column each, blank where a pool loses nothing that shows.",
         draw_restored,
+    ),
+    Figure(
+        "stages",
+        "What fails by pool (95 % intervals over tokens): whether the final state tells a token from all others of its "
+        "pool, whether induction heads look at it after a well-known cue, whether it is found as a cue itself, and "
+        "whether it is copied.",
+        draw_stages,
     ),
     Figure(
         "by_layer",
