@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 def test_several_pools_on_pocket(tmp_path: Path) -> None:
     stored = run(
         "where_it_breaks", "+pools.rare=natural:1:17", "+pools.planted=planted:4096", "pools.unused=planted:0",
-        "exp.n_tokens=6", "exp.n_appearances=2", f"results_dir={tmp_path}", "tracker=none",
+        "exp.n_tokens=24", "exp.n_appearances=2", f"results_dir={tmp_path}", "tracker=none",
     )  # fmt: skip
     metrics = stored.metrics
     assert {key.split("/")[0] for key in metrics} == {"unused", "rare", "planted"}
