@@ -51,6 +51,8 @@ class Plan:
     n_own: int
     n_appearances: int
     seed: int
+    common: Pool | None = None
+    """Where partners come from."""
 
     @property
     def first(self) -> int:
@@ -103,7 +105,7 @@ def plan(run: Run[WhereItBreaksConfig], rows: EmbeddingRows) -> Plan:
     common = common_pool(run.config, run.pools, run.facts, run.tokenizer if run.has_tokenizer else None)
     pools = tuple(_studied(run, name, common, read, said) for name in studied_pools(run.config))
     exp = run.exp
-    return Plan(pools, run.facts.bos_id, exp.seq_len, exp.n_own, exp.n_appearances, run.seed)
+    return Plan(pools, run.facts.bos_id, exp.seq_len, exp.n_own, exp.n_appearances, run.seed, common)
 
 
 def _studied(

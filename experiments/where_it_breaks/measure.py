@@ -237,6 +237,8 @@ def _say(
                 f"No head looks like an induction head: the highest score on partners is {best:.3f}, even attention "
                 f"would be {even:.3f}; what patching heads does means little."
             )
+    for note in planned.common.notes if planned.common is not None else ():
+        run.note(note)
     for studied, answer in zip(planned.pools, answers, strict=True):
         pool = run.pools[studied.name]
         for note in pool.notes:
@@ -305,6 +307,7 @@ def _details(
         "n_own": planned.n_own,
         "n_appearances": planned.n_appearances,
         "has_bos": planned.bos_id is not None,
+        "common": None if planned.common is None else planned.common.label,
         "layers": list(names.layers),
         "n_layers": run.model.n_layers,
         "heads": {
