@@ -81,6 +81,9 @@ reference: $(READY)
 	$(BIN)/python -m harness exp=repeat_one_token tracker=none results_dir=results/pocket_repeat_one_token
 	rm -rf results/reference/pocket/repeat_one_token && mkdir -p results/reference/pocket/repeat_one_token
 	cp results/pocket_repeat_one_token/repeat_one_token/*/metrics.json results/pocket_repeat_one_token/repeat_one_token/*/figures/* results/pocket_repeat_one_token/repeat_one_token/*/tables/*.csv results/reference/pocket/repeat_one_token
+	$(BIN)/python -m harness exp=where_it_breaks tracker=none results_dir=results/pocket_where_it_breaks
+	$(BIN)/python -m harness exp=where_it_breaks pools=doses tracker=none results_dir=results/pocket_doses_where_it_breaks
+	for pools in pocket pocket_doses; do rm -rf results/reference/$$pools/where_it_breaks && mkdir -p results/reference/$$pools/where_it_breaks && cp results/$${pools}_where_it_breaks/where_it_breaks/*/metrics.json results/$${pools}_where_it_breaks/where_it_breaks/*/figures/* results/$${pools}_where_it_breaks/where_it_breaks/*/tables/*.csv results/reference/$$pools/where_it_breaks || exit 1; done
 	$(BIN)/python -m harness exp=census tracker=none results_dir=results/pocket_detectors
 	rm -rf results/reference/pocket/census && mkdir -p results/reference/pocket/census
 	cp results/pocket_detectors/census/*/metrics.json results/pocket_detectors/census/*/figures/* results/pocket_detectors/census/*/tables/*.csv results/reference/pocket/census

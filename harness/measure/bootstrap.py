@@ -1,4 +1,4 @@
-"""Means and differences of means with percentile bootstrap intervals over independent units (tokens)."""
+"""Means, differences of means and ratios with percentile bootstrap intervals over independent units (tokens)."""
 
 import numpy as np
 from jaxtyping import Float
@@ -37,10 +37,32 @@ def bootstrap_difference(a: Float[np.ndarray, " sample_a"], b: Float[np.ndarray,
     return Interval(mean, low, high, n, Method.BOOTSTRAP)
 
 
-def _ends(samples: tuple[np.ndarray, ...], statistic: object, seed: int) -> tuple[float, float]:
+def bootstrap_ratio(
+    numerator: Float[np.ndarray, " sample"], denominator: Float[np.ndarray, " sample"], seed: int
+) -> Interval:
+    """Sum of `numerator` over sum of `denominator`, both of the same units, which are resampled together; no ends for
+    a single one.
+
+    Ends mean something only where the denominator's sum is surely not 0. Raises `ValueError` for no values
+    and for a sum of 0.
+    """
+    if len(numerator) == 0:
+        raise ValueError("a ratio needs at least one value")
+    total = float(denominator.sum(dtype=np.float64))
+    if total == 0:
+        raise ValueError("a ratio to 0")
+    mean, n = float(numerator.sum(dtype=np.float64)) / total, len(numerator)
+    if n == 1:
+        return Interval(mean, None, None, n, Method.NONE)
+    low, high = _ends((numerator, denominator), _ratio, seed, paired=True)
+    return Interval(mean, low, high, n, Method.BOOTSTRAP)
+
+
+def _ends(samples: tuple[np.ndarray, ...], statistic: object, seed: int, paired: bool = False) -> tuple[float, float]:
     found = bootstrap(
         tuple(sample.astype(np.float64) for sample in samples), statistic, n_resamples=N_RESAMPLES, batch=500,
-        vectorized=True, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
+        vectorized=True, paired=paired, confidence_level=CONFIDENCE, method="percentile",
+        rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return float(found.low), float(found.high)
 
@@ -51,3 +73,7 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
 
 def _difference(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(a.mean(axis=axis) - b.mean(axis=axis))
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray, axis: int) -> np.ndarray:
+    return np.asarray(numerator.sum(axis=axis) / denominator.sum(axis=axis))

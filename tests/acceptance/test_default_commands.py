@@ -26,6 +26,7 @@ METRICS = {
     "copy_map": ("tokens", "not_copied_share", "calibration/copied_share", "informative", "copy_effect_mean"),
     "census": ("tested", "counting_wordings", "counting_families", "wording/echo_1/calibration_pass_rate"),
     "find_glitch_tokens": ("tokens", "wordings", "calibration_positions"),
+    "where_it_breaks": ("n_tokens", "copy_effect", "identity_effect", "identity_effect_partner", "lost", "copied/own"),
 }
 """What every run of an experiment has measured, whatever the model."""
 
@@ -91,6 +92,7 @@ def _more_rows(folder: Path, _: pytest.FixtureRequest) -> Path:
 ALL = tuple(METRICS)
 LONG = (
     "undertrained", "repeat_tokens", "repeat_one_token", "glitchhunter", "copy_map", "census", "find_glitch_tokens",
+    "where_it_breaks",
 )  # fmt: skip
 SAMPLES = {
     ("gpt2", "repeat_one_token"): ("exp.n_tokens=8", "exp.length=64"),
@@ -99,10 +101,14 @@ SAMPLES = {
     ("gpt2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("mamba", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
     ("smollm2", "copy_map"): ("exp.n_tokens=960", "exp.n_worst=24"),
+    ("gpt2", "where_it_breaks"): ("exp.n_tokens=8", "exp.n_appearances=2"),
+    ("mamba", "where_it_breaks"): ("exp.n_tokens=8", "exp.n_appearances=2"),
+    ("smollm2", "where_it_breaks"): ("exp.n_tokens=4", "exp.n_appearances=1", "exp.n_layer_points=3"),
     ("smollm2", "census"): ("exp.n_tokens=24", "exp.n_calibration=24"),
     ("smollm2", "find_glitch_tokens"): ("exp.n_tokens=480", "exp.n_calibration=24", "exp.detector=centred_cosine"),
 }
-"""Where the default command would ask some 50,000 tokens, or repeat 128 to the end of a long context."""
+"""Where the default command would ask some 50,000 tokens, repeat 128 to the end of a long context, or change a wide
+model a hundred times over."""
 KINDS = (
     Kind(
         "wordpiece", _wordpiece, "chosen as tokens with reserved names",
@@ -123,7 +129,8 @@ KINDS = (
         "mamba",
         _with_gpt2_tokenizer("MambaConfig", hidden_size=64, state_size=8, num_hidden_layers=2, time_step_rank=4),
         "chosen as bytes that UTF-8 never holds",
-        {"repeat_tokens": "attention", "repeat_one_token": "attention", "census": "Nothing can be said",
+        {"repeat_tokens": "attention", "repeat_one_token": "attention", "where_it_breaks": "attention",
+         "census": "Nothing can be said",
          "find_glitch_tokens": "nothing can be said"},
         slow=ALL,
     ),

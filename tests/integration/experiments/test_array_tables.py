@@ -45,6 +45,7 @@ RUNS = {
     "train_pocket": (POCKET, ()),
     "undertrained": (("exp.percentile=1",), ()),
     "unused_logits": (("exp.n_windows=2",), ()),
+    "where_it_breaks": (("exp.n_tokens=4", "exp.n_appearances=2", "exp.seq_len=6", "exp.n_own=2"), ()),
 }  # fmt: skip
 SLOW = ("audit", "copy_map", "detectors", "train_pocket")
 

@@ -1,0 +1,88 @@
+"""Which changes of its activations a model takes notice of, tried out."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from experiments.where_it_breaks.passes import EMBED, FINAL, Pass, Sequences, run_pass
+from harness.models.activations.patterns import head_output_hooks, pattern_hooks
+from harness.models.loaded import LoadedModel
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """Which changes take effect in this model: some architectures have hooks that nothing reads."""
+
+    patterns: Mapping[int, str]
+    """Hook of each layer whose attention can be replaced; empty where that does nothing."""
+    outputs: Mapping[int, str]
+    """The same for heads' outputs."""
+    residual: tuple[str, ...]
+    """Hook of the residual stream before each layer, and after the last one; empty where there are none."""
+    input: bool
+    """Whether the embedding's output can be replaced."""
+    input_scale: float | None
+    """The embedding's output over its rows; None where it is no multiple of them."""
+    state: bool
+    """Whether what the unembedding reads can be had."""
+    writes_linearly: bool
+    """Whether logits are the final state times the unembedding, plus a constant for each token."""
+
+
+def find_abilities(model: LoadedModel, sequences: Sequences) -> Abilities:
+    """Try what can be changed: a hook that exists and does nothing counts as none."""
+    names = set(model.hook_names)
+    patterns, outputs = pattern_hooks(model), head_output_hooks(model)
+    residual = [f"blocks.{layer}.hook_resid_pre" for layer in range(model.n_layers)]
+    residual.append(f"blocks.{model.n_layers - 1}.hook_resid_post")
+    plain = run_pass(model, sequences, {}, [EMBED] if EMBED in names else [], FINAL in names)
+
+    def acts(hook: str) -> bool:
+        # TransformerLens warns of edits that it discards; here that is the answer.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            found = run_pass(model, sequences, {hook: torch.zeros_like})
+        return not torch.equal(found.logits, plain.logits)
+
+    act_on_patterns, act_on_outputs = (
+        hooks if hooks and all(acts(name) for name in hooks.values()) else {} for hooks in (patterns, outputs)
+    )
+    # Heads' outputs mean something only where each layer's patterns are known.
+    return Abilities(
+        act_on_patterns,
+        act_on_outputs if set(act_on_patterns) <= set(act_on_outputs) else {},
+        tuple(residual) if names.issuperset(residual) and acts(residual[0]) else (),
+        EMBED in names and acts(EMBED),
+        _input_scale(model, plain),
+        FINAL in names,
+        _writes_linearly(model, plain),
+    )
+
+
+def _tolerance(model: LoadedModel) -> float:
+    return 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.05
+
+
+def _input_scale(model: LoadedModel, plain: Pass) -> float | None:
+    if EMBED not in plain.kept:
+        return None
+    found = plain.kept[EMBED].float()
+    rows = model.embedding()[plain.sequences.tokens.to(model.embedding().device)].float().to(found.device)
+    if rows.shape != found.shape:
+        return None
+    scale = float((rows * found).sum() / (rows * rows).sum())
+    return scale if float((found - scale * rows).abs().max()) <= _tolerance(model) * float(found.abs().max()) else None
+
+
+def _writes_linearly(model: LoadedModel, plain: Pass) -> bool:
+    if plain.state is None:
+        return False
+    matrix = model.unembedding()
+    if plain.state.shape[-1] != matrix.shape[1] or plain.logits.shape[-1] != len(matrix):
+        return False
+    # The constant is the same everywhere: it leaves with the first position.
+    left = plain.logits.float() - (plain.state.to(matrix) @ matrix.T).float()
+    spread = plain.logits.float().abs().max()
+    return bool((left - left[:1, :1]).abs().max() <= _tolerance(model) * spread)
