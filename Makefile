@@ -10,6 +10,7 @@ ORGANISMS := 2 3 4 5 6
 SHAPE_2 := exp.d_model=96 exp.n_heads=3
 SHAPE_3 := exp.d_model=112 exp.n_heads=4
 SHAPE_4 := exp.d_model=96 exp.n_heads=3
+# Trained once, the fifth copied nothing after all its steps, and a comparison on it says nothing: train_pocket warns.
 SHAPE_5 := exp.d_model=96 exp.n_heads=3 exp.tied=false
 SHAPE_6 := exp.d_model=96 exp.n_heads=3 exp.optimiser=adafactor
 SEED_2 := 1

@@ -8,7 +8,6 @@ from typing import Annotated
 from harness.constraints import Count, Share, Whole, must_be
 from harness.errors import FieldRejected, Rejected
 from harness.glitch.census.stored import fingerprint, load_census
-from harness.glitch.copying.material import studied_ids
 from harness.models.answers.requirements import require_plain_weights
 from harness.models.identity import ModelIdentity
 from harness.runs.config.schema import RunConfig
@@ -74,7 +73,7 @@ def check(context: CheckContext[CopyMapConfig]) -> None:
             raise Rejected(f"model.n_ctx: got a window of {facts.n_ctx} tokens, allowed: at least {4 + front}")
         where = f"two halves{' and BOS' if front else ''} within the {facts.n_ctx} tokens of the context"
         raise FieldRejected.key("seq_len", exp.seq_len, f"2 to {longest} ({where})")
-    most = len(studied_ids(facts))
+    most = len(facts.without_a_job(range(facts.d_vocab)))
     if exp.n_tokens is not None and exp.n_tokens > most:
         raise FieldRejected.key("n_tokens", exp.n_tokens, f"1 to {most}, the tokens without a job (BOS, EOS, ...)")
 

@@ -8,12 +8,11 @@ from jaxtyping import Int
 from experiments.copy_map.config import AUTO, COMMON, CopyMapConfig, n_own_of
 from harness.errors import Rejected, span
 from harness.glitch.copying.draws import Material
-from harness.glitch.copying.material import Units, count_units, gather_material, needed_company, studied_ids
+from harness.glitch.copying.material import Units, count_units, gather_material, needed_company
 from harness.models.embedding_rows import EmbeddingRows
 from harness.runs.context import Run
 from harness.tokens.kinds import TokenKind, kinds_of
 from harness.tokens.pools import Pool, resolve_pools
-from harness.tokens.text import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class Vocabulary:
 def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
     """Gather it. Raises `Rejected` for a vocabulary with too few companions for `exp.seq_len`."""
     n_rows = min(run.facts.d_vocab, len(rows.embedding), len(rows.unembedding))
-    studied = [i for i in studied_ids(run.facts) if i < n_rows]
+    studied = run.facts.without_a_job(range(n_rows))
     read = Units.of(rows.embedding[:n_rows])
     same, alike = read.lowest, read.size
     if not rows.is_tied:
@@ -71,7 +70,7 @@ def read_vocabulary(run: Run[CopyMapConfig], rows: EmbeddingRows) -> Vocabulary:
         same=same,
         alike=alike,
         kinds=kinds_of(run.evidence.audit, run.tokenizer if run.has_tokenizer else None, n_rows),
-        names=tuple(_name(run, token) for token in range(n_rows)),
+        names=tuple(run.shown(token) for token in range(n_rows)),
     )
 
 
@@ -83,7 +82,7 @@ def _longest(exp: CopyMapConfig, n_company: int) -> int:
 
 def _common(run: Run[CopyMapConfig], n_rows: int) -> tuple[list[int], str]:
     """Well-known ids that may be asked, and where they are from; none where nothing tells."""
-    allowed = set(studied_ids(run.facts))
+    allowed = set(run.facts.without_a_job(range(run.facts.d_vocab)))
     pool = _common_pool(run)
     if pool is None:
         return [], "random tokens, since nothing tells which are well known"
@@ -99,7 +98,3 @@ def _common_pool(run: Run[CopyMapConfig]) -> Pool | None:
         return resolve_pools({COMMON: AUTO}, run.facts, run.seed, tokenizer)[COMMON]
     except Rejected:  # no tokenizer, or no plain text in it
         return None
-
-
-def _name(run: Run[CopyMapConfig], token: int) -> str:
-    return shown(run.tokenizer.token_text(token)) if run.has_tokenizer else str(token)

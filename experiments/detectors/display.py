@@ -39,9 +39,13 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
 
 
 def _learnable(run: StoredRun, column: str) -> HeadlineRow | None:
-    """What detectors can be held against: predictions that know all other verdicts and the best cut."""
+    """What detectors can be held against: predictions that know nine tenths of the verdicts and the best cut."""
     f1 = run.metrics.get("learnable/f1")
-    return None if f1 is None else HeadlineRow("all other verdicts known", {column: f"{number(f1, 2)} (best cut)"})
+    return (
+        None
+        if f1 is None
+        else HeadlineRow("nine tenths of the verdicts known", {column: f"{number(f1, 2)} (best cut)"})
+    )
 
 
 DISPLAY = Display(

@@ -31,7 +31,7 @@ def draw_f1(run: StoredRun) -> MatplotlibFigure | None:
     _draw_curves(left, run, "f1")
     learnable = run.metrics.get("learnable/f1")
     if learnable is not None:
-        words = "learnt from all other verdicts, best cut"
+        words = "learnt from nine tenths of the verdicts, best cut"
         left.axhline(float(learnable), color=QUIET, linewidth=0.9, linestyle=(0, (1, 1)), label=words)
     left.set_ylabel("F1 of what is predicted")
     _draw_curves(right, run, "confirmed_recall")

@@ -180,7 +180,7 @@ def _leads(found: Comparison, scores: Mapping[tuple[str, float], Sequence[Mappin
 
 
 def _learnable_metrics(found: Comparison) -> Metrics:
-    """Of predictions that know all other verdicts, at the cut that is best by the truth: detectors do not know it."""
+    """Of predictions that know nine tenths of the verdicts, not a token's own, at the cut that is best by the truth."""
     if found.learnable is None:
         return {"learnable/f1": None, "learnable/average_precision": None}
     precision, recall, _ = precision_recall_curve(found.truth.glitch, found.learnable)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from experiments.repeat_one_token.config import RepeatOneTokenConfig, length_of, without_a_job
+from experiments.repeat_one_token.config import RepeatOneTokenConfig, length_of
 from harness.glitch.copying.coinciding import Coinciding, units_of
 from harness.runs.context import Run
 
@@ -55,7 +55,7 @@ def plan(run: Run[RepeatOneTokenConfig], coinciding: Coinciding) -> Plan:
     """As many tokens of every pool, by `seed`; of tokens that the model can't tell apart the one with the lowest id."""
     bos_id = run.facts.bos_id
     n_repetitions = length_of(run.exp, run.facts.n_ctx) - int(bos_id is not None)
-    usable = {name: without_a_job(pool.ids, run.facts) for name, pool in run.pools.items()}
+    usable = {name: run.facts.without_a_job(pool.ids) for name, pool in run.pools.items()}
     different = {name: _one_of_each(ids, coinciding.seen) for name, ids in usable.items()}
     fewest = min(map(len, different.values()))
     n_tokens, n_places = min(run.exp.n_tokens, fewest), min(n_repetitions, fewest)

@@ -1,12 +1,10 @@
 """The parameters of exp=repeat_one_token, and what it refuses."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from harness.constraints import Count, must_be
 from harness.errors import FieldRejected, Rejected
-from harness.models.vocab_facts import VocabFacts
 from harness.runs.experiment import CheckContext, Experiment, Needs
 
 LONGEST = 512
@@ -34,11 +32,6 @@ def length_of(exp: RepeatOneTokenConfig, n_ctx: int | None) -> int:
     return LONGEST if n_ctx is None else min(n_ctx, LONGEST)
 
 
-def without_a_job(ids: Iterable[int], facts: VocabFacts) -> tuple[int, ...]:
-    """Ids but those with a job (BOS, EOS, padding, ...): inside a sequence they would do it."""
-    return tuple(token for token in ids if token not in facts.role_ids and token != facts.bos_id)
-
-
 def check(context: CheckContext[RepeatOneTokenConfig]) -> None:
     """Refuse sequences that do not fit the model's context window, and pools of nothing but tokens with a job."""
     facts, exp = context.facts, context.exp
@@ -49,7 +42,7 @@ def check(context: CheckContext[RepeatOneTokenConfig]) -> None:
     if length_of(exp, facts.n_ctx) < SHORTEST:
         raise Rejected(f"model.n_ctx: got a window of {facts.n_ctx} tokens, allowed: at least {SHORTEST}")
     for pool in context.pools.values():
-        if not without_a_job(pool.ids, facts):
+        if not facts.without_a_job(pool.ids):
             raise Rejected(
                 f"pools.{pool.name}: got {len(pool.ids)} ids, each with a job (BOS, EOS, padding, ...), "
                 "allowed: at least one other"

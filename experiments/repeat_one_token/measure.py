@@ -15,7 +15,6 @@ from experiments.repeat_one_token.quantities import QUANTITIES, Answer
 from experiments.repeat_one_token.sequences import PoolData, measure_pools
 from harness.glitch.copying.coinciding import find_coinciding
 from harness.runs.context import Outcome, Run
-from harness.tokens.text import shown
 
 _IDS_IN_DETAILS = 256
 
@@ -115,7 +114,7 @@ def _records(
             "item": f"{data.name}/token/{token}",
             "pool": data.name,
             "token": token,
-            "shown": _shown(run, token),
+            "shown": run.shown(token),
             "special": token in run.facts.special_ids,
             "n_coinciding": len(said.get(token, (token,))),
             "starts": int(going_on.starts[row]) or None,
@@ -123,15 +122,10 @@ def _records(
             "lasted": int(going_on.lasted[row]),
             "rank_end": int(data.rank[row, -1]),
             "instead": instead,
-            "instead_shown": None if instead is None else _shown(run, instead),
+            "instead_shown": None if instead is None else run.shown(instead),
             "looks_first_at": None if looks_first_at is None else int(looks_first_at[row]) or None,
             **{name: None if np.isnan(items[row]) else float(items[row]) for name, items in values.items()},
         }
-
-
-def _shown(run: Run[RepeatOneTokenConfig], token: int) -> str:
-    """A token as a person may read it; its id where there is no tokenizer, or no token for it."""
-    return shown(run.tokenizer.token_text(token)) if run.has_tokenizer else str(token)
 
 
 def _details(
@@ -164,6 +158,6 @@ def _pool_details(run: Run[RepeatOneTokenConfig], tokens: PoolTokens) -> dict[st
         "n_told_apart": tokens.n_told_apart,
         "n_special": len(set(tokens.ids.tolist()) & run.facts.special_ids),
         "ids": ids,
-        "shown": [_shown(run, token) for token in ids],
+        "shown": [run.shown(token) for token in ids],
         "notes": list(pool.notes),
     }

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from experiments.repeat_one_token.choosing import Plan, PoolTokens
 from experiments.repeat_one_token.config import RepeatOneTokenConfig
+from harness.measure.heads import stack_layers
 from harness.measure.logprobs import prediction_statistics
 from harness.models.activations.capture import capture
 from harness.models.activations.patterns import pattern_hooks
@@ -155,7 +156,9 @@ def _forward(run: Run[RepeatOneTokenConfig], plan: Plan, work: _Work, rows: slic
     if patterns:
         sums = [found.reduced[f"{name}#places"].numpy() for name in patterns.values()]
         kept["attention"] = np.sum(sums, axis=0) / np.float32(sum(n_heads.values()))
-        kept["by_head"] = _stacked([found.reduced[f"{name}#heads"].numpy() for name in patterns.values()])
+        kept["by_head"] = stack_layers(
+            [found.reduced[f"{name}#heads"].numpy() for name in patterns.values()], head_axis=1
+        )
     return kept
 
 
@@ -168,12 +171,3 @@ def _own_continuation(own: Int[Tensor, "batch place"], plan: Plan) -> Callable[[
         return {"logprob": copied.logprob.float(), "rank": copied.rank, "likeliest": after.argmax(dim=-1)}
 
     return statistics
-
-
-def _stacked(layers: Sequence[np.ndarray]) -> Float[np.ndarray, "batch layer head key"]:
-    """Layers stacked; those with fewer heads than the widest are padded with NaN."""
-    width = max(layer.shape[1] for layer in layers)
-    return np.stack(
-        [np.pad(layer, ((0, 0), (0, width - layer.shape[1]), (0, 0)), constant_values=np.nan) for layer in layers],
-        axis=1,
-    )

@@ -13,7 +13,6 @@ from experiments.repeat_tokens.sequences import SHARD, PoolData, example_pattern
 from harness.glitch.copying.coinciding import find_coinciding
 from harness.models.exposures import STREAMS
 from harness.runs.context import Outcome, Run
-from harness.tokens.text import shown
 
 _IDS_IN_DETAILS = 256
 
@@ -25,9 +24,7 @@ def measure(run: Run[RepeatTokensConfig]) -> Outcome:
     pools = measure_pools(run, plan, coinciding)
     _say_what_limits_the_answer(run, plan, pools)
     for data in pools:
-        run.records.append(
-            token_rows(data, dict(coinciding.said), run.facts.special_ids, lambda token: _shown(run, [token])[0])
-        )
+        run.records.append(token_rows(data, dict(coinciding.said), run.facts.special_ids, run.shown))
     top = metrics.shared_top_heads(pools, run.exp.top_heads)
     arrays: dict[str, Any] = {}
     for data in pools:
@@ -76,7 +73,7 @@ def _details(run: Run[RepeatTokensConfig], plan: DrawPlan, pools: Sequence[PoolD
         "examples": {
             data.name: {
                 "item": f"{data.name}/0",
-                "tokens_shown": _shown(run, data.drawn.tokens[0].tolist()),
+                "tokens_shown": [run.shown(token) for token in data.drawn.tokens[0].tolist()],
                 "own": data.drawn.own[0].tolist(),
             }
             for data in pools
@@ -97,7 +94,7 @@ def _pool_details(run: Run[RepeatTokensConfig], plan: DrawPlan, data: PoolData) 
         "n_in_half": plan.n_own[data.name],
         "n_special": len(set(pool.ids) & set(run.facts.special_ids)),
         "ids": ids,
-        "shown": _shown(run, ids),
+        "shown": [run.shown(token) for token in ids],
         "notes": list(pool.notes),
         "exposures": _exposures(run, data),
     }
@@ -112,10 +109,3 @@ def _exposures(run: Run[RepeatTokensConfig], data: PoolData) -> dict[str, float 
     total = counts.total[drawn]
     streams = {stream: float(getattr(counts, stream)[drawn].mean()) for stream in STREAMS}
     return {"mean": float(total.mean()), "low": int(total.min()), "high": int(total.max()), **streams}
-
-
-def _shown(run: Run[RepeatTokensConfig], ids: list[int]) -> list[str]:
-    """Tokens as a person may read them; their ids where there is no tokenizer."""
-    if not run.has_tokenizer:
-        return [str(token) for token in ids]
-    return [shown(run.tokenizer.token_text(token)) for token in ids]

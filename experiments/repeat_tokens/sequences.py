@@ -14,7 +14,7 @@ from experiments.repeat_tokens.config import RepeatTokensConfig
 from experiments.repeat_tokens.draws import DrawPlan, draw
 from experiments.repeat_tokens.quantities import Items, Observed, Predictions, known_mean
 from harness.glitch.copying.coinciding import Coinciding
-from harness.measure.heads import Head, attention_by_offset
+from harness.measure.heads import Head, attention_by_offset, stack_layers
 from harness.measure.logprobs import target_statistics
 from harness.models.activations.capture import capture
 from harness.models.activations.patterns import pattern_hooks
@@ -145,7 +145,7 @@ def _forward(
         arrays[name] = _second_half(run, None if others is None else others[rows], drawn, len(rows))
     arrays["layers"] = np.array(list(hooks), dtype=np.int64)
     if hooks:
-        arrays["attention"] = _stacked([captured.reduced[name].numpy() for name in hooks.values()])
+        arrays["attention"] = stack_layers([captured.reduced[name].numpy() for name in hooks.values()], head_axis=1)
     return arrays
 
 
@@ -194,18 +194,6 @@ def _by_position(values: np.ndarray, drawn: RepeatedTokens) -> Float[np.ndarray,
     if drawn.has_bos:
         return values
     return np.concatenate([np.full((len(values), 1), np.nan, dtype=np.float32), values], axis=1)
-
-
-def _stacked(layers: Sequence[np.ndarray]) -> Float[np.ndarray, "batch layer head offset"]:
-    """Layers stacked; those with fewer heads than the widest are padded with NaN."""
-    width = max(layer.shape[1] for layer in layers)
-    full = [
-        np.pad(layer, ((0, 0), (0, width - layer.shape[1]), (0, 0)), constant_values=np.nan)
-        if layer.shape[1] < width
-        else layer
-        for layer in layers
-    ]
-    return np.stack(full, axis=1)
 
 
 def _rows(batch: Batch[_Work], arrays: Mapping[str, np.ndarray]) -> Iterable[dict[str, Any]]:

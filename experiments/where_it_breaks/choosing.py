@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from experiments.where_it_breaks.config import COMMON, WhereItBreaksConfig, common_pool, studied_pools, without_a_job
+from experiments.where_it_breaks.config import COMMON, WhereItBreaksConfig, common_pool, studied_pools
 from harness.errors import Rejected
 from harness.glitch.copying.draws import Material, Pairs, draw_round
 from harness.glitch.copying.material import Units, needed_company
@@ -51,7 +51,7 @@ class Plan:
     n_own: int
     n_appearances: int
     seed: int
-    common: Pool | None = None
+    common: Pool
     """Where partners come from."""
 
     @property
@@ -117,10 +117,10 @@ def _studied(
 ) -> Studied:
     exp, n_rows = run.exp, len(read)
     rng = np.random.default_rng([run.seed, zlib.crc32(name.encode())])
-    members = [token for token in without_a_job(run.pools[name].ids, run.facts) if token < n_rows]
+    members = [token for token in run.facts.without_a_job(run.pools[name].ids) if token < n_rows]
     own = rng.permutation(_one_of_each(members, read))
     free = ~(np.isin(read, read[members]) | np.isin(said, said[members]))
-    well_known = [token for token in without_a_job(common.ids, run.facts) if token < n_rows and free[token]]
+    well_known = [token for token in run.facts.without_a_job(common.ids) if token < n_rows and free[token]]
     candidates = rng.permutation(_one_of_each(_one_of_each(well_known, read), said))
     needed = needed_company(exp.seq_len, exp.n_own)
     n = min(exp.n_tokens, len(own))
@@ -132,7 +132,7 @@ def _studied(
     else:
         n = min(n, len(candidates) // 2)
         free &= ~np.isin(read, read[candidates[: 2 * n]])
-        anyone = [int(token) for token in without_a_job(range(n_rows), run.facts) if free[token]]
+        anyone = [int(token) for token in run.facts.without_a_job(range(n_rows)) if free[token]]
         company, source = np.array(_one_of_each(anyone, read)), "tokens of the whole vocabulary"
     if n < 1:
         raise Rejected(

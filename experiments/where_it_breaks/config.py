@@ -1,6 +1,6 @@
 """The parameters of exp=where_it_breaks, and what it refuses."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -39,11 +39,6 @@ class WhereItBreaksConfig:
     """Sequences in one pass, four of a pair of halves together; default: up to 32, fewer where memory is short."""
 
 
-def without_a_job(ids: Iterable[int], facts: VocabFacts) -> tuple[int, ...]:
-    """Ids but those with a job (BOS, EOS, padding, ...): inside a sequence they would do it."""
-    return tuple(token for token in ids if token not in facts.role_ids and token != facts.bos_id)
-
-
 def check(context: CheckContext[WhereItBreaksConfig]) -> None:
     """Refuse what cannot work before weights are loaded."""
     facts, exp = context.facts, context.exp
@@ -54,7 +49,7 @@ def check(context: CheckContext[WhereItBreaksConfig]) -> None:
     if exp.n_own > exp.seq_len // 2:
         raise FieldRejected.key("n_own", exp.n_own, f"{span(2, exp.seq_len // 2)} (each after a companion)")
     for name in studied_pools(context.config):
-        if not without_a_job(context.pools[name].ids, facts):
+        if not facts.without_a_job(context.pools[name].ids):
             raise Rejected(
                 f"pools.{name}: got {len(context.pools[name].ids)} ids, each with a job (BOS, EOS, padding, ...), "
                 "allowed: at least one other"

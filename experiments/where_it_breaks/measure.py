@@ -37,7 +37,6 @@ from harness.models.batch_size import choose_batch_size, halve_on_oom
 from harness.models.embedding_rows import load_embedding_rows
 from harness.runs.batches import Batch, compute_batches, no_rows
 from harness.runs.context import Outcome, Run
-from harness.tokens.text import shown
 
 _ROWS_OF_A_PAIR = 4
 _STANDS_OUT = 2.0
@@ -77,7 +76,7 @@ def measure(run: Run[WhereItBreaksConfig]) -> Outcome:
     _say(run, planned, answers, names, scores, found)
     arrays: Arrays = {}
     for answer in answers:
-        run.records.append(records(answer, run.facts.special_ids, lambda token: _shown(run, token)))
+        run.records.append(records(answer, run.facts.special_ids, run.shown))
         arrays |= pool_arrays(answer)
     if scores:
         arrays |= {f"heads/{kind}": values.astype(np.float32) for kind, values in scores.items()}
@@ -238,7 +237,7 @@ def _say(
                 f"No head looks like an induction head: the highest score on partners is {best:.3f}, even attention "
                 f"would be {even:.3f}; what patching heads does means little."
             )
-    for note in planned.common.notes if planned.common is not None else ():
+    for note in planned.common.notes:
         run.note(note)
     for studied, answer in zip(planned.pools, answers, strict=True):
         pool = run.pools[studied.name]
@@ -295,11 +294,6 @@ def _is_about(one: Intervention, end: str) -> bool:
     return one.name in {f"{verb}_{end}" for verb in ("rescale", "remove_direction", "mend")}
 
 
-def _shown(run: Run[WhereItBreaksConfig], token: int) -> str:
-    """A token as a person may read it; its id where there is no tokenizer, or no token for it."""
-    return shown(run.tokenizer.token_text(token)) if run.has_tokenizer else str(token)
-
-
 def _details(
     run: Run[WhereItBreaksConfig], planned: Plan, names: Names, chosen: Chosen, abilities: Abilities
 ) -> dict[str, Any]:
@@ -308,7 +302,7 @@ def _details(
         "n_own": planned.n_own,
         "n_appearances": planned.n_appearances,
         "has_bos": planned.bos_id is not None,
-        "common": None if planned.common is None else planned.common.label,
+        "common": planned.common.label,
         "layers": list(names.layers),
         "n_layers": run.model.n_layers,
         "heads": {

@@ -24,7 +24,7 @@ from experiments.where_it_breaks.interventions import (
 )
 from experiments.where_it_breaks.passes import EMBED, Pass, Sequences, read, run_pass
 from harness.glitch.copying.draws import Pairs
-from harness.measure.heads import Head, HeadScore, attention_by_offset, top_heads
+from harness.measure.heads import Head, HeadScore, attention_by_offset, stack_layers, top_heads
 from harness.models.activations.ablation import MeanOutput
 from harness.models.loaded import LoadedModel
 
@@ -109,14 +109,9 @@ def score_heads(model: LoadedModel, abilities: Abilities, sequences: Sequences, 
         return look
 
     model.forward(sequences.tokens[:n], {name: reader(name) for name in abilities.patterns.values()})
-    width = max(len(scores["previous"]) for scores in found.values())
+    layers = list(abilities.patterns.values())
     stacked = {
-        kind: np.stack(
-            [
-                np.pad(found[name][kind], (0, width - len(found[name][kind])), constant_values=np.nan)
-                for name in abilities.patterns.values()
-            ]
-        ).astype(np.float64)
+        kind: stack_layers([found[name][kind] for name in layers], head_axis=0).astype(np.float64)
         for kind in ("previous", "induction")
     }
     return {**stacked, "rows": np.array([float(len(rows))])}

@@ -68,6 +68,22 @@ def attention_by_offset(
     return torch.einsum("bhqo,bq->bho", band.float(), weights).flip(-1)
 
 
+def stack_layers(layers: Sequence[Float[np.ndarray, "..."]], head_axis: int) -> Float[np.ndarray, "..."]:
+    """Layers stacked in a new axis before that of heads; those with fewer heads than the widest are padded with NaN."""
+    width = max(layer.shape[head_axis] for layer in layers)
+    full = [
+        layer
+        if layer.shape[head_axis] == width
+        else np.pad(
+            layer,
+            [(0, width - n if axis == head_axis else 0) for axis, n in enumerate(layer.shape)],
+            constant_values=np.nan,
+        )
+        for layer in layers
+    ]
+    return np.stack(full, axis=head_axis)
+
+
 def uniform_attention(seq_len: int, first_query: int) -> float:
     """The score of a head that attends to every earlier position and itself equally: what to judge scores against."""
     return float(np.mean([1 / (query + 1) for query in range(first_query, first_query + seq_len)]))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -42,6 +42,10 @@ class VocabFacts:
     def planted_ids(self) -> frozenset[int]:
         """Every planted id; all others are natural tokens."""
         return frozenset(token for ids in self.planted.values() for token in ids)
+
+    def without_a_job(self, ids: Iterable[int]) -> tuple[int, ...]:
+        """`ids` but those with a job (BOS, EOS, padding, ...): inside a sequence they would do it."""
+        return tuple(token for token in ids if token not in self.role_ids and token != self.bos_id)
 
     @cached_property
     def sha256(self) -> str:

@@ -5,6 +5,7 @@ from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 from harness.tokens.evidence import TokenEvidence
 from harness.tokens.pools import Pool, Pools
+from harness.tokens.text import shown
 
 
 class Subject:
@@ -65,3 +66,7 @@ class Subject:
         if self._tokenizer is None:
             raise RuntimeError("this run has no tokenizer (Needs.TOKENIZER)")
         return self._tokenizer
+
+    def shown(self, token: int) -> str:
+        """A token as a person may read it; its id where there is no tokenizer."""
+        return str(token) if self._tokenizer is None else shown(self._tokenizer.token_text(token))

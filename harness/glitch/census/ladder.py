@@ -16,7 +16,7 @@ from harness.glitch.census.questions import Question
 from harness.glitch.census.verdict import Verdict, agree
 from harness.glitch.census.wordings import Wording
 from harness.glitch.copying.copier import N_OWN, SEQ_LEN, Copier
-from harness.glitch.copying.material import Units, gather_material, needed_company, studied_ids
+from harness.glitch.copying.material import Units, gather_material, needed_company
 from harness.glitch.copying.reading import CopyReader
 from harness.measure.logprobs import margins
 from harness.models.answers.decoding import Observe
@@ -170,7 +170,7 @@ def make_ladder(
     model = interviewer.model
     embedding = model.embedding()
     n_rows = min(facts.d_vocab, len(embedding))
-    studied = [i for i in studied_ids(facts) if i < n_rows]
+    studied = facts.without_a_job(range(n_rows))
     units = Units.of(embedding[:n_rows].float().cpu().numpy())
     company = sorted(set(common) & set(studied))
     material = gather_material(studied, company, units.lowest, needed_company(SEQ_LEN, N_OWN))

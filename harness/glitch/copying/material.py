@@ -8,7 +8,6 @@ from jaxtyping import Float, Int
 
 from harness.glitch.copying.draws import Material
 from harness.measure.coinciding_rows import coinciding_sets
-from harness.models.vocab_facts import VocabFacts
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +27,6 @@ class Units:
             if len(members) > 1:
                 lowest[list(members)], size[list(members)] = members[0], len(members)
         return cls(lowest, size)
-
-
-def studied_ids(facts: VocabFacts) -> tuple[int, ...]:
-    """Every id of the vocabulary but those with a job (BOS, EOS, padding, ...): inside a sequence they would do it."""
-    left_out = set(facts.role_ids) | {facts.bos_id}
-    return tuple(i for i in range(facts.d_vocab) if i not in left_out)
 
 
 def needed_company(seq_len: int, n_own: int) -> int:

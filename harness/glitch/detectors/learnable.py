@@ -1,4 +1,4 @@
-"""How much of a ground truth can be learnt from weights and tokenizer: every token predicted from the others' verdicts.
+"""How much of a ground truth can be learnt from weights and tokenizer: every token predicted from those of others.
 
 A detector that learns from some verdicts can hardly predict better than one that knows nine tenths of them: what it is
 ahead of this comes from asking the doubtful tokens themselves.

@@ -17,6 +17,7 @@ from experiments.where_it_breaks.stages import Names
 from harness.errors import Rejected
 from harness.glitch.copying.draws import Material, Pairs
 from harness.runs.config.schema import RunConfig
+from harness.tokens.pools import Pool
 
 pytestmark = pytest.mark.unit
 
@@ -32,7 +33,8 @@ def studied(n: int = 10, name: str = "unused") -> Studied:
 
 
 def plan(*pools: Studied, n_own: int = 4, seq_len: int = 10) -> Plan:
-    return Plan(pools, None, seq_len, n_own, 3, seed=7)
+    common = Pool("common", (), "", "well-known", is_proxy=False)
+    return Plan(pools, None, seq_len, n_own, 3, 7, common)
 
 
 def test_partners_stand_in_the_same_places_of_equal_sequences():
