@@ -65,9 +65,10 @@ reference-smollm2: $(READY) smollm2
 	$(BIN)/python -m harness exp=census exp.n_tokens=120 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	$(BIN)/python -m harness exp=copy_map exp.n_tokens=12480 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	for exp in token_audit echo_token undertrained; do $(BIN)/python -m harness exp=$$exp model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2 || exit 1; done
+	$(BIN)/python -m harness exp=where_it_breaks model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	$(BIN)/python -m harness exp=repeat_one_token exp.length=128 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	$(BIN)/python -m harness exp=detectors exp.n_tokens=4096 exp.n_calibration=64 "exp.detectors=[$(SMOLLM2_DETECTORS)]" model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
-	for exp in census token_audit echo_token repeat_one_token copy_map undertrained detectors; do rm -rf results/reference/smollm2/$$exp && mkdir -p results/reference/smollm2/$$exp && cp results/smollm2/$$exp/*/metrics.json results/smollm2/$$exp/*/figures/*.png results/smollm2/$$exp/*/tables/*.csv results/reference/smollm2/$$exp || exit 1; done
+	for exp in census token_audit echo_token repeat_one_token where_it_breaks copy_map undertrained detectors; do rm -rf results/reference/smollm2/$$exp && mkdir -p results/reference/smollm2/$$exp && cp results/smollm2/$$exp/*/metrics.json results/smollm2/$$exp/*/figures/*.png results/smollm2/$$exp/*/tables/*.csv results/reference/smollm2/$$exp || exit 1; done
 
 # The figures and tables that the README shows, from runs made now.
 reference: $(READY)
