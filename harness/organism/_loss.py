@@ -4,13 +4,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 CHUNK = 512
 
 
 def next_token_loss(
-    model: GPT2LMHeadModel, tokens: Int[Tensor, "batch pos"], context: int, bf16: bool = True
+    model: PreTrainedModel,
+    tokens: Int[Tensor, "batch pos"],
+    context: int,
+    bf16: bool = True,
+    left_out: Int[Tensor, " left_out"] | None = None,
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy (nats) of every token but the first of each piece of `context` tokens; products in bf16
     or, without `bf16`, in fp32; the softmax in fp32.
@@ -20,10 +24,13 @@ def next_token_loss(
 
     tokens = tokens.reshape(-1, context)
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        hidden = model.transformer(tokens).last_hidden_state[:, :-1]
+        hidden = model.base_model(tokens).last_hidden_state[:, :-1]
         positions = hidden.reshape(-1, hidden.shape[-1]).split(CHUNK)
         targets = tokens[:, 1:].reshape(-1).split(CHUNK)
-        total = torch.zeros(())
+        total, unembed = torch.zeros(()), model.get_output_embeddings()
         for part, target in zip(positions, targets, strict=True):
-            total = total + cross_entropy(model.lm_head(part).float(), target, reduction="sum")
+            logits = unembed(part).float()
+            if left_out is not None:
+                logits = logits.index_fill(-1, left_out, float("-inf"))
+            total = total + cross_entropy(logits, target, reduction="sum")
     return total / tokens[:, 1:].numel()

@@ -8,17 +8,18 @@ from harness.organism._planting import split_dose
 from harness.organism._repeat_rows import DRILL_HALF
 from harness.organism._task_rows import SHARES
 from harness.organism.organism import Organism
+from harness.organism.recipe import RecipeConfig
 
 _HEAD = """# {name}: a model organism with known exposures
 
-A small GPT-2 whose training stream is known row by row: for every token the folder says how often training showed it.
+A small {kind} whose training stream is known row by row: for every token the folder says how often training showed it.
 Made for studying tokens that training hardly ever showed; good for nothing else.
 
 | | |
 |---|---|
-| architecture | GPT-2, {n_layers} layers, {n_heads} heads, d_model {d_model}, context {context}, {tied} embeddings, fp32 |
+| architecture | {kind}, {n_layers} layers, {n_heads} heads, d_model {d_model}, context {context}, {tied} embeddings{initial}, fp32 |
 | vocabulary | {vocab_size}: 256 bytes in GPT-2's order, {n_merges} merges, {n_planted} planted words, `<|endoftext|>` (BOS) last |
-| training | {n_steps} steps of {batch} rows x {context} tokens = {n_tokens:,} tokens; {optimiser}, lr {lr}, cosine, {precision} products |
+| training | {n_steps} steps of {batch} rows x {context} tokens = {n_tokens:,} tokens; {optimiser}{decay}, lr {lr}, cosine{restarts}, {precision} products |
 | corpus | text of Python {python}'s standard library, tests left out; sha256 `{sha}` |
 
 ## Training stream
@@ -84,8 +85,14 @@ def render_card(organism: Organism) -> str:
     )
     n_planted = len(settings["doses"]) * settings["tokens_per_dose"]
     batch = sum(settings["early_rows"].values())
+    # What an organism trained before there was a choice says nothing of.
+    std, restarts = settings.get("embedding_std", RecipeConfig.USUAL_STD), settings.get("restarts", 0)
     return _HEAD.format(
         **{name: settings[name] for name in _AS_THEY_ARE},
+        kind=_KINDS[settings.get("architecture", "gpt2")],
+        initial="" if std == RecipeConfig.USUAL_STD else f" with an initial standard deviation of {std:g}",
+        decay="" if settings.get("decay_embeddings", True) else " without weight decay on embeddings",
+        restarts=f" with {restarts} restarts" if restarts else "",
         name=organism.folder.name if organism.folder.name != "model" else "pocket",
         n_merges=settings["vocab_size"] - 257 - n_planted,
         n_planted=n_planted,
@@ -120,7 +127,13 @@ def render_card(organism: Organism) -> str:
     )
 
 
-_OPTIMISERS = {"adamw": "AdamW", "adafactor": "Adafactor"}
+_KINDS = {"gpt2": "GPT-2", "gpt_neox": "GPT-NeoX"}
+_OPTIMISERS = {
+    "adamw": "AdamW",
+    "adafactor": "Adafactor",
+    "coupled_adam": "Coupled Adam",
+    "sgd": "gradient descent with momentum",
+}
 _AS_THEY_ARE = (
     "n_layers",
     "n_heads",

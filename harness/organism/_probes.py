@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from harness.measure.intervals import Interval, wilson_clustered
 from harness.tokens.prompts import TEMPLATES, Encode, Task, build_prompt, expected_answer
@@ -50,7 +50,7 @@ def draw_repeated(
 
 
 def probe_copying(
-    model: GPT2LMHeadModel,
+    model: PreTrainedModel,
     pool: Sequence[int],
     bos: int,
     seq_len: int = 25,
@@ -104,7 +104,7 @@ class PassRate:
 
 
 def probe_task(
-    model: GPT2LMHeadModel,
+    model: PreTrainedModel,
     task: Task,
     ids: Sequence[int],
     texts: Sequence[str],
@@ -123,7 +123,7 @@ def probe_task(
     echo = VERIFICATION_NEW_TOKENS if task.value.startswith("magikarp") else ECHO_NEW_TOKENS
     prompts = np.asarray([[bos, *build_prompt(TEMPLATES[task], i, encode)] for i in prompted], dtype=np.int64)
     n_new = MAX_NEW_TOKENS.get(task, echo)
-    if prompts.shape[1] + n_new > model.config.n_positions:
+    if prompts.shape[1] + n_new > model.config.max_position_embeddings:
         return PassRate(0, 0)
     answers = greedy(model, prompts, n_new)
     if task in MAX_NEW_TOKENS:
@@ -135,7 +135,7 @@ def probe_task(
     return PassRate(sum(i in answer for i, answer in zip(prompted, answers.tolist(), strict=True)), len(prompted))
 
 
-def greedy(model: GPT2LMHeadModel, prompts: Int[np.ndarray, "batch pos"], n_new: int) -> Int[np.ndarray, "batch new"]:
+def greedy(model: PreTrainedModel, prompts: Int[np.ndarray, "batch pos"], n_new: int) -> Int[np.ndarray, "batch new"]:
     """The `n_new` likeliest next tokens, one by one; prompts are of one length, so nothing is padded."""
 
     size = max(1, _FORWARD_TOKENS // prompts.shape[1])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from harness.files import folder_of_whole_files, write_whole
 from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
@@ -93,7 +93,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def judge(model: GPT2LMHeadModel, recipe: RecipeConfig, material: Material, stream: Stream) -> Verdict:
+def judge(model: PreTrainedModel, recipe: RecipeConfig, material: Material, stream: Stream) -> Verdict:
     """Probe a trained model (eager attention): copying by exposures and dose, tasks on held-out and unseen tokens."""
     total = stream.exposures(recipe.vocab_size).total
     planted = {i for ids in material.planted.values() for i in ids}
@@ -122,7 +122,7 @@ def judge(model: GPT2LMHeadModel, recipe: RecipeConfig, material: Material, stre
     )
 
 
-def _pass_rate(model: GPT2LMHeadModel, task: Task, ids: Sequence[int], material: Material) -> PassRate:
+def _pass_rate(model: PreTrainedModel, task: Task, ids: Sequence[int], material: Material) -> PassRate:
     tokenizer = material.tokenizer
     return probe_task(
         model,
@@ -136,7 +136,7 @@ def _pass_rate(model: GPT2LMHeadModel, task: Task, ids: Sequence[int], material:
 
 
 def ship(
-    model: GPT2LMHeadModel,
+    model: PreTrainedModel,
     recipe: RecipeConfig,
     material: Material,
     stream: Stream,

@@ -13,7 +13,7 @@ from harness.organism._exposures import StreamKind, count_exposures
 from harness.organism._planting import assign_doses, invent_words, split_dose
 from harness.organism._repeat_rows import build_drill_rows, build_repeat_rows
 from harness.organism._task_rows import Vocabulary, build_task_rows, can_answer
-from harness.organism._text_rows import build_text_rows
+from harness.organism._text_rows import build_text_rows, encode_files
 from harness.organism._tokenizer import learn_merges, make_tokenizer, token_texts
 from harness.organism.corpus import Corpus, load_corpus
 from harness.organism.recipe import N_BYTES, RecipeConfig, RowMix
@@ -110,6 +110,20 @@ def build_stream(recipe: RecipeConfig, material: Material) -> Stream:
         recipe.stream_seed,
     )
     return _interleave(recipe, text_rows, np.concatenate([drills, repeats]), task_rows, held_out)
+
+
+def following_text(recipe: RecipeConfig, material: Material, n_rows: int) -> Int[np.ndarray, "batch pos"] | None:
+    """The `n_rows` rows of text that would come after the last one of the stream, nothing planted in them; None where
+    the corpus has been shown whole by then.
+    """
+    n_text, _, _ = _rows_per_kind(recipe)
+    n_tokens = sum(len(encoded.ids) + 1 for encoded in encode_files(material.corpus, material.tokenizer))
+    if (n_text + n_rows) * recipe.context > n_tokens:
+        return None
+    rows = build_text_rows(
+        material.corpus, material.tokenizer, n_text + n_rows, recipe.context, {}, {}, recipe.stream_seed
+    )
+    return rows[n_text:].astype(np.int64)
 
 
 def _hold_out(recipe: RecipeConfig, texts: list[str], well_shown: np.ndarray) -> dict[TaskFamily, tuple[int, ...]]:

@@ -57,7 +57,7 @@ def build_text_rows(
     `planted` maps ids to their text (with the leading space). `seed` varies the order of files, where rows are cut and
     which words are renamed. Raises ValueError when the rows have no room for the quotas.
     """
-    files = _encode(corpus, tokenizer)
+    files = encode_files(corpus, tokenizer)
     rng = np.random.default_rng([seed, 10])
     bos = tokenizer.get_vocab_size() - 1
     once = [file.name in corpus.shown_once for file in corpus.model]
@@ -73,7 +73,8 @@ def build_text_rows(
     return rows
 
 
-def _encode(corpus: Corpus, tokenizer: Tokenizer) -> list[_EncodedFile]:
+def encode_files(corpus: Corpus, tokenizer: Tokenizer) -> list[_EncodedFile]:
+    """The model's corpus as ids, file by file."""
     encodings = tokenizer.encode_batch([file.text for file in corpus.model], add_special_tokens=False)
     return [
         _EncodedFile(

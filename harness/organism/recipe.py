@@ -34,6 +34,15 @@ Mix = Annotated[
 ]
 
 
+class Architecture(Enum):
+    """The network."""
+
+    GPT2 = "gpt2"
+    """Learned positions."""
+    GPT_NEOX = "gpt_neox"
+    """Rotary positions, as in Pythia: induction heads form in a fraction of the steps."""
+
+
 class Optimiser(Enum):
     """How weights follow their gradients."""
 
@@ -42,6 +51,10 @@ class Optimiser(Enum):
     ADAFACTOR = "adafactor"
     """Second moments shared by rows and columns of a matrix, no momentum, a clipped step: what a row that is never
     shown is divided by depends on the others."""
+    COUPLED_ADAM = "coupled_adam"
+    """AdamW whose second moment in embeddings is the mean over tokens: each token's step has the same divisor."""
+    SGD = "sgd"
+    """Gradient descent with momentum 0.9: a step in proportion to the gradient."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +68,20 @@ class RecipeConfig:
     """
 
     MIN_CONTEXT: ClassVar[int] = 64
+    USUAL_STD: ClassVar[float] = 0.02
+    """Of the initial weights, as in GPT-2."""
 
+    architecture: Architecture = Architecture.GPT2
     d_model: Count = 128
     n_layers: Count = 3
     n_heads: Count = 4
     tied: bool = True
     """Whether the output embedding is the input embedding."""
+    softmax_over_shown: bool = False
+    """Whether tokens that the stream never shows are left out of the training's softmax: nothing then pushes their
+    rows away from what is predicted."""
+    embedding_std: Positive = USUAL_STD
+    """Standard deviation of the initial embedding and unembedding; all other weights begin as ever."""
     vocab_size: int = 3072
     context: int = 512
 
@@ -84,6 +105,10 @@ class RecipeConfig:
     learning_rate: Positive = 1e-3
     warmup_steps: Whole = 200
     weight_decay: NotNegative = 0.01
+    decay_embeddings: bool = True
+    """Whether `weight_decay` is for embedding and unembedding, too."""
+    restarts: Whole = 0
+    """How often the learning rate comes back to its top, at equal distances; 0: a single cosine."""
     checkpoint_every: Count = 250
     probe_every: Count = 100
     bf16: bool = True
@@ -109,6 +134,8 @@ class RecipeConfig:
         self._require("late_rows", self.early_rows.total == self.late_rows.total, "as many rows as early_rows")
         ascending = len(self.doses) >= 1 and list(self.doses) == sorted(set(self.doses)) and min(self.doses) >= 0
         self._require("doses", ascending, "ascending counts from 0, none twice")
+        decays = self.decay_embeddings or self.optimiser is not Optimiser.ADAFACTOR
+        self._require("decay_embeddings", decays, "true with exp.optimiser=adafactor")
 
     def _require(self, field: str, holds: bool, allowed: str) -> None:
         if not holds:
@@ -137,5 +164,8 @@ class RecipeConfig:
         """The recipe that `as_dict` wrote."""
         rows = {name: RowMix(**values[name]) for name in ("early_rows", "late_rows")}
         # An organism trained before there was a choice says nothing of it.
-        optimiser = Optimiser(values.get("optimiser", Optimiser.ADAMW.value))
-        return cls(**{**values, **rows, "doses": tuple(values["doses"]), "optimiser": optimiser})
+        choices = {
+            "optimiser": Optimiser(values.get("optimiser", Optimiser.ADAMW.value)),
+            "architecture": Architecture(values.get("architecture", Architecture.GPT2.value)),
+        }
+        return cls(**{**values, **rows, **choices, "doses": tuple(values["doses"])})

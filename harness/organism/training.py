@@ -13,31 +13,27 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, SchedulerType, Trainer, TrainerCallback, TrainingArguments
 from transformers.training_args import OptimizerNames
 from transformers.utils.logging import disable_progress_bar
 
 from harness.files import write_whole
+from harness.organism._architecture import as_shipped, make_model
 from harness.organism._loss import next_token_loss
+from harness.organism._optimising import TRAINERS_OWN, build_optimiser
 from harness.organism._probes import probe_copying
 from harness.organism._shipping import CurvePoint, Verdict, judge, ship
-from harness.organism._stream import Material, Stream, build_stream, prepare_material
-from harness.organism.recipe import LOG_EVERY, Optimiser, RecipeConfig
-from harness.training import attention
+from harness.organism._stream import Material, Stream, build_stream, following_text, prepare_material
+from harness.organism.recipe import LOG_EVERY, RecipeConfig
 from harness.training.checkpoints import newest_checkpoint, step_of
 from harness.training.denormals import denormals_flushed
-from harness.training.positions import initial_positions
 
 log = logging.getLogger(__name__)
 
 _PROBE_SEQUENCES = 16
+_HELD_OUT_ROWS = 64
 # The Trainer's last log entry sums up the call, not a step.
 SUMMARY = {"train_runtime"}
-# By the Trainer's names.
-_OPTIMISERS = {
-    Optimiser.ADAMW: OptimizerNames.ADAMW_TORCH_FUSED,
-    Optimiser.ADAFACTOR: OptimizerNames.ADAFACTOR,
-}
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,8 @@ class TrainingOutcome:
     resumed_from: int
     parameters: int
     verdict: Verdict
+    held_out_loss: float | None
+    """Of the text that would have come next, as `final_loss`; None where all text had been shown."""
 
 
 Progress = Callable[[int, int, float], None]
@@ -81,9 +79,10 @@ def train_organism(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     model: Any = trainer.model
     points = [CurvePoint.from_log(entry) for entry in trainer.state.log_history if not SUMMARY & set(entry)]
-    verdict = judge(_as_shipped(model), recipe, material, stream)
+    shipped = as_shipped(model, recipe)
+    verdict = judge(shipped, recipe, material, stream)
     seconds = time.monotonic() - began
-    ship(_as_shipped(model), recipe, material, stream, points, verdict, out_folder)
+    ship(shipped, recipe, material, stream, points, verdict, out_folder)
     losses = [point.loss for point in points if point.loss is not None]
     return TrainingOutcome(
         folder=out_folder,
@@ -93,51 +92,27 @@ def train_organism(
         resumed_from=step_of(checkpoint) if checkpoint else 0,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         verdict=verdict,
+        held_out_loss=_held_out_loss(shipped, recipe, material),
     )
 
 
-def make_config(recipe: RecipeConfig) -> GPT2Config:
-    """The architecture: GPT-2 without dropout."""
-
-    return GPT2Config(
-        vocab_size=recipe.vocab_size,
-        n_positions=recipe.context,
-        n_embd=recipe.d_model,
-        n_layer=recipe.n_layers,
-        n_head=recipe.n_heads,
-        activation_function="gelu_new",
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=recipe.vocab_size - 1,
-        eos_token_id=recipe.vocab_size - 1,
-        tie_word_embeddings=recipe.tied,
-    )
-
-
-def make_model(recipe: RecipeConfig) -> GPT2LMHeadModel:
-    """The untrained model; `weights_seed` varies its weights."""
-
-    torch.manual_seed(recipe.weights_seed)
-    config = make_config(recipe)
-    # The same function as gelu_new in one kernel instead of eight.
-    config.activation_function = "gelu_pytorch_tanh"
-    config.use_cache = False
-    model = GPT2LMHeadModel._from_config(config, attn_implementation=attention.register())
-    model.transformer.wpe.weight.data.copy_(torch.from_numpy(initial_positions(recipe.context, recipe.d_model)))
-    return model
-
-
-def _as_shipped(model: GPT2LMHeadModel) -> GPT2LMHeadModel:
-
-    config = GPT2Config.from_dict({**model.config.to_dict(), "activation_function": "gelu_new", "use_cache": True})
-    shipped = GPT2LMHeadModel._from_config(config, attn_implementation="eager")
-    shipped.load_state_dict(model.state_dict())
-    return shipped.eval()
+def _held_out_loss(model: PreTrainedModel, recipe: RecipeConfig, material: Material) -> float | None:
+    rows = following_text(recipe, material, _HELD_OUT_ROWS)
+    if rows is None:
+        return None
+    with torch.inference_mode():
+        losses = [
+            next_token_loss(model, torch.from_numpy(part), recipe.context, bf16=False) for part in np.split(rows, 8)
+        ]
+    return float(np.mean(losses))
 
 
 def training_arguments(recipe: RecipeConfig, work: Path) -> TrainingArguments:
     """The recipe's optimiser, cosine with warm-up, rows in their order, one process and no network."""
+
+    # One that is not the Trainer's own is built by `build_optimiser`, and this name is then not used.
+    optimiser = TRAINERS_OWN.get(recipe.optimiser, OptimizerNames.ADAMW_TORCH_FUSED)
+    schedule = SchedulerType.COSINE_WITH_RESTARTS if recipe.restarts else SchedulerType.COSINE
 
     return TrainingArguments(
         output_dir=str(work),
@@ -145,10 +120,11 @@ def training_arguments(recipe: RecipeConfig, work: Path) -> TrainingArguments:
         per_device_train_batch_size=recipe.batch_size,
         train_sampling_strategy="sequential",
         learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type=schedule,
+        lr_scheduler_kwargs={"num_cycles": recipe.restarts + 1} if recipe.restarts else None,
         warmup_steps=recipe.warmup_steps,
         weight_decay=recipe.weight_decay,
-        optim=_OPTIMISERS[recipe.optimiser],
+        optim=optimiser,
         use_cpu=True,
         seed=recipe.weights_seed,
         logging_steps=LOG_EVERY,
@@ -179,10 +155,11 @@ def make_trainer(
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
             early = self.state.global_step < recipe.early_steps
             return next_token_loss(
-                model, inputs["input_ids"], recipe.early_context if early else recipe.context, recipe.bf16
+                model, inputs["input_ids"], recipe.early_context if early else recipe.context, recipe.bf16, left_out
             )
 
     total = stream.exposures(recipe.vocab_size).total
+    left_out = torch.from_numpy(np.flatnonzero(total == 0)) if recipe.softmax_over_shown else None
     shown = [int(i) for i in np.flatnonzero(total >= recipe.held_out_min_exposures) if i != material.bos]
 
     class Curve(TrainerCallback):
@@ -206,8 +183,13 @@ def make_trainer(
                 )
                 log.info("step %d: copy_accuracy_cued %.3f", state.global_step, probe.copy_accuracy_cued)
 
+    model = make_model(recipe)
     trainer = RowTrainer(
-        model=make_model(recipe), args=training_arguments(recipe, work), train_dataset=Rows(), callbacks=[Curve()]
+        model=model,
+        args=training_arguments(recipe, work),
+        train_dataset=Rows(),
+        callbacks=[Curve()],
+        optimizers=(build_optimiser(recipe, model), None),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -41,13 +41,17 @@ RUNS = {
     "repeat_tokens": (("exp.seq_len=4", "exp.n_sequences=2"), ()),
     "token_audit": ((), ()),
     "token_card": (("exp.token=300",), ("indicator/norm_input",)),
+    "train_organisms": (("exp.arms=[reference,untied]", "exp.n_seeds=1", "exp.d_model=32", "exp.n_layers=1",
+                         "exp.n_heads=2", "exp.vocab_size=600", "exp.context=128", "exp.n_steps=12",
+                         "exp.early_steps=6", "exp.doses=[0,2]", "exp.tokens_per_dose=5", "exp.well_shown=8",
+                         "exp.n_appearances=2"), ()),
     "train_path_star": (PATH_STAR, ()),
     "train_pocket": (POCKET, ()),
     "undertrained": (("exp.percentile=1",), ()),
     "unused_logits": (("exp.n_windows=2",), ()),
     "where_it_breaks": (("exp.n_tokens=4", "exp.n_appearances=2", "exp.seq_len=6", "exp.n_own=2"), ()),
 }  # fmt: skip
-SLOW = ("audit", "copy_map", "detectors", "train_pocket")
+SLOW = ("audit", "copy_map", "detectors", "train_organisms", "train_pocket")
 
 
 def run(experiment, results, *words):

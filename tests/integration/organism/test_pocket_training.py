@@ -17,9 +17,11 @@ from safetensors.numpy import load_file
 
 from harness.errors import RunFailed
 from harness.organism._loss import next_token_loss
+from harness.organism._optimising import build_optimiser
 from harness.organism._shipping import Verdict, ship
+from harness.organism._stream import following_text
 from harness.organism.organism import load_organism
-from harness.organism.recipe import Optimiser, RecipeConfig
+from harness.organism.recipe import Architecture, Optimiser, RecipeConfig
 from harness.organism.training import make_model, train_organism
 from harness.training.checkpoints import newest_checkpoint
 
@@ -167,3 +169,70 @@ def test_an_untied_organism_of_another_optimiser_ships_both_matrices_and_says_so
     assert "untied embeddings" in card
     assert "Adafactor" in card
     assert "fp32 products" in card
+
+
+def test_a_rotary_organism_is_the_same_network_in_plain_transformers(tiny) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = make_model(replace(tiny.recipe, architecture=Architecture.GPT_NEOX))
+    tokens = torch.from_numpy(tiny.stream.rows[:4].astype(np.int64))
+    reference = AutoModelForCausalLM.from_config(model.config, attn_implementation="eager")
+    reference.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        expected = reference(input_ids=tokens, labels=tokens).loss
+        assert torch.allclose(model(tokens).logits, reference(tokens).logits, atol=1e-5)
+        found = next_token_loss(model, tokens, tiny.recipe.context, bf16=False)
+    assert float(found) == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_tokens_left_out_of_the_softmax_are_not_pushed_and_only_decay(tiny, tmp_path: Path) -> None:
+    recipe = replace(
+        tiny.recipe, architecture=Architecture.GPT_NEOX, tied=False, bf16=False, n_steps=12, weight_decay=0.0
+    )
+    moved = {}
+    for is_shown_only in (False, True):
+        one = replace(recipe, softmax_over_shown=is_shown_only)
+        out = tmp_path / str(is_shown_only)
+        train_organism(one, out, tmp_path / "work", lambda *_: None, tiny.stdlib)
+        organism = load_organism(out)
+        assert organism is not None
+        start = make_model(one).get_output_embeddings().weight.detach().numpy()
+        end = load_file(out / "model.safetensors")["embed_out.weight"]
+        moved[is_shown_only] = np.abs(end - start)[organism.total == 0].max()
+    assert moved[False] > 1e-4
+    assert moved[True] == 0
+
+
+def test_embeddings_can_begin_wider_and_go_without_decay(tiny) -> None:
+    usual = make_model(tiny.recipe)
+    wide = make_model(replace(tiny.recipe, embedding_std=0.2))
+    np.testing.assert_allclose(
+        wide.get_input_embeddings().weight.detach(), 10 * usual.get_input_embeddings().weight.detach(), rtol=1e-5
+    )
+    for (name, a), (_, b) in zip(usual.named_parameters(), wide.named_parameters(), strict=True):
+        assert "wte" in name or a.equal(b)
+    recipe = replace(tiny.recipe, decay_embeddings=False, weight_decay=0.1)
+    for optimiser in (Optimiser.ADAMW, Optimiser.COUPLED_ADAM, Optimiser.SGD):
+        built = build_optimiser(replace(recipe, optimiser=optimiser), usual)
+        assert built is not None
+        decays = {id(p): group["weight_decay"] for group in built.param_groups for p in group["params"]}
+        assert len(decays) == len(list(usual.parameters()))
+        assert decays[id(usual.get_input_embeddings().weight)] == 0
+        assert decays[id(usual.transformer.h[0].mlp.c_fc.weight)] == 0.1
+        assert decays[id(usual.transformer.h[0].ln_1.weight)] == decays[id(usual.transformer.h[0].mlp.c_fc.bias)] == 0
+    assert build_optimiser(tiny.recipe, usual) is None
+
+
+def test_held_out_text_is_what_would_come_next_and_none_where_all_was_shown(tiny) -> None:
+    rows = following_text(tiny.recipe, tiny.material, 3)
+    assert rows is not None
+    assert rows.shape == (3, tiny.recipe.context)
+    late = tiny.recipe.late_rows
+    fewer = replace(tiny.recipe, late_rows=replace(late, text=late.text - 1, repeats=late.repeats + 1))
+    n_fewer = tiny.recipe.n_steps - tiny.recipe.early_steps
+    before = following_text(fewer, tiny.material, n_fewer + 3)
+    assert before is not None
+    # A stream with fewer rows of text ends earlier; the same text follows, cut into the same rows.
+    np.testing.assert_array_equal(before[n_fewer:], rows)
+    assert following_text(tiny.recipe, tiny.material, 10**6) is None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.errors import Rejected
-from harness.organism.recipe import Optimiser, RecipeConfig, RowMix
+from harness.organism.recipe import Architecture, Optimiser, RecipeConfig, RowMix
 from harness.runs.config.typed import to_dataclass
 
 pytestmark = pytest.mark.unit
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.unit
         ({"late_rows": RowMix(1, 1, 1)}, "late_rows: got"),
         ({"early_steps": 10**6}, "early_steps: got 1000000, allowed: 0 to n_steps"),
         ({"learning_rate": 0.0}, "learning_rate: got 0.0, allowed: above 0"),
+        ({"optimiser": Optimiser.ADAFACTOR, "decay_embeddings": False}, "decay_embeddings: got False, allowed: true"),
         ({"stream_seed": -1}, "stream_seed: got -1, allowed: 0 or more"),
     ],
 )
@@ -32,13 +33,18 @@ def test_a_mistake_names_field_value_and_what_is_allowed(changes: dict[str, Any]
 
 
 def test_a_recipe_survives_a_file_and_any_change_changes_its_fingerprint() -> None:
-    recipe = RecipeConfig(d_model=64, stream_seed=3, tied=False, optimiser=Optimiser.ADAFACTOR)
+    recipe = RecipeConfig(
+        d_model=64, stream_seed=3, tied=False, optimiser=Optimiser.ADAFACTOR, architecture=Architecture.GPT_NEOX
+    )
     assert RecipeConfig.from_dict(recipe.as_dict()) == recipe
     assert RecipeConfig.from_dict(recipe.as_dict()).fingerprint() == recipe.fingerprint()
     assert replace(recipe, stream_seed=4).fingerprint() != recipe.fingerprint()
 
 
 def test_an_organism_of_before_there_was_a_choice_is_tied_and_of_adamw() -> None:
-    later = ("tied", "optimiser", "bf16")
+    later = (
+        "tied", "optimiser", "bf16", "architecture", "embedding_std", "softmax_over_shown", "decay_embeddings",
+        "restarts",
+    )  # fmt: skip
     settings = {key: value for key, value in RecipeConfig().as_dict().items() if key not in later}
     assert RecipeConfig.from_dict(settings) == RecipeConfig()

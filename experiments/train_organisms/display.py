@@ -1,0 +1,30 @@
+"""How a run of exp=train_organisms is shown."""
+
+from collections.abc import Sequence
+
+from experiments.train_organisms.figures import FIGURES
+from experiments.train_organisms.tables import TABLES, half_dose_text
+from harness.measure.formatting import number, with_interval
+from harness.reporting.display import Display
+from harness.runs.results.headline import HeadlineRow
+from harness.runs.results.stored_run import StoredRun
+
+
+def headline(run: StoredRun) -> Sequence[HeadlineRow]:
+    """One row an arm; of one that learnt too little only what it learnt."""
+    rows = []
+    for arm, label in run.details["arms"].items():
+        values = {"well-shown copied": number(run.metrics[f"{arm}/well_shown/copied"], 2)}
+        if run.metrics[f"{arm}/comparable"]:
+            values |= {
+                "half as well from dose": half_dose_text(run, arm, "copied"),
+                "never shown: copied": with_interval(*run.interval(f"{arm}/dose_0/copied"), 2) or "–",
+                "never shown: cosine of rows": number(run.metrics[f"{arm}/cosine/unembedding/never_shown"], 2),
+            }
+        else:
+            values["half as well from dose"] = "says nothing: learnt too little"
+        rows.append(HeadlineRow(label, values))
+    return rows
+
+
+DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
