@@ -1,6 +1,7 @@
 """Prompt the model with one task for many tokens, and judge the answers."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,12 @@ class Interviewer:
         self._table = LineTable.build(vocabulary.texts, end_ids, model.device)
         self._batch_size = batch_size
         self._beginnings: dict[tuple[int, ...], Prefix] = {}
+
+    def on(self, model: CausalModel) -> "Interviewer":
+        """The same for another model of this vocabulary, or for this one changed: nothing that was read is kept."""
+        other = copy(self)
+        other.model, other._beginnings = model, {}
+        return other
 
     def fits(self, question: Question) -> bool:
         """Whether the prompt and its answer fit the model's window."""

@@ -16,9 +16,11 @@ from harness.glitch.census.questions import Question
 from harness.glitch.census.verdict import Verdict, agree
 from harness.glitch.census.wordings import Wording
 from harness.glitch.copying.copier import N_OWN, SEQ_LEN, Copier
+from harness.glitch.copying.draws import Material
 from harness.glitch.copying.material import Units, gather_material, needed_company
 from harness.glitch.copying.reading import CopyReader
 from harness.measure.logprobs import margins
+from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.decoding import Observe
 from harness.models.vocab_facts import VocabFacts
 
@@ -71,6 +73,20 @@ class Ladder:
         self.wordings = tuple(wording for wording in wordings if self._fits(wording))
         self._askable: dict[str, frozenset[int]] = {}
 
+    def on(self, model: CausalModel) -> "Ladder":
+        """The same questions for another model of this vocabulary, or for this one changed; sequences that are copied
+        are drawn as before."""
+        copiers = {name: copier.on(model) for name, copier in self._copiers.items()}
+        other = Ladder(self._interviewer.on(model), self.wordings, copiers)
+        # What a perfect answer is told from depends on the vocabulary alone.
+        other._askable = self._askable
+        return other
+
+    @property
+    def material(self) -> Material | None:
+        """What sequences that are copied are made of; None where the model has no room for any."""
+        return next((copier.material for copier in self._copiers.values()), None)
+
     @property
     def testable_ids(self) -> tuple[int, ...]:
         """Every id that a census asks about."""
@@ -87,6 +103,10 @@ class Ladder:
                 else askable_ids(self._interviewer, wording.question, ids)
             )
         return self._askable[key]
+
+    def fits(self, question: Question) -> bool:
+        """Whether a question with its answer fits the model's window."""
+        return self._interviewer.fits(question)
 
     def keep_beginning(self, wording: Wording) -> None:
         """Read what stands before the token in a wording once for all that are asked from now on, not counted again."""
