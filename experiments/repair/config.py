@@ -111,7 +111,7 @@ def check(context: CheckContext[RepairConfig]) -> None:
 EXPERIMENT = Experiment(
     name="repair",
     version=1,
-    summary="Glitch tokens mended without retraining: every method on tokens and wordings it never saw, and its damage.",
+    summary="Glitch tokens mended without retraining, by every method: what is repaired, what is harmed.",
     config=RepairConfig,
     needs=frozenset({Needs.MODEL, Needs.TOKENIZER, Needs.POOLS}),
     pools=common_pool,

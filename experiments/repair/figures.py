@@ -39,7 +39,8 @@ def draw_trade(run: StoredRun) -> MatplotlibFigure | None:
                 continue
             axes.errorbar(
                 [x[0]], [y[0]], xerr=_pair(x), yerr=_pair(y), fmt=MARKERS[places.index(where) % len(MARKERS)],
-                color=COLOURS[kinds.index(kind) % len(COLOURS)], markersize=4, linewidth=0.8, label=figure_text(name, 30),
+                color=COLOURS[kinds.index(kind) % len(COLOURS)], markersize=4, linewidth=0.8,
+                label=figure_text(name, 30),
             )  # fmt: skip
         axes.axvline(aims[key], color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
         axes.axhline(aims["repair_rate"], color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
@@ -76,9 +77,9 @@ def draw_wordings(run: StoredRun) -> MatplotlibFigure | None:
 FIGURES = (
     Figure(
         "trade",
-        "What each method repairs (share of held-out glitch tokens that pass a held-out wording) against what it harms: "
-        "healthy tokens that fail more than without it (left), and the perplexity of running text (right; both linear up "
-        "to 0.01, then logarithmic). 95 % intervals; dashes: what a method should reach.",
+        "What each method repairs (share of held-out glitch tokens that pass a held-out wording) against what it "
+        "harms: healthy tokens that fail more than without it (left), and the perplexity of running text (right; both "
+        "linear up to 0.01, then logarithmic). 95 % intervals; dashes: what a method should reach.",
         draw_trade,
     ),
     Figure(

@@ -96,8 +96,8 @@ def _admit(
     pairs = copied_pairs(run.seed, patient, tokens.healthy.tolist(), run.exp.n_copied)
     run.note(
         f"{len(tokens.glitch)} glitch tokens are mended ({tokens.source}, asked again in this run): they fail all of "
-        f"{', '.join(wording.name for wording in wordings.all)}. Methods may see {len(patient.fitting_ids)} of them and "
-        f"{', '.join(wording.name for wording in wordings.fitting) or 'no wording'}."
+        f"{', '.join(wording.name for wording in wordings.all)}. Methods may see {len(patient.fitting_ids)} of them "
+        f"and {', '.join(wording.name for wording in wordings.fitting) or 'no wording'}."
     )
     return Ward(patient, tokens, wordings, choose_documents(run), pairs)
 

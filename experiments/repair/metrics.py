@@ -21,8 +21,8 @@ from harness.tokens.kinds import LABELS, kinds_of
 Metrics = dict[str, float | int | str | None]
 
 LEAST_REPAIRED, MOST_PERPLEXITY, MOST_HARMED = 0.9, 0.01, 0.005
-"""What a method has to reach to be recommended: share of glitch tokens repaired, relative change of the perplexity, share
-of healthy tokens harmed."""
+"""What a method has to reach to be recommended: share of glitch tokens repaired, relative change of the perplexity,
+share of healthy tokens harmed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ def _harmed(key: str, now: Bool[np.ndarray, " token"], then: Bool[np.ndarray, " 
     both, only_now = int((now & then).sum()), int((now & ~then).sum())
     only_then = int((~now & then).sum())
     difference = paired_difference(both, only_now, only_then, len(now) - both - only_now - only_then)
-    return wilson(int(now.sum()), len(now)).metrics(f"{key}_failing") | difference.metrics(f"{key}_harmed")
+    return {**wilson(int(now.sum()), len(now)).metrics(f"{key}_failing"), **difference.metrics(f"{key}_harmed")}
 
 
 def _relative(nats: Interval) -> Interval:

@@ -71,11 +71,11 @@ def tokens(run: StoredRun) -> pd.DataFrame | None:
 TABLES = (
     Table(
         "methods",
-        "What each method repairs and harms, 95 % intervals. Repaired: share of held-out glitch tokens that pass a held-out "
-        "wording (Wilson); wordings passed: mean share of these (bootstrap over tokens); wordings seen: the same by "
-        "wordings that a method may choose by. Harmed: share of tokens that fail, minus the untouched model's, asked the "
-        "same way (Newcombe, paired). Perplexity and tokens a word: relative change on running text (bootstrap over "
-        "documents). Positions and seconds: to find the change.",
+        "What each method repairs and harms, 95 % intervals. Repaired: share of held-out glitch tokens that pass a "
+        "held-out wording (Wilson); wordings passed: mean share of these (bootstrap over tokens); wordings seen: the "
+        "same by wordings that a method may choose by. Harmed: share of tokens that fail, minus the untouched model's, "
+        "asked the same way (Newcombe, paired). Perplexity and tokens a word: relative change on running text "
+        "(bootstrap over documents). Positions and seconds: to find the change.",
         methods,
     ),
     Table("settings", "What a method chose, or found on the way.", settings),

@@ -1,4 +1,4 @@
-"""Running text that no organism has seen: docstrings of the standard library's files that only tokenizers are made of."""
+"""Running text that no organism has seen: docstrings of those files that only tokenizers are made of."""
 
 import ast
 from pathlib import Path
@@ -10,9 +10,9 @@ _LEAST_WORDS = 12
 
 
 def held_out_docstrings(seed: int, root: Path | None = None) -> tuple[str, ...]:
-    """Docstrings of modules, classes and functions in files that the corpus of models leaves out, each once, as indented
-    as the code is not; in order of file and line.
+    """Docstrings of modules, classes and functions in files of the standard library that models are not shown.
 
+    Each once, without the code's indentation; in order of file and line.
     `seed`, `root`: as for `load_corpus`. A real model may have seen them.
     """
     corpus = load_corpus(seed, root)

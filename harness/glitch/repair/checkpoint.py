@@ -15,8 +15,8 @@ from harness.models.tokenizers import Tokenizer
 
 FACTS_FILE = "repair.json"
 _UNTIED = (
-    " The model was tied; mended at one end, or differently at the two, it has two matrices now ({megabytes:.1f} MB more), "
-    "and config.json says tie_word_embeddings=false."
+    " The model was tied; mended at one end, or differently at the two, it has two matrices now ({megabytes:.1f} MB "
+    "more), and config.json says tie_word_embeddings=false."
 )
 
 
@@ -33,8 +33,11 @@ class Written:
 def write_checkpoint(
     mending: Mending, model: CausalModel, tokenizer: Tokenizer, folder: Path, facts: Mapping[str, Any]
 ) -> Written:
-    """Weights, config, tokenizer, and `facts` in repair.json; nothing of training counts, which lie beside an organism's
-    weights: they are of other rows. Raises `RunFailed` where the disk refuses."""
+    """Weights, config, tokenizer, and `facts` in repair.json.
+
+    Training counts that lie beside an organism's weights are not copied: they are of other rows. Raises `RunFailed`
+    where the disk refuses.
+    """
     with mending.on(model, Scope.TEXT) as mended, folder_of_whole_files(folder) as temporary:
         try:
             mended.backend.save_pretrained(temporary)

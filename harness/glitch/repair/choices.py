@@ -77,7 +77,7 @@ class GradientSettings:
 
 @dataclass(frozen=True)
 class ProberSettings:
-    """GlitchProber's repair, with the constants of its released code (LLM-Integrity-Guard/GlitchProber @ccefeda)."""
+    """GlitchProber's repair, with the constants of its released code (LLM-Integrity-Guard/GlitchProber)."""
 
     n_normal: Count = 256
     """Well-known tokens that neurons are told by. Paper: a tenth of the vocabulary."""

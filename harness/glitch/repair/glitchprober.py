@@ -1,17 +1,18 @@
 """GlitchProber's repair: activations are changed while the model answers (Zhang et al. 2024, arXiv 2408.04905).
 
-The paper leaves much open, and readings of it differ two- to eight-fold. The one taken here is that of its released code
-(LLM-Integrity-Guard/GlitchProber @ccefeda, function `fix_glitch_token`, and the constants there): in key layers, what
-goes into the MLP's non-linearity (the gate) and what the gate lets through (the data), each by itself,
+The paper leaves much open, and readings of it differ two- to eight-fold. The one taken here is that of its released
+code (LLM-Integrity-Guard/GlitchProber, read at luminescent233/GlitchProber @4cde69c, `fix_glitch_token`): in key
+layers, what goes into the MLP's non-linearity (the gate) and what the gate lets through (the data), each by itself,
 
 - neurons above m for more than 99 % of well-known tokens are turned up: |value| + beta;
 - neurons not above m for any of them are turned down where they are above m: value / alpha.
 
-alpha and beta are one number for each of gate and data, from the differences between well-known and glitch tokens, at the
-last position of the repetition prompt. Changes are made at the prompt's last position and at every token answered. What is
-ours, since the code reads it from files that nobody has: neurons and differences are of well-known tokens and of the
-fitting half of the glitch tokens; key layers are shares of the depth; an MLP without a gate has one quantity. The code
-compares with 1 while it answers; here that is m as well.
+alpha and beta are one number for each of gate and data, from the differences between well-known and glitch tokens, at
+the last position of the repetition prompt. Changes are made at the prompt's last position and at every token answered.
+What is ours, since the code reads it from files of its own: neurons and differences are of well-known tokens and of
+the fitting part of the glitch tokens; key layers are shares of the depth; an MLP without a gate has one quantity; what
+was changed at an answered token is what later ones look back at. The code compares with 1 while it answers; here that
+is m as well. Text that is scored as a whole is changed at every position.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,8 +111,8 @@ class GlitchProberRepair(RepairMethod):
             tuple(up),
             tuple(down),
             min(_MOST_BETA, max(0.0, beta)),
-            min(most, max(least, alpha)),
-            self.settings.threshold,
+            min(most, max(least, alpha)) if ratios else 1.0,
+            m,
         )
 
 

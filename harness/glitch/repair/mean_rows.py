@@ -24,7 +24,7 @@ class MeanRows(RowMethod):
 
     def rows(
         self,
-        patient: Patient,
+        patient: Patient,  # noqa: ARG002
         source: RowSource,
         ids: Sequence[int],
         rng: np.random.Generator,  # noqa: ARG002

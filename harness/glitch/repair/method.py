@@ -22,7 +22,7 @@ class RepairMethod(ABC):
         return None
 
     def fitted(self, patient: Patient) -> "RepairMethod":  # noqa: ARG002
-        """The same with its settings chosen by the patient's fitting tokens and wordings, where it has any to choose."""
+        """The same with its settings chosen by the fitting tokens and wordings, where it has any to choose."""
         return self
 
     @abstractmethod

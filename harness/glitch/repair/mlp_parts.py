@@ -46,8 +46,8 @@ def find_mlp_parts(backend: Any, first: float, last: float) -> MlpParts | None:
 
 def _layers(backend: Any) -> list[Any]:
     """The longest list of equal blocks."""
-    lists = [module for module in backend.modules() if isinstance(module, ModuleList)]
-    return list(max(lists, key=len, default=ModuleList()))
+    lists = [list(module) for module in backend.modules() if isinstance(module, ModuleList)]
+    return max(lists, key=len, default=[])
 
 
 def _named(layer: Any, name: str) -> Module | None:

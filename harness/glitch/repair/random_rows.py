@@ -18,10 +18,10 @@ class RandomRows(RowMethod):
 
     def rows(
         self,
-        patient: Patient,
+        patient: Patient,  # noqa: ARG002
         source: RowSource,
         ids: Sequence[int],
-        rng: np.random.Generator,  # noqa: ARG002
+        rng: np.random.Generator,
     ) -> Float[Tensor, "token d_model"]:
         """The healthy mean and a random direction, of the well-known tokens' median distance from it."""
         return source.mean + random_deviations(source, len(ids), rng)

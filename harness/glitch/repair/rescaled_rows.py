@@ -20,7 +20,7 @@ class RescaledRows(RowMethod):
 
     def rows(
         self,
-        patient: Patient,
+        patient: Patient,  # noqa: ARG002
         source: RowSource,
         ids: Sequence[int],
         rng: np.random.Generator,  # noqa: ARG002

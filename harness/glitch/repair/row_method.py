@@ -46,10 +46,7 @@ class RowMethod(RepairMethod):
         seeds = rng.integers(2**32, size=2)
         # The same draws for each end, so that a token's random row at one end is of its row at the other.
         made = self.rows(patient, first, some, np.random.default_rng(seeds))
-        if first is last:
-            other = made
-        else:
-            other = self.rows(patient, last, some, np.random.default_rng(seeds))
+        other = made if first is last else self.rows(patient, last, some, np.random.default_rng(seeds))
         rows = NewRows(
             tuple(some),
             made if self.end is not End.OUTPUT else None,

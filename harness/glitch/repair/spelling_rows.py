@@ -1,8 +1,8 @@
 """The mean of the rows of the tokens that are spelt most like it.
 
 The idea is GlitchEdit's ("One Bad Token Spoils the Barrel", USENIX Security 2026; code kstanghere/GlitchToken), which
-weighs the one to five tokens with the highest difflib ratio; here likeness is the cosine of counts of one to three signs
-in a row, weighted by how rare these are, and nothing of the own row is kept.
+weighs the one to five tokens with the highest difflib ratio; here likeness is the cosine of counts of one to three
+signs in a row, weighted by how rare these are, and nothing of the own row is kept.
 """
 
 from collections.abc import Sequence
