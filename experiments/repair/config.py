@@ -51,7 +51,7 @@ class RepairConfig:
     n_calibration: Count = 64
     """Each wording is tried on at most so many well-known tokens first."""
     dearest: Count | None = None
-    """Wordings that take more token positions a token are left out; default: none is."""
+    """Wordings whose prompts hold more token positions from the token on are left out; default: none is."""
     text: Path | None = None
     """A text for the perplexity, its paragraphs taken as documents; default: docstrings that no organism has seen."""
     n_text_tokens: Count = 4096

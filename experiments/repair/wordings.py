@@ -51,7 +51,7 @@ class Wordings:
 
 def choose_wordings(run: Run[RepairConfig], ladder: Ladder, wordings: Sequence[Wording]) -> Wordings:
     """Try each, both ways, on well-known tokens. `wordings`: without their second ways."""
-    trials = {wording.name: _try(run, ladder, wording) for wording in ladder.wordings}
+    trials = {wording.name: _try(run, ladder, wording) for wording in ladder.wordings if _is_paid(run, ladder, wording)}
     for trial in trials.values():
         run.note(trial.calibration.sentence())
     first = [trials[wording.name] for wording in wordings if wording.name in trials]
@@ -59,7 +59,6 @@ def choose_wordings(run: Run[RepairConfig], ladder: Ladder, wordings: Sequence[W
     kept = [
         trial for trial in first
         if (other := second[trial.name]) is not None and other.calibration.is_informative
-        and (run.exp.dearest is None or trial.positions_per_token <= run.exp.dearest)
     ]  # fmt: skip
     used = counting(kept)
     return Wordings(
@@ -67,6 +66,12 @@ def choose_wordings(run: Run[RepairConfig], ladder: Ladder, wordings: Sequence[W
         tuple(wording for wording in used if wording.family not in run.exp.fitting),
         tuple(trials.values()),
     )
+
+
+def _is_paid(run: Run[RepairConfig], ladder: Ladder, wording: Wording) -> bool:
+    if run.exp.dearest is None or wording.question is None:
+        return True
+    return ladder.least_positions(wording) <= run.exp.dearest
 
 
 def _try(run: Run[RepairConfig], ladder: Ladder, wording: Wording) -> Trial:

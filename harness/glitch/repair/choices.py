@@ -64,7 +64,7 @@ def _several(values: tuple[float, ...]) -> bool:
 class GradientSettings:
     """Gradient steps on the rows; of several learning rates and starts the best for the fitting half is taken."""
 
-    n_rounds: Count = 60
+    n_rounds: Count = 15
     """How often each token is shown."""
     learning_rates: Annotated[tuple[float, ...], must_be("numbers above 0, each once", _several)] = (0.03, 0.1)
     """Of Adam, in units of the root mean square of a well-known token's row."""

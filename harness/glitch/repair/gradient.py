@@ -1,8 +1,9 @@
 """Gradient steps on the rows of the tokens alone, on generated copies: ours.
 
-A sequence is a random half with some of the tokens, each after a well-known companion, and the same half again: the
-second one is to be predicted. Where echoes are among the fitting wordings, the token's own echo prompts are shown as
-well. The loss is over all of a second half, companions too, so that a row learns when its token does not come. Adam on
+A sequence is a random half with some of the tokens and as many random healthy ones, each after a well-known companion,
+and the same half again: the second one is to be predicted. Where echoes are among the fitting wordings, the token's own echo prompts are shown as
+well. The loss is over all of a second half, so that a row learns when its token does not come: beside well-known tokens
+alone it learns to be louder than all that are less well known. Adam on
 the rows, nothing else changes; a tied model stays tied, one row a token for both ends.
 """
 
@@ -125,7 +126,8 @@ def _copies(patient: Patient, ids: Sequence[int], rng: np.random.Generator) -> t
     """Halves that occur twice, and how many tokens at their end are to be predicted: not the second half's first one,
     which nothing announces."""
     assert patient.material is not None
-    pairs = draw_round(patient.material.without(ids), ids, N_OWN, N_OWN, SEQ_LEN, rng)
+    company = patient.material.without([*patient.suspects, *ids])
+    pairs = draw_round(company, ids, N_OWN // 2, N_OWN, SEQ_LEN, rng)
     tokens = np.concatenate([pairs.halves, pairs.halves], axis=1)
     if patient.facts.bos_id is not None:
         tokens = np.concatenate([np.full((len(tokens), 1), patient.facts.bos_id), tokens], axis=1)
