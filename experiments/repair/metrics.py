@@ -79,9 +79,9 @@ def _of_method(name: str, found: Found, measured: Measured, seed: int) -> Metric
         asked = (now != NOT_ASKED) & (then != NOT_ASKED)
         metrics |= _harmed(f"{name}/{key}", now[asked] == FAILED, then[asked] == FAILED)
     more = found.text.nats - before.text.nats
-    metrics |= _relative(bootstrap_ratio(more, before.text.n_tokens, seed)).metrics(f"{name}/perplexity_change")
-    longer = found.text.n_ids - before.text.n_ids
-    metrics |= bootstrap_ratio(longer, before.text.n_ids, seed).metrics(f"{name}/tokens_per_word_change")
+    n_tokens, n_ids = before.text.n_tokens.astype(np.float64), before.text.n_ids.astype(np.float64)
+    metrics |= _relative(bootstrap_ratio(more, n_tokens, seed)).metrics(f"{name}/perplexity_change")
+    metrics |= bootstrap_ratio(found.text.n_ids - n_ids, n_ids, seed).metrics(f"{name}/tokens_per_word_change")
     if len(before.copy_effect):
         change = found.copy_effect - before.copy_effect
         metrics |= bootstrap_mean(change, seed).metrics(f"{name}/copy_effect_change")

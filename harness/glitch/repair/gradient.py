@@ -1,10 +1,10 @@
 """Gradient steps on the rows of the tokens alone, on generated copies: ours.
 
 A sequence is a random half with some of the tokens and as many random healthy ones, each after a well-known companion,
-and the same half again: the second one is to be predicted. Where echoes are among the fitting wordings, the token's own echo prompts are shown as
-well. The loss is over all of a second half, so that a row learns when its token does not come: beside well-known tokens
-alone it learns to be louder than all that are less well known. Adam on
-the rows, nothing else changes; a tied model stays tied, one row a token for both ends.
+and the same half again: the second one is to be predicted. Where echoes are among the fitting wordings, the token's own
+echo prompts are shown as well. The loss is over all of a second half, so that a row learns when its token does not
+come: beside well-known tokens alone it learns to be louder than all that are less well known. Adam on the rows, nothing
+else changes; a tied model stays tied, one row a token for both ends.
 """
 
 from collections.abc import Iterator, Sequence
