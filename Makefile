@@ -93,8 +93,12 @@ reference: $(READY)
 	rm -rf results/reference/pocket/census && mkdir -p results/reference/pocket/census
 	cp results/pocket_detectors/census/*/metrics.json results/pocket_detectors/census/*/figures/* results/pocket_detectors/census/*/tables/*.csv results/reference/pocket/census
 	$(BIN)/python -m harness exp=repair tracker=none results_dir=results/pocket_detectors
+	rm -rf results/pocket_mended
+	$(BIN)/python -m harness exp=repair exp.method=gradient exp.out=results/pocket_mended/mended exp.census=$$(echo results/pocket_detectors/census/*) tracker=none results_dir=results/pocket_mended
+	$(BIN)/python -m harness exp=audit exp.bos=always model.name=./results/pocket_mended/mended tracker=none results_dir=results/pocket_mended
 	rm -rf results/reference/pocket/repair && mkdir -p results/reference/pocket/repair
 	cp results/pocket_detectors/repair/*/metrics.json results/pocket_detectors/repair/*/figures/* results/pocket_detectors/repair/*/tables/*.csv results/reference/pocket/repair
+	cp results/pocket_mended/audit/*/metrics.json results/reference/pocket/repair/audit_of_gradient.json
 	$(BIN)/python -m harness exp=detectors tracker=none results_dir=results/pocket_detectors
 	rm -rf results/reference/detectors && mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/pocket_detectors/detectors/*/timings.json results/reference/detectors

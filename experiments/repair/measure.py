@@ -24,6 +24,10 @@ _NOTHING_COUNTS = (
     "Nothing can be said about this model's tokens, and nothing is mended: wordings of {families} count, and a glitch "
     "token is told by two families, of which one at least is held out."
 )
+_NO_COUNTS = (
+    "Training counts are not copied beside the mended weights, since they are of other rows. By them prompts begin "
+    "with BOS; asked about the mended model, say so: exp.bos=always."
+)
 _NO_GLITCH = "No token of {source} fails every wording that counts: nothing is mended."
 
 
@@ -135,3 +139,5 @@ def _write(run: Run[RepairConfig], ward: Ward, mending: Mending) -> None:
     }
     written = write_checkpoint(mending, ward.patient.model, run.tokenizer, run.exp.out, facts)
     run.note(f"The mended checkpoint is in {run.exp.out} ({written.n_bytes / 1e6:.1f} MB).{written.remark}")
+    if run.facts.exposures is not None:
+        run.note(_NO_COUNTS)

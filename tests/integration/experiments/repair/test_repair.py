@@ -72,6 +72,7 @@ def test_the_checkpoint_is_the_model_with_other_rows(mended) -> None:
     assert facts["mended"] == changed.tolist()
     assert facts["method"] == "gradient"
     assert not (folder / "exposures.safetensors").exists()
+    assert any("exp.bos=always" in note for note in stored.notes)
     model = CausalModel.load(identity, config)
     assert torch.isfinite(model.logits(torch.tensor([[1, 2, 3]]))).all()
 
