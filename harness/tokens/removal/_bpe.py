@@ -47,18 +47,24 @@ class BpeRemover(Remover):
 
     def reached(self, ids: Collection[int], patch: Patch | None) -> set[int]:
         """Those that their own names are merged into, and those that are taken as whole words."""
-        merging = self._before
-        if patch is not None:
-            gone = [self._names[i] for i in patch.renamed]
-            merging = Merging(patch.raw["model"], merges_of(patch.raw["model"]), gone)
+        merging = self._before if patch is None else self._after(patch)
         found = {i for i in ids if merging.makes(self._names[i])}
         return found | (self._whole_words(set(ids) - found, patch) if self._takes_whole_words else set())
+
+    def pieces(self, ids: Collection[int], patch: Patch) -> dict[int, tuple[int, ...]]:
+        """What their own names are merged into."""
+        merging = self._after(patch)
+        return {i: tuple(self._ids[part] for part in merging.make(self._names[i]).parts) for i in ids}
 
     def needed_by(self, token_id: int) -> set[int]:
         """What the token's own name goes through, its characters included."""
         name = self._names[token_id]
         steps = {*self._before.make(name).intermediates, *self._before.symbols(name)} - {name}
         return {self._ids[step] for step in steps if step in self._ids}
+
+    def _after(self, patch: Patch) -> Merging:
+        gone = [self._names[i] for i in patch.renamed]
+        return Merging(patch.raw["model"], merges_of(patch.raw["model"]), gone)
 
     def _must_be_renamed(self, token_id: int) -> bool:
         return self._takes_whole_words or len(self._before.symbols(self._names[token_id])) <= 1

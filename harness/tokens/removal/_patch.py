@@ -46,6 +46,10 @@ class Remover(ABC):
     def reached(self, ids: Collection[int], patch: Patch | None) -> set[int]:
         """Which of these other ids some piece of text is encoded to, before (None) or after the patch."""
 
+    @abstractmethod
+    def pieces(self, ids: Collection[int], patch: Patch) -> dict[int, tuple[int, ...]]:
+        """What the text of each of these ids is cut into after the patch, at the place in a word that it stands for."""
+
     def affected(self, ids: Collection[int]) -> set[int]:
         """Other tokens to which the ways may change with these ids, perhaps too many: those that hold one's text."""
         cores = {i: self._core(name) for i, name in self._names.items()}

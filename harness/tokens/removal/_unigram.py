@@ -34,3 +34,8 @@ class UnigramRemover(Remover):
         """Those that are their own name's likeliest way to be cut."""
         backend = self._definition.backend if patch is None else patch.backend
         return {i for i in ids if [token.id for token in backend.model.tokenize(self._names[i])] == [i]}
+
+    def pieces(self, ids: Collection[int], patch: Patch) -> dict[int, tuple[int, ...]]:
+        """The likeliest way to cut their own names."""
+        model = patch.backend.model
+        return {i: tuple(token.id for token in model.tokenize(self._names[i])) for i in ids}

@@ -4,7 +4,7 @@ A word becomes the unknown token as soon as one of its letters cannot be written
 must have a piece of its own, at the place where it stands.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from harness.tokens.removal._definition import Definition
 from harness.tokens.removal._patch import Patch, Remover
@@ -38,6 +38,21 @@ class WordPieceRemover(Remover):
     def reached(self, ids: Collection[int], patch: Patch | None) -> set[int]:
         """All that have their name still: the longest piece is taken, and no piece is longer than its own name."""
         return set(ids) - set(patch.renamed if patch is not None else ())
+
+    def pieces(self, ids: Collection[int], patch: Patch) -> dict[int, tuple[int, ...]]:
+        """The longest piece, and then again."""
+        vocabulary: dict[str, int] = patch.raw["model"]["vocab"]
+        return {i: tuple(self._longest_first(self._characters(self._names[i]), vocabulary)) for i in ids}
+
+    def _longest_first(self, characters: list[str], vocabulary: dict[str, int]) -> Iterator[int]:
+        while characters:
+            names = ("".join([characters[0], *(c.removeprefix(self._prefix) for c in characters[1:end])])
+                     for end in range(len(characters), 0, -1))  # fmt: skip
+            length, found = next(
+                (len(characters) - n, vocabulary[name]) for n, name in enumerate(names) if name in vocabulary
+            )
+            yield found
+            characters = characters[length:]
 
     def _characters(self, name: str) -> list[str]:
         inner = bool(self._prefix) and name.startswith(self._prefix)

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from harness.tokens.removal._added import added_refusal, without_added
 from harness.tokens.removal._bpe import BpeRemover
@@ -13,23 +12,13 @@ from harness.tokens.removal._merging import Merge
 from harness.tokens.removal._patch import Patch, Remover
 from harness.tokens.removal._unigram import UnigramRemover
 from harness.tokens.removal._wordpiece import WordPieceRemover
+from harness.tokens.removal.longer import Longer
 
 _REMOVERS: Mapping[Kind, Callable[[Definition], Remover]] = {
     Kind.BPE: BpeRemover,
     Kind.UNIGRAM: UnigramRemover,
     Kind.WORDPIECE: WordPieceRemover,
 }
-
-
-class Longer(Enum):
-    """What becomes of other tokens that were merged from a removed one."""
-
-    REROUTE = "reroute"
-    """Each is merged of two other tokens where its text falls into two; the rest become unreachable."""
-    KEEP = "keep"
-    """As `REROUTE`, and a token that others cannot do without is not removed."""
-    LOSE = "lose"
-    """They become unreachable, as in patches that only take merges away."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +42,8 @@ class Removal:
     """Ids that are no longer added tokens."""
     newly_unreachable: tuple[int, ...]
     """Other ids to which no text leads any more, ascending."""
+    pieces: Mapping[int, tuple[int, ...]]
+    """What the text of each id in `removed`, `also_removed` and `newly_unreachable` is cut into now, by itself."""
 
 
 def remove_tokens(
@@ -113,6 +104,7 @@ class _Work:
             renamed=outside | dict(patch.renamed),
             left_added=tuple(sorted(left_added)),
             newly_unreachable=tuple(sorted(lost)),
+            pieces={**self._of_added(patch, outside), **remover.pieces(sorted(doomed | lost), patch)},
         )
 
     def _reason(self, token_id: int) -> str | None:
@@ -138,6 +130,12 @@ class _Work:
             users = Counter(needed for i in lost for needed in remover.needed_by(i) & doomed)
             found |= {i: f"tokens that are merged from it and have no other way: {n}" for i, n in users.items()}
         return found
+
+    def _of_added(self, patch: Patch, ids: Collection[int]) -> dict[int, tuple[int, ...]]:
+        """What is made now of added tokens that the model did not have."""
+        texts = [str(self._given.added[i]["content"]) for i in ids]
+        rows = patch.backend.encode_batch_fast(texts, add_special_tokens=False)
+        return {i: tuple(row.ids) for i, row in zip(ids, rows, strict=True)}
 
     def _unwritable(self, patch: Patch, doomed: set[int]) -> set[int]:
         """Removed tokens whose own text holds something unknown now that was known."""

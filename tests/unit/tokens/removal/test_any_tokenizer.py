@@ -10,7 +10,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers
 
 from harness.tokens.removal._merging import Merge, Merging
-from harness.tokens.removal.removal import Longer, remove_tokens
+from harness.tokens.removal.longer import Longer
+from harness.tokens.removal.removal import remove_tokens
 
 pytestmark = pytest.mark.unit
 
@@ -68,6 +69,8 @@ def test_every_short_text_agrees_with_what_is_said(pairs: list[Merge], data: st.
     assert set(removal.removed) | set(removal.refused) == ids
     for text, row in zip(TEXTS, after.encode_batch_fast(TEXTS), strict=True):
         assert after.decode(row.ids) == text
+    for i, pieces in removal.pieces.items():
+        assert after.encode(before.decode([i])).ids == list(pieces)
     if longer is Longer.KEEP:
         assert removal.newly_unreachable == ()
 

@@ -11,7 +11,8 @@ from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
 from harness.organism.corpus import load_corpus
 from harness.tokens.removal.checking import RemovalCheck, check_removal
-from harness.tokens.removal.removal import Longer, Removal, remove_tokens
+from harness.tokens.removal.longer import Longer
+from harness.tokens.removal.removal import Removal, remove_tokens
 from harness.tokens.removal.writing import write_patched
 
 pytestmark = pytest.mark.unit

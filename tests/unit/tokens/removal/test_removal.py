@@ -8,7 +8,8 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
 from harness.errors import Rejected
-from harness.tokens.removal.removal import Longer, Removal, remove_tokens
+from harness.tokens.removal.longer import Longer
+from harness.tokens.removal.removal import Removal, remove_tokens
 from tests.helpers.small_tokenizers import unigram, wordpiece
 
 pytestmark = pytest.mark.unit
@@ -49,6 +50,7 @@ def test_every_merge_that_ends_in_a_token_goes():
     removal, after = without(backend, "abc")
     assert removal.removed_merges == (("a", "bc"), ("ab", "c"))
     assert tokens(after, "xabc") == ["x", "a", "bc"]
+    assert removal.pieces == {backend.token_to_id("abc"): tuple(ids_of(backend, "a", "bc"))}
     assert removal.removed == (backend.token_to_id("abc"),)
     assert (removal.renamed, removal.newly_unreachable, removal.added_merges) == ({}, (), ())
 
@@ -160,6 +162,7 @@ def test_a_single_character_falls_back_on_its_bytes():
     assert tokens(after, "aé") == ["a", "<0xC3>", "<0xA9>"]
     assert after.decode(after.encode("aé").ids) == "aé"
     assert removal.newly_unreachable == tuple(ids_of(backend, "aé"))
+    assert removal.pieces == {i: (0xC3, 0xA9), backend.token_to_id("aé"): (backend.token_to_id("a"), 0xC3, 0xA9)}
     assert removal.removed_merges == (("a", "é"),)
 
 
@@ -206,6 +209,7 @@ def test_an_added_token_leaves_the_list_and_the_others_keep_their_ids():
     assert removal.refused == {end: "a special token, which prompts and templates place by its id"}
     assert removal.left_added == (before["ab"], x)
     assert removal.renamed == {x: f"<removed {x}>"}
+    assert removal.pieces[before["ab"]] == (before["a"], before["b"])
     assert ids_of(after, "<y>", "<end>", "ab") == [y, end, before["ab"]]
     assert after.encode("ab<y><end>").tokens == ["a", "b", "<y>", "<end>"]
     assert x not in after.encode(f"<x> <removed {x}>").ids
@@ -218,6 +222,7 @@ def test_a_unigram_piece_gives_way_to_its_parts():
     assert after.decode(after.encode("the cat", add_special_tokens=False).ids) == "the cat"
     (i,) = ids_of(backend, "▁the")
     assert i not in after.encode(removal.renamed[i]).ids
+    assert removal.pieces == {i: tuple(ids_of(backend, "▁", "the"))}
     # What an unknown character costs is the same: the lowest score of all.
     scores = [score for _, score in json.loads(removal.definition)["model"]["vocab"]]
     assert scores == [score for _, score in json.loads(backend.to_str())["model"]["vocab"]]
@@ -250,6 +255,9 @@ def test_a_wordpiece_gives_way_to_the_next_longest():
     removal, after = without(backend, "catsat", "##ing")
     assert tokens(after, "catsat ing xing") == ["cat", "##s", "##a", "##t", "i", "##n", "##g", "x", "##i", "##n", "##g"]
     assert removal.newly_unreachable == () and len(removal.renamed) == 2
+    whole, inner = ids_of(backend, "catsat", "##ing")
+    assert removal.pieces == {whole: tuple(ids_of(backend, "cat", "##s", "##a", "##t")),
+                              inner: tuple(ids_of(backend, "##i", "##n", "##g"))}  # fmt: skip
     assert not {*removal.renamed} & {*after.encode(" ".join(removal.renamed.values())).ids}
     removal, _ = without(backend, "##e", "c\u00e9t")
     assert sorted(removal.refused.values()) == [

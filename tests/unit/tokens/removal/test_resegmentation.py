@@ -7,7 +7,8 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
 
-from harness.tokens.removal.removal import Longer, remove_tokens
+from harness.tokens.removal.longer import Longer
+from harness.tokens.removal.removal import remove_tokens
 from harness.tokens.removal.resegmentation import count_text, resegmentation
 
 pytestmark = pytest.mark.unit
