@@ -72,12 +72,19 @@ def _of_method(name: str, found: Found, measured: Measured, seed: int) -> Metric
     metrics |= _share(f"{name}/repair_rate_fitting_tokens", passes_any(found.passed)[~held_out])
     metrics |= _share(f"{name}/repair_rate_fitting_wordings", passes_any(found.fitting_passed)[held_out])
     metrics |= _passed_share(f"{name}/wordings_passed", found.passed[held_out], seed)
+    if len(found.left_out):
+        is_mended = ~np.isin(measured.ward.tokens.glitch, found.left_out)
+        metrics |= _share(f"{name}/repair_rate_of_mended", passes_any(found.passed)[held_out & is_mended])
     for key, now, then in (
         ("healthy", found.healthy, before.healthy),
         ("mistaken", found.mistaken, before.mistaken),
+        *([("lost", found.lost[:, 1], found.lost[:, 0])] if len(found.lost) else []),
     ):
         asked = (now != NOT_ASKED) & (then != NOT_ASKED)
         metrics |= _harmed(f"{name}/{key}", now[asked] == FAILED, then[asked] == FAILED)
+    metrics |= {f"{name}/{key}": value for key, value in found.costs.items()}
+    metrics |= bootstrap_ratio(found.text.nats, measured.ward.documents.n_bytes, seed).metrics(f"{name}/nats_per_byte")
+    # The same text, whatever it is cut into: nats are counted against the tokens it had.
     more = found.text.nats - before.text.nats
     metrics |= _relative(bootstrap_ratio(more, before.text.n_tokens, seed)).metrics(f"{name}/perplexity_change")
     longer = found.text.n_ids - before.text.n_ids

@@ -45,14 +45,16 @@ class WordPieceRemover(Remover):
         return {i: tuple(self._longest_first(self._characters(self._names[i]), vocabulary)) for i in ids}
 
     def _longest_first(self, characters: list[str], vocabulary: dict[str, int]) -> Iterator[int]:
-        while characters:
-            names = ("".join([characters[0], *(c.removeprefix(self._prefix) for c in characters[1:end])])
-                     for end in range(len(characters), 0, -1))  # fmt: skip
-            length, found = next(
-                (len(characters) - n, vocabulary[name]) for n, name in enumerate(names) if name in vocabulary
-            )
+        start = 0
+        while start < len(characters):
+            for end in range(len(characters), start, -1):
+                inner = (c.removeprefix(self._prefix) for c in characters[start + 1 : end])
+                found = vocabulary.get(characters[start] + "".join(inner))
+                if found is not None:
+                    break
+            assert found is not None, "see refusal: every character has a piece"
             yield found
-            characters = characters[length:]
+            start = end
 
     def _characters(self, name: str) -> list[str]:
         inner = bool(self._prefix) and name.startswith(self._prefix)
