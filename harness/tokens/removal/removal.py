@@ -49,7 +49,7 @@ class Removal:
 def remove_tokens(
     definition: str | None,
     ids: Collection[int],
-    longer: Longer = Longer.REROUTE,
+    longer: Longer = Longer.KEEP,
     protected: Collection[int] = (),
 ) -> Removal:
     """A tokenizer.json in which no text is encoded to `ids`, all other ids are what they were, and nothing becomes

@@ -12,6 +12,7 @@ from harness.models.identity import EMBEDDED_FOLDER
 from harness.models.tokenizer_loading import load_tokenizer
 from harness.models.tokenizers import Tokenizer
 from harness.tokens.removal.checking import RemovalCheck, check_removal
+from harness.tokens.removal.longer import Longer
 from harness.tokens.removal.removal import Removal, remove_tokens
 from harness.tokens.removal.writing import write_patched
 from tests.helpers.zoo_tokenizers import CORPUS, KINDS, brute_force
@@ -33,12 +34,13 @@ def patched(before: Tokenizer, removal: Removal, folder: Path) -> Tokenizer:
     return loaded(folder)
 
 
+@pytest.mark.parametrize("longer", [Longer.KEEP, Longer.REROUTE])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bytes_alone"])
-def test_every_kind_holds_what_is_promised(kind: str, tmp_path: Path) -> None:
+def test_every_kind_holds_what_is_promised(kind: str, longer: Longer, tmp_path: Path) -> None:
     KINDS[kind]().save(tmp_path / "before")
     before = loaded(tmp_path / "before")
     asked = sorted(before.known_ids)[::7]
-    removal = remove_tokens(before.definition, asked, protected=before.special_ids)
+    removal = remove_tokens(before.definition, asked, longer, before.special_ids)
     after = patched(before, removal, tmp_path / "after")
     assert len(removal.removed) > 5
     assert check_removal(before, after, removal, TEXTS) == HOLDS
@@ -70,7 +72,7 @@ def test_added_tokens_do_not_come_back_from_the_config(tmp_path: Path) -> None:
 def test_planted_defects_are_seen(tmp_path: Path) -> None:
     before = loaded(EMBEDDED_FOLDER)
     (i,) = before.ids_of_text(" return")
-    removal = remove_tokens(before.definition, [i])
+    removal = remove_tokens(before.definition, [i], Longer.LOSE)
     texts = ["return x", "déjà"]
     assert check_removal(before, patched(before, removal, tmp_path / "good"), removal, texts) == HOLDS
     # A merge is left.

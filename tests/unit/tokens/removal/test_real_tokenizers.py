@@ -40,7 +40,7 @@ def patched(tmp_path: Path) -> Patched:
         before = loaded(place)
         ids = [i for name in names for i in before.ids_of_text(name)]
         assert len(ids) == len(names)
-        removal = remove_tokens(before.definition, ids, protected=before.special_ids)
+        removal = remove_tokens(before.definition, ids, Longer.REROUTE, before.special_ids)
         write_patched(before, removal, tmp_path)
         after = loaded(tmp_path)
         assert check_removal(before, after, removal, TEXTS) == HOLDS
