@@ -33,9 +33,9 @@ class Tokens:
     """Those that no method chooses anything by."""
     suspects: frozenset[int]
     """Everything that is taken for a glitch token, mended or not."""
-    healthy: Int[np.ndarray, " token"]
+    healthy: Int[np.ndarray, " healthy"]
     """Pass a held-out wording, a random sample, in random order."""
-    mistaken: Int[np.ndarray, " token"]
+    mistaken: Int[np.ndarray, " mistaken"]
     """Others that do, as many as are mended where there are as many: what a wrong detector would have mended."""
     source: str
     """Where the glitch tokens are from, for a sentence."""

@@ -83,12 +83,15 @@ def _of_method(name: str, found: Found, measured: Measured, seed: int) -> Metric
         asked = (now != NOT_ASKED) & (then != NOT_ASKED)
         metrics |= _harmed(f"{name}/{key}", now[asked] == FAILED, then[asked] == FAILED)
     metrics |= {f"{name}/{key}": value for key, value in found.costs.items()}
-    metrics |= bootstrap_ratio(found.text.nats, measured.ward.documents.n_bytes, seed).metrics(f"{name}/nats_per_byte")
+    n_bytes, n_tokens, n_ids = (
+        counts.astype(np.float64)
+        for counts in (measured.ward.documents.n_bytes, before.text.n_tokens, before.text.n_ids)
+    )
+    metrics |= bootstrap_ratio(found.text.nats, n_bytes, seed).metrics(f"{name}/nats_per_byte")
     # The same text, whatever it is cut into: nats are counted against the tokens it had.
     more = found.text.nats - before.text.nats
-    metrics |= _relative(bootstrap_ratio(more, before.text.n_tokens, seed)).metrics(f"{name}/perplexity_change")
-    longer = found.text.n_ids - before.text.n_ids
-    metrics |= bootstrap_ratio(longer, before.text.n_ids, seed).metrics(f"{name}/tokens_per_word_change")
+    metrics |= _relative(bootstrap_ratio(more, n_tokens, seed)).metrics(f"{name}/perplexity_change")
+    metrics |= bootstrap_ratio(found.text.n_ids - n_ids, n_ids, seed).metrics(f"{name}/tokens_per_word_change")
     if len(before.copy_effect):
         change = found.copy_effect - before.copy_effect
         metrics |= bootstrap_mean(change, seed).metrics(f"{name}/copy_effect_change")
