@@ -19,7 +19,7 @@ from harness.glitch.census.wordings import Wording
 from harness.glitch.copying.copier import N_OWN, SEQ_LEN
 from harness.glitch.copying.draws import Pairs, draw_round
 from harness.glitch.copying.reading import CopyReader
-from harness.glitch.repair.mending import Mending
+from harness.glitch.repair.mending import Mending, NoMending
 from harness.glitch.repair.method import RepairMethod
 from harness.glitch.repair.patient import Patient
 from harness.models.answers.steered import Scope
@@ -54,12 +54,16 @@ class Found:
     """Whether it passes a held-out wording, asked the second way."""
     mistaken: Int[np.ndarray, " mistaken"]
     """The same of healthy tokens that the method was applied to."""
+    lost: Int[np.ndarray, "lost 2"]
+    """Healthy tokens that no text leads to any more, before and after by their pieces: the same, asked until passed."""
     text: Scored
     copy_effect: Float[np.ndarray, " copied"]
     """Nats; empty where nothing is copied."""
     left_out: Int[np.ndarray, " some"]
     """Glitch tokens that the method has nothing for."""
     n_positions: int
+    costs: Mapping[str, float | None]
+    """What running text pays beside its perplexity, by the ends of keys in metrics.json."""
     facts: Mapping[str, Any]
 
 
@@ -78,13 +82,13 @@ def evaluate(run: Run[RepairConfig], ward: Ward, method: RepairMethod) -> tuple[
     key = f"method-{method.name}"
     kept = run.shards.read(key)
     if kept is not None:
-        return _from_arrays(kept.arrays, json.loads(kept.metadata["facts"])), None
+        return _from_arrays(kept.arrays, **json.loads(kept.metadata["found"])), None
     started = time.perf_counter()
     fitted, mending = prepare(ward, method, run.seed)
     seconds = time.perf_counter() - started
     found = _ask_all(run, ward, fitted, mending)
     found = replace(found, facts={**found.facts, "seconds": round(seconds, 3)})
-    run.shards.write(key, _as_arrays(found), {"facts": json.dumps(dict(found.facts))})
+    run.shards.write(key, _as_arrays(found), {"found": json.dumps({"costs": found.costs, "facts": found.facts})})
     return found, mending
 
 
@@ -116,10 +120,12 @@ def _ask_all(run: Run[RepairConfig], ward: Ward, fitted: RepairMethod, mending: 
         fitting_passed=_ask_each(patient, mending, [second_way(one) for one in ward.wordings.fitting], tokens.glitch),
         healthy=_ask_until(patient, mending, held_out, tokens.healthy, _AFTER),
         mistaken=_ask_until(patient, wrong, held_out, tokens.mistaken, _MISTAKEN),
+        lost=_ask_lost(run, patient, mending, held_out),
         text=scored,
         copy_effect=effect,
         left_out=np.array(mending.left_out, dtype=np.int64),
         n_positions=mending.n_positions,
+        costs=mending.costs(ward.documents.texts, run.seed),
         facts=dict(mending.facts),
     )
 
@@ -132,6 +138,8 @@ def scope_of(wording: Wording) -> Scope:
 def _ask(patient: Patient, mending: Mending, wording: Wording, ids: Sequence[int], stream: int) -> WordingAnswers:
     with mending.on(patient.model, scope_of(wording)) as model:
         ladder: Ladder = patient.ladder.on(model)
+        if mending.tokenizer is not None:
+            ladder = ladder.spelt(mending.tokenizer, mending.pieces)
         return ladder.ask(wording, ids, stream)
 
 
@@ -162,6 +170,15 @@ def _ask_until(
     return np.array(list(result.values()), dtype=np.int8)
 
 
+def _ask_lost(
+    run: Run[RepairConfig], patient: Patient, mending: Mending, wordings: Sequence[Wording]
+) -> Int[np.ndarray, "lost 2"]:
+    lost = np.array([token for token in mending.lost if token not in patient.suspects], dtype=np.int64)
+    some = np.random.default_rng([run.seed, 15]).permutation(lost)[: run.exp.n_healthy]
+    both = (_ask_until(patient, one, wordings, some, _AFTER) for one in (NoMending(), mending))
+    return np.stack(list(both), axis=1) if len(some) else np.zeros((0, 2), dtype=np.int8)
+
+
 def _copy_effect(reader: CopyReader, pairs: Pairs) -> Float[np.ndarray, " copied"]:
     read = reader.read(pairs)
     order = np.argsort(read["ids"])
@@ -175,6 +192,7 @@ def _as_arrays(found: Found) -> dict[str, np.ndarray]:
         "fitting_passed": found.fitting_passed,
         "healthy": found.healthy,
         "mistaken": found.mistaken,
+        "lost": found.lost,
         "nats": found.text.nats,
         "n_tokens": found.text.n_tokens,
         "n_ids": found.text.n_ids,
@@ -184,9 +202,10 @@ def _as_arrays(found: Found) -> dict[str, np.ndarray]:
     }
 
 
-def _from_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Found:
-    same = {
-        name: arrays[name] for name in ("passed", "fitting_passed", "healthy", "mistaken", "copy_effect", "left_out")
-    }
+def _from_arrays(
+    arrays: Mapping[str, np.ndarray], costs: Mapping[str, float | None], facts: Mapping[str, Any]
+) -> Found:
+    names = ("passed", "fitting_passed", "healthy", "mistaken", "lost", "copy_effect", "left_out")
+    same = {name: arrays[name] for name in names}
     text = Scored(arrays["nats"], arrays["n_tokens"], arrays["n_ids"])
-    return Found(**same, text=text, n_positions=int(arrays["n_positions"][0]), facts=facts)
+    return Found(**same, text=text, n_positions=int(arrays["n_positions"][0]), costs=costs, facts=facts)

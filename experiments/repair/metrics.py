@@ -72,14 +72,24 @@ def _of_method(name: str, found: Found, measured: Measured, seed: int) -> Metric
     metrics |= _share(f"{name}/repair_rate_fitting_tokens", passes_any(found.passed)[~held_out])
     metrics |= _share(f"{name}/repair_rate_fitting_wordings", passes_any(found.fitting_passed)[held_out])
     metrics |= _passed_share(f"{name}/wordings_passed", found.passed[held_out], seed)
+    if len(found.left_out):
+        is_mended = ~np.isin(measured.ward.tokens.glitch, found.left_out)
+        metrics |= _share(f"{name}/repair_rate_of_mended", passes_any(found.passed)[held_out & is_mended])
     for key, now, then in (
         ("healthy", found.healthy, before.healthy),
         ("mistaken", found.mistaken, before.mistaken),
+        *([("lost", found.lost[:, 1], found.lost[:, 0])] if len(found.lost) else []),
     ):
         asked = (now != NOT_ASKED) & (then != NOT_ASKED)
         metrics |= _harmed(f"{name}/{key}", now[asked] == FAILED, then[asked] == FAILED)
+    metrics |= {f"{name}/{key}": value for key, value in found.costs.items()}
+    n_bytes, n_tokens, n_ids = (
+        counts.astype(np.float64)
+        for counts in (measured.ward.documents.n_bytes, before.text.n_tokens, before.text.n_ids)
+    )
+    metrics |= bootstrap_ratio(found.text.nats, n_bytes, seed).metrics(f"{name}/nats_per_byte")
+    # The same text, whatever it is cut into: nats are counted against the tokens it had.
     more = found.text.nats - before.text.nats
-    n_tokens, n_ids = before.text.n_tokens.astype(np.float64), before.text.n_ids.astype(np.float64)
     metrics |= _relative(bootstrap_ratio(more, n_tokens, seed)).metrics(f"{name}/perplexity_change")
     metrics |= bootstrap_ratio(found.text.n_ids - n_ids, n_ids, seed).metrics(f"{name}/tokens_per_word_change")
     if len(before.copy_effect):

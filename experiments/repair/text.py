@@ -33,6 +33,11 @@ class Documents:
         """What stands between spaces."""
         return np.array([len(text.split()) for text in self.texts], dtype=np.int64)
 
+    @property
+    def n_bytes(self) -> Int[np.ndarray, " document"]:
+        """In UTF-8."""
+        return np.array([len(text.encode()) for text in self.texts], dtype=np.int64)
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:

@@ -44,6 +44,10 @@ class Question:
         """The same question with some text in front of it."""
         return replace(self, version=f"{self.version}+after", text=text + self.text, _pieces={})
 
+    def anew(self) -> "Question":
+        """The same question, to be cut by another tokenizer."""
+        return replace(self, _pieces={})
+
     def as_dict(self) -> dict[str, Any]:
         """What details.json records of it."""
         return {

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from harness.constraints import Count, Positive, Share, must_be
 from harness.errors import FieldRejected
+from harness.tokens.removal.longer import Longer
 
 
 class End(Enum):
@@ -44,11 +45,13 @@ ROWS = ("mean", "pieces", "spelling", "rescaled", "random")
 UNTOUCHED = "untouched"
 GRADIENT = "gradient"
 PROBER = "glitchprober"
+PRUNING = "pruning"
 METHODS = (
     UNTOUCHED,
     *(f"{name}_{end.value}" for name in ROWS for end in End),
     GRADIENT,
     *(f"{PROBER}_{half.value}" for half in Half),
+    *(f"{PRUNING}_{longer.value}" for longer in Longer),
 )
 CONTROLS = (UNTOUCHED, *(f"random_{end.value}" for end in End))
 """What others are compared with: nothing done, and rows of the right size that say nothing of the token."""

@@ -1,7 +1,7 @@
 """What a method does to a model: while it is applied, the model answers otherwise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,6 +31,20 @@ class Mending(ABC):
     def tokenizer(self) -> Tokenizer | None:
         """A tokenizer in place of the model's own; None where it stays."""
         return None
+
+    @property
+    def pieces(self) -> Mapping[int, tuple[int, ...]]:
+        """Ids that stand for a token's text now, by the id that stood for it; empty where the tokenizer stays."""
+        return {}
+
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """Other tokens that no text leads to any more, ascending: their pieces stand in for them."""
+        return ()
+
+    def costs(self, texts: Sequence[str], seed: int) -> dict[str, float | None]:  # noqa: ARG002
+        """What running text pays beside its perplexity, with intervals; nothing where the tokenizer stays."""
+        return {}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
