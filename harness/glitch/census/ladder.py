@@ -16,10 +16,13 @@ from harness.glitch.census.questions import Question
 from harness.glitch.census.verdict import Verdict, agree
 from harness.glitch.census.wordings import Wording
 from harness.glitch.copying.copier import N_OWN, SEQ_LEN, Copier
+from harness.glitch.copying.draws import Material
 from harness.glitch.copying.material import Units, gather_material, needed_company
 from harness.glitch.copying.reading import CopyReader
 from harness.measure.logprobs import margins
+from harness.models.answers.causal_model import CausalModel
 from harness.models.answers.decoding import Observe
+from harness.models.tokenizers import Tokenizer
 from harness.models.vocab_facts import VocabFacts
 
 
@@ -70,6 +73,30 @@ class Ladder:
         self._interviewer, self._copiers = interviewer, copiers
         self.wordings = tuple(wording for wording in wordings if self._fits(wording))
         self._askable: dict[str, frozenset[int]] = {}
+        self._spelt: frozenset[int] = frozenset()
+
+    def on(self, model: CausalModel) -> "Ladder":
+        """The same questions for another model of this vocabulary, or for this one changed; sequences that are copied
+        are drawn as before."""
+        copiers = {name: copier.on(model) for name, copier in self._copiers.items()}
+        other = Ladder(self._interviewer.on(model), self.wordings, copiers)
+        # What a perfect answer is told from depends on the vocabulary alone.
+        other._askable, other._spelt = self._askable, self._spelt
+        return other
+
+    def spelt(self, tokenizer: Tokenizer, pieces: Mapping[int, tuple[int, ...]]) -> "Ladder":
+        """The same behind another tokenizer of these ids, see `Interviewer.spelt`.
+
+        Tokens in `pieces` are not asked to be copied: a sequence holds single ids.
+        """
+        other = Ladder(self._interviewer.spelt(tokenizer, pieces), self.wordings, self._copiers)
+        other._askable, other._spelt = self._askable, frozenset(pieces)
+        return other
+
+    @property
+    def material(self) -> Material | None:
+        """What sequences that are copied are made of; None where the model has no room for any."""
+        return next((copier.material for copier in self._copiers.values()), None)
 
     @property
     def testable_ids(self) -> tuple[int, ...]:
@@ -87,6 +114,10 @@ class Ladder:
                 else askable_ids(self._interviewer, wording.question, ids)
             )
         return self._askable[key]
+
+    def fits(self, question: Question) -> bool:
+        """Whether a question with its answer fits the model's window."""
+        return self._interviewer.fits(question)
 
     def keep_beginning(self, wording: Wording) -> None:
         """Read what stands before the token in a wording once for all that are asked from now on, not counted again."""
@@ -115,14 +146,16 @@ class Ladder:
         """
         some = [int(i) for i in ids if int(i) in self.askable(wording)]
         if wording.question is None:
+            some = [i for i in some if i not in self._spelt]
             copies = self._copiers[wording.name].ask(some, stream, failed_before)
             return WordingAnswers(copies.ids, copies.passed, copies.margin, ((),) * len(copies.ids), copies.n_positions)
         observe, above = _first_margins(some, self._interviewer.model.device)
-        answers = self._interviewer.ask(wording.question, some, observe if wording.question.closing else None)
+        observes = bool(wording.question.closing) and not self._spelt
+        answers = self._interviewer.ask(wording.question, some, observe if observes else None)
         return WordingAnswers(
             np.array([answer.token_id for answer in answers.answers], dtype=np.int64),
             np.array([answer.judgement.passed for answer in answers.answers], dtype=bool),
-            above.cpu().numpy().astype(np.float64),
+            above.cpu().numpy().astype(np.float64)[: len(answers.answers)],
             tuple(answer.answer_ids for answer in answers.answers),
             answers.n_positions,
         )

@@ -40,6 +40,14 @@ class Question:
             self._pieces[-1] = [*self.bos, *splice(self.text, -1, tokenizer.encode)]
         return [token_id if piece == -1 else piece for piece in self._pieces[-1]]
 
+    def after(self, text: str) -> "Question":
+        """The same question with some text in front of it."""
+        return replace(self, version=f"{self.version}+after", text=text + self.text, _pieces={})
+
+    def anew(self) -> "Question":
+        """The same question, to be cut by another tokenizer."""
+        return replace(self, _pieces={})
+
     def as_dict(self) -> dict[str, Any]:
         """What details.json records of it."""
         return {

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from harness.glitch.copying.draws import BLOCK_PAIRS, Material, draw_round
 from harness.glitch.copying.reading import CopyReader
+from harness.models.answers.causal_model import CausalModel
 
 SEQ_LEN = 24
 """Tokens of a half."""
@@ -35,12 +36,16 @@ class Copier:
     """Asks tokens of one model to be copied."""
 
     def __init__(self, reader: CopyReader, material: Material, seed: int) -> None:
-        self._reader, self._material, self._seed = reader, material, seed
+        self._reader, self.material, self._seed = reader, material, seed
+
+    def on(self, model: CausalModel) -> "Copier":
+        """The same draws for another model of this vocabulary, or for this one changed."""
+        return Copier(self._reader.on(model), self.material, self._seed)
 
     @property
     def askable(self) -> frozenset[int]:
         """Ids that may stand inside a sequence: those with a job (BOS, EOS, ...) would do it."""
-        return frozenset(self._material.bystanders.tolist())
+        return frozenset(self.material.bystanders.tolist())
 
     @property
     def most_positions(self) -> int:
@@ -56,7 +61,7 @@ class Copier:
         n_asked = N_OWN // _SHARE_OF_FAILURES if failed_before else N_OWN
         size = 2 * n_asked * BLOCK_PAIRS
         ids = [int(i) for i in ids]
-        material = self._material.without(ids)
+        material = self.material.without(ids)
         found, n_positions = [], 0
         for start in range(0, len(ids), size):
             block = ids[start : start + size]

@@ -33,6 +33,10 @@ class CopyReader:
         self._n_before = n_before
         self.halves = SecondHalves(model, n_before * seq_len + int(bos_id is not None), seq_len)
 
+    def on(self, model: CausalModel) -> "CopyReader":
+        """The same for another model, or for this one changed."""
+        return CopyReader(model, self._seq_len, self._bos_id, self._batch_size, self._has_control, self._n_before)
+
     def read(self, pairs: Pairs) -> dict[str, np.ndarray]:
         """Of every token asked, in the order of halves and places: `ids` and, each [asked], in nats but for the rank:
 

@@ -37,6 +37,8 @@ RUNS = {
     "find_glitch_tokens": (("exp.n_tokens=200", "exp.n_calibration=12", "exp.detector=centred_cosine"), ()),
     "glitchhunter": (("exp.budget=150",), ("census",)),
     "path_star": ((*PATH_STAR, "exp.n_test=20", "exp.n_lookup=8", "exp.n_knock_out=8", "exp.first_only_steps=0"), ()),
+    "repair": (("exp.token_ids=[2813,2871,2919,2964]", "exp.n_healthy=8", "exp.n_calibration=12", "exp.n_copied=12",
+                "exp.n_text_tokens=100", "exp.method=rescaled_both"), ()),
     "repeat_one_token": (("exp.n_tokens=12", "exp.length=24"), ()),
     "repeat_tokens": (("exp.seq_len=4", "exp.n_sequences=2"), ()),
     "token_audit": ((), ()),
