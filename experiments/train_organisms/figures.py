@@ -33,7 +33,7 @@ def draw_doses(run: StoredRun) -> MatplotlibFigure | None:
                 yerr=error_lengths(found), fmt=MARKERS[number % len(MARKERS)] + "-",
                 color=COLOURS[number % len(COLOURS)], markersize=3, linewidth=0.9, elinewidth=0.6, label=words,
             )  # fmt: skip
-        exposure_axis(axes, max(doses))
+        exposure_axis(axes, float(max(doses)))
         axes.set_ylabel(label)
     panels[0].set_ylim(-0.03, 1.03)
     legend_below(figure, panels[0], 3)

@@ -22,9 +22,12 @@ Number = float | int | None
 
 def is_comparable(found: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]) -> bool:
     """Whether an arm learnt enough to say anything: it copies what it was shown, or predicts text as the reference."""
-    copies = float(found["well_shown/copied"].mean()) >= LEAST_COPIED
     above = float((found["loss"][:, 1] - reference["loss"][:, 1]).mean())
-    return copies or above <= MOST_LOSS
+    return _copies(found) or above <= MOST_LOSS
+
+
+def _copies(found: Mapping[str, np.ndarray]) -> bool:
+    return float(found["well_shown/copied"].mean()) >= LEAST_COPIED
 
 
 def arm_metrics(
@@ -64,7 +67,8 @@ def _by_dose(found: Mapping[str, np.ndarray], name: str, doses: Sequence[int], s
     for dose, values in by_dose.items():
         metrics |= _with_ends(f"dose_{dose}/{name}", float(values.mean()), draws[dose])
     metrics |= _with_ends(f"well_shown/{name}", float(known.mean()), of_known)
-    if name in HALVED:
+    # Half of nothing is reached by every dose.
+    if name in HALVED and _copies(found):
         means = np.asarray([values.mean() for values in by_dose.values()])
         at = half_dose(doses, means, np.asarray(known.mean() / 2))
         ends = half_dose(doses, np.stack(list(draws.values()), axis=-1), of_known / 2)

@@ -10,7 +10,9 @@ from harness.runs.results.stored_run import StoredRun
 
 
 def half_dose_text(run: StoredRun, arm: str, name: str) -> str:
-    """The dose and its interval; an end beyond the largest dose trained is said so."""
+    """The dose and its interval; an end beyond the largest dose is said so. A dash for an arm that does not copy."""
+    if f"{arm}/half_dose/{name}" not in run.metrics:
+        return "–"
     largest = max(run.details["doses"])
     value, low, high = (
         f">{largest}" if end is None else number(end, 0) for end in run.interval(f"{arm}/half_dose/{name}")

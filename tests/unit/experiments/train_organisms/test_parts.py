@@ -113,6 +113,7 @@ def test_numbers_of_an_arm_by_hand() -> None:
     assert found["tokens_per_group"] == 3
     beyond = arm_metrics(trained({0: 0.0, 3: 0.1}, 1.0, 2.0), reference, (0, 3), 0)
     assert beyond["half_dose/copied"] is None
+    assert "half_dose/copied" not in arm_metrics(trained({0: 0.0, 3: 0.0}, 0.0, 2.0), reference, (0, 3), 0)
 
 
 def test_an_arm_counts_where_it_copies_or_predicts_text_as_the_reference() -> None:
