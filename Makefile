@@ -31,7 +31,7 @@ SMOLLM2_GLITCH := 1778,3028,8307,10365,12226,12993,13939,15201,25528,30856,31845
 SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
-.PHONY: run test test-all lint smollm2 reference reference-smollm2 reference-gpt2 reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
+.PHONY: run test test-all lint smollm2 reference reference-smollm2 reference-gpt2 reference-cause reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
 
 run: $(READY)
 	$(BIN)/python -m harness exp=repeat_tokens
@@ -105,6 +105,12 @@ reference: $(READY)
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
 	$(BIN)/python -m harness exp=detectors "exp.detectors=[cosine,centred_cosine,l2,logistic_indicators,active_census_verdicts,active_census]" exp.active_census.second_looks=false exp.active_census_verdicts.second_looks=false exp.without_budget=false tracker=none results_dir=results/pocket_detectors_once
 	cp results/pocket_detectors_once/detectors/*/tables/f1.csv results/reference/detectors/without_second_looks.csv
+
+# Small organisms that differ in one thing: about two hours on one core; an interrupted run goes on.
+reference-cause: $(READY)
+	$(BIN)/python -m harness exp=train_organisms tracker=none results_dir=results/cause
+	rm -rf results/reference/cause && mkdir -p results/reference/cause
+	cp results/cause/train_organisms/*/metrics.json results/cause/train_organisms/*/figures/* results/cause/train_organisms/*/tables/*.csv results/reference/cause
 
 # Published figures of GPT-2 and measured ones side by side. Needs the hub, or MODEL=<folder with its weights and tokenizer>.
 MODEL ?= gpt2
