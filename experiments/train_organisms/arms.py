@@ -13,7 +13,7 @@ class Arm(Enum):
     REFERENCE = "reference"
     NO_EMBEDDING_DECAY = "no_embedding_decay"
     COUPLED_ADAM = "coupled_adam"
-    SGD = "sgd"
+    SGD_EMBEDDINGS = "sgd_embeddings"
     UNTIED = "untied"
     WIDE_INIT = "wide_init"
     RESTARTS = "restarts"
@@ -24,10 +24,9 @@ class Arm(Enum):
         """What differs, in words."""
         return _CHANGES[self].label
 
-    def change(self, recipe: RecipeConfig, sgd_learning_rate: float) -> RecipeConfig:
-        """The reference's recipe with this arm's difference; gradient descent needs a learning rate of its own."""
-        changed = _CHANGES[self].change(recipe)
-        return replace(changed, learning_rate=sgd_learning_rate) if self is Arm.SGD else changed
+    def change(self, recipe: RecipeConfig) -> RecipeConfig:
+        """The reference's recipe with this arm's difference."""
+        return _CHANGES[self].change(recipe)
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,11 @@ _CHANGES: Mapping[Arm, _Change] = {
         "no weight decay on embeddings", lambda recipe: replace(recipe, decay_embeddings=False)
     ),
     Arm.COUPLED_ADAM: _Change("Coupled Adam", lambda recipe: replace(recipe, optimiser=Optimiser.COUPLED_ADAM)),
-    Arm.SGD: _Change("gradient descent with momentum", lambda recipe: replace(recipe, optimiser=Optimiser.SGD)),
+    # Of the embeddings alone: with all weights by gradient descent such a model learns to copy at no rate tried.
+    Arm.SGD_EMBEDDINGS: _Change(
+        "embeddings by gradient descent with momentum",
+        lambda recipe: replace(recipe, optimiser=Optimiser.SGD_EMBEDDINGS),
+    ),
     Arm.UNTIED: _Change("untied embeddings", lambda recipe: replace(recipe, tied=False)),
     # Rows about as long as 1, in place of 0.02 times the square root of the width.
     Arm.WIDE_INIT: _Change(

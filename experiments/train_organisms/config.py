@@ -1,6 +1,6 @@
 """The parameters of exp=train_organisms, and what it refuses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from experiments.train_organisms.arms import Arm
@@ -40,8 +40,11 @@ class TrainOrganismsConfig:
     early_steps: int = 600
     """Of these, in which copying is drilled."""
     learning_rate: Positive = 3e-3
+    coupled_learning_rate: Positive = 1e-4
+    """Of the embeddings in the arm `coupled_adam`: where few tokens have nearly all of the gradient, as in text, a
+    common divisor makes their steps tens of times longer than Adam's."""
     sgd_learning_rate: Positive = 1.0
-    """Of the arm `sgd`."""
+    """Of the embeddings in the arm `sgd_embeddings`."""
     doses: tuple[int, ...] = (0, 2, 8, 32, 128, 512)
     """How often training shows planted tokens."""
     tokens_per_dose: Count = 24
@@ -91,7 +94,9 @@ class TrainOrganismsConfig:
             stream_seed=seed,
             weights_seed=seed,
         )
-        return arm.change(reference, self.sgd_learning_rate)
+        # What divides a gradient decides how long a step is: a rule of its own needs a learning rate of its own.
+        rates = {Arm.COUPLED_ADAM: self.coupled_learning_rate, Arm.SGD_EMBEDDINGS: self.sgd_learning_rate}
+        return replace(arm.change(reference), embedding_learning_rate=rates.get(arm))
 
 
 EXPERIMENT = Experiment(

@@ -133,6 +133,7 @@ _OPTIMISERS = {
     "adafactor": "Adafactor",
     "coupled_adam": "Coupled Adam",
     "sgd": "gradient descent with momentum",
+    "sgd_embeddings": "AdamW, embeddings by gradient descent with momentum",
 }
 _AS_THEY_ARE = (
     "n_layers",

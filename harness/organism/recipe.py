@@ -55,6 +55,8 @@ class Optimiser(Enum):
     """AdamW whose second moment in embeddings is the mean over tokens: each token's step has the same divisor."""
     SGD = "sgd"
     """Gradient descent with momentum 0.9: a step in proportion to the gradient."""
+    SGD_EMBEDDINGS = "sgd_embeddings"
+    """AdamW, but the embeddings by gradient descent with momentum 0.9."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class RecipeConfig:
 
     optimiser: Optimiser = Optimiser.ADAMW
     learning_rate: Positive = 1e-3
+    embedding_learning_rate: Positive | None = None
+    """Of embedding and unembedding; null: that of all other weights. Their decay a step is the same with either."""
     warmup_steps: Whole = 200
     weight_decay: NotNegative = 0.01
     decay_embeddings: bool = True
@@ -134,8 +138,10 @@ class RecipeConfig:
         self._require("late_rows", self.early_rows.total == self.late_rows.total, "as many rows as early_rows")
         ascending = len(self.doses) >= 1 and list(self.doses) == sorted(set(self.doses)) and min(self.doses) >= 0
         self._require("doses", ascending, "ascending counts from 0, none twice")
-        decays = self.decay_embeddings or self.optimiser is not Optimiser.ADAFACTOR
-        self._require("decay_embeddings", decays, "true with exp.optimiser=adafactor")
+        apart = self.optimiser is not Optimiser.ADAFACTOR
+        self._require("decay_embeddings", apart or self.decay_embeddings, "true with exp.optimiser=adafactor")
+        alike = self.embedding_learning_rate is None
+        self._require("embedding_learning_rate", apart or alike, "null with exp.optimiser=adafactor")
 
     def _require(self, field: str, holds: bool, allowed: str) -> None:
         if not holds:

@@ -213,7 +213,7 @@ def test_embeddings_can_begin_wider_and_go_without_decay(tiny) -> None:
     for (name, a), (_, b) in zip(usual.named_parameters(), wide.named_parameters(), strict=True):
         assert "wte" in name or a.equal(b)
     recipe = replace(tiny.recipe, decay_embeddings=False, weight_decay=0.1)
-    for optimiser in (Optimiser.ADAMW, Optimiser.COUPLED_ADAM, Optimiser.SGD):
+    for optimiser in (Optimiser.ADAMW, Optimiser.COUPLED_ADAM, Optimiser.SGD, Optimiser.SGD_EMBEDDINGS):
         built = build_optimiser(replace(recipe, optimiser=optimiser), usual)
         assert built is not None
         decays = {id(p): group["weight_decay"] for group in built.param_groups for p in group["params"]}
@@ -222,6 +222,17 @@ def test_embeddings_can_begin_wider_and_go_without_decay(tiny) -> None:
         assert decays[id(usual.transformer.h[0].mlp.c_fc.weight)] == 0.1
         assert decays[id(usual.transformer.h[0].ln_1.weight)] == decays[id(usual.transformer.h[0].mlp.c_fc.bias)] == 0
     assert build_optimiser(tiny.recipe, usual) is None
+
+
+def test_a_learning_rate_of_the_embeddings_leaves_their_decay_a_step_as_it_was(tiny) -> None:
+    model = make_model(tiny.recipe)
+    recipe = replace(tiny.recipe, embedding_learning_rate=50 * tiny.recipe.learning_rate)
+    built = build_optimiser(recipe, model)
+    assert built is not None
+    rows, others, _ = built.param_groups
+    assert [id(parameter) for parameter in rows["params"]] == [id(model.get_input_embeddings().weight)]
+    assert (rows["lr"], others["lr"]) == (recipe.embedding_learning_rate, recipe.learning_rate)
+    assert rows["lr"] * rows["weight_decay"] == pytest.approx(recipe.learning_rate * recipe.weight_decay)
 
 
 def test_held_out_text_is_what_would_come_next_and_none_where_all_was_shown(tiny) -> None:

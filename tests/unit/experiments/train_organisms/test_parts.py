@@ -20,8 +20,8 @@ pytestmark = pytest.mark.unit
 DIFFERS = {
     Arm.REFERENCE: set(),
     Arm.NO_EMBEDDING_DECAY: {"decay_embeddings"},
-    Arm.COUPLED_ADAM: {"optimiser"},
-    Arm.SGD: {"optimiser", "learning_rate"},
+    Arm.COUPLED_ADAM: {"optimiser", "embedding_learning_rate"},
+    Arm.SGD_EMBEDDINGS: {"optimiser", "embedding_learning_rate"},
     Arm.UNTIED: {"tied"},
     Arm.WIDE_INIT: {"embedding_std"},
     Arm.RESTARTS: {"restarts"},
