@@ -35,7 +35,7 @@ class TrainOrganismsConfig:
     n_heads: Count = 4
     vocab_size: int = 1024
     context: int = 256
-    n_steps: Count = 1600
+    n_steps: Count = 2200
     """Optimiser steps of eight rows."""
     early_steps: int = 600
     """Of these, in which copying is drilled."""
@@ -43,7 +43,7 @@ class TrainOrganismsConfig:
     coupled_learning_rate: Positive = 1e-4
     """Of the embeddings in the arm `coupled_adam`: where few tokens have nearly all of the gradient, as in text, a
     common divisor makes their steps tens of times longer than Adam's."""
-    sgd_learning_rate: Positive = 1.0
+    sgd_learning_rate: Positive = 0.3
     """Of the embeddings in the arm `sgd_embeddings`."""
     doses: tuple[int, ...] = (0, 2, 8, 32, 128, 512)
     """How often training shows planted tokens."""
