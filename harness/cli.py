@@ -11,6 +11,7 @@ from harness.errors import HarnessError, Rejected
 from harness.reporting import console
 from harness.runs import registry
 from harness.runs.results.stored_run import StoredRun
+from harness.tokens.text import visible
 from harness.version import __version__
 
 HELP = """Experiments on tokens that training hardly ever showed: config in, measured, stored and drawn answer out.
@@ -173,7 +174,7 @@ def _run_one(overrides: Sequence[str]) -> int:
 
 
 def show_run(stored: StoredRun) -> int:
-    """The last lines of a run: headline numbers, notes, and where the folder is; returns the run's exit code."""
+    """The last lines of a run: its answer, headline numbers, notes, and where the folder is; returns the exit code."""
     rows = stored.headline
     if rows is None:
         # Stored before headlines were: made now, by what draws.
@@ -181,6 +182,8 @@ def show_run(stored: StoredRun) -> int:
 
         rows = load_display(stored.experiment).headline(stored)
     console.headline([(row.label, row.values) for row in rows], _title(stored))
+    if stored.answer is not None:
+        console.paragraph(visible(stored.answer.sentence))
     for note in stored.notes:
         console.show(f"note: {note}")
     console.show(f"report: {stored.folder / 'report.html'}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.audit.figures import FIGURES
 from experiments.audit.tables import TABLES, reachable_glitches
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -48,4 +48,21 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """The share of glitch tokens; the gate where there is one."""
+    metrics, tested = run.metrics, run.metrics.get("tested") or 0
+    passed = metrics.get("gate/passed")
+    verdict = None if passed is None else bool(passed)
+    if not tested:
+        return Answer(
+            f"No wording counts for {run.model}: which of its tokens are glitch tokens can't be told.", verdict
+        )
+    share = with_interval(*run.interval("glitch_rate"))
+    found = (
+        f"{metrics['glitch_tokens']:,} of {tested:,} tokens of {run.model} are glitch tokens: {share} of its vocabulary"
+    )
+    gate = "" if passed is None else f"; the gate is at {metrics['gate/max_glitch_rate']:g}"
+    return Answer(f"{found}{gate}.", verdict)
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -7,7 +7,7 @@ from experiments.census.published_tables import tasks
 from experiments.census.tables import TABLES
 from harness.glitch.census.rules import VerdictRule
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -85,4 +85,19 @@ def _of_tasks(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """The share of glitch tokens, and what it rests on."""
+    metrics, tested = run.metrics, run.metrics.get("tested") or 0
+    by_agreement = run.details["verdict"] == VerdictRule.AGREEMENT.value
+    if not tested or metrics.get("glitch_rate") is None:
+        rests_on = "wordings of two families" if by_agreement else "task"
+        return Answer(f"Which tokens of {run.model} are glitch tokens can't be told: no {rests_on} count for it.")
+    share = with_interval(*run.interval("glitch_rate"))
+    every = f"each of {metrics['counting_wordings']} wordings" if by_agreement else "every task that counts"
+    return Answer(
+        f"{metrics['glitch_tokens']:,} of {tested:,} tokens of {run.model} fail {every}: "
+        f"an estimated {share} of its vocabulary are glitch tokens."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -6,7 +6,7 @@ from experiments.copy_map.config import threshold_key
 from experiments.copy_map.figures import FIGURES
 from experiments.copy_map.tables import TABLES
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -34,4 +34,15 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """The share not copied, beside well-known tokens."""
+    metrics = run.metrics
+    missed, known = (with_interval(*run.interval(key)) for key in ("not_copied_share", "calibration/copied_share"))
+    says_nothing = "" if metrics["informative"] else ", so that this says nothing of training"
+    return Answer(
+        f"In sequences seen twice {run.model} does not copy {metrics['not_copied']:,} of {metrics['tokens']:,} tokens "
+        f"({missed}); of well-known ones it copies {known}{says_nothing}."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.dataset_prevalence.figures import FIGURES
 from experiments.dataset_prevalence.tables import TABLES, documents_with_text
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -41,4 +41,16 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     ]
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """Share of the data that are glitch tokens."""
+    metrics = run.metrics
+    if not metrics["tokens"]:
+        return Answer("The data set holds no text.")
+    return Answer(
+        f"{metrics['glitch_token_occurrences']:,} of {metrics['tokens']:,} tokens of the data set "
+        f"({with_interval(*run.interval('token_share'))}) are glitch tokens of {run.model}, in "
+        f"{metrics['documents_with_glitch_tokens']:,} of {documents_with_text(run):,} documents."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

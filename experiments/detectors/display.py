@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from experiments.detectors.figures import FIGURES
 from experiments.detectors.metrics import budget_key
 from experiments.detectors.paper import PAPER_FIGURES, PAPER_TABLES
-from experiments.detectors.tables import TABLES, budget_words, budgets, names
+from experiments.detectors.tables import TABLES, budget_words, budgets, kind_of, names
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
+from harness.reporting.words import spaced
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -48,6 +49,38 @@ def _learnable(run: StoredRun, column: str) -> HeadlineRow | None:
     )
 
 
+def answer(run: StoredRun) -> Answer | None:
+    """Ours beside the best other one, at the middle of the budgets shown."""
+    if not run.metrics.get("truth/tested"):
+        return Answer(f"No asked or echoed wording counts for {run.model}: there is no truth to compare detectors by.")
+    shown = [share for share in _SHOWN if share in budgets(run)] or budgets(run)[-1:]
+    budget = shown[len(shown) // 2]
+
+    def best(some: Sequence[str]) -> str | None:
+        known = {name: f1 for name in some if (f1 := run.metrics.get(_f1(name, budget))) is not None}
+        if not known:
+            return None
+        name = max(known, key=lambda name: known[name])
+        return f"{spaced(name)} finds them with an F1 of {with_interval(*run.interval(_f1(name, budget)), 2)}"
+
+    ours, other = (
+        best([name for name in names(run) if (kind_of(name) == "ours") is is_ours]) for is_ours in (True, False)
+    )
+    compared = ", ".join(part for part in (ours and f"ours, {ours}", other and f"the best other, {other}") if part)
+    glitch, tested = run.metrics["truth/glitch_tokens"], run.metrics["truth/tested"]
+    truth = f"{glitch:,} of {tested:,} tokens of {run.model} are glitch tokens"
+    return Answer(f"{truth}; for {budget_words(budget)} of a census {compared or 'no detector reports any'}.")
+
+
+def _f1(name: str, budget: float) -> str:
+    return f"{name}/{budget_key(budget)}/f1"
+
+
 DISPLAY = Display(
-    headline=headline, figures=FIGURES, tables=TABLES, paper_figures=PAPER_FIGURES, paper_tables=PAPER_TABLES
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER_FIGURES,
+    paper_tables=PAPER_TABLES,
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.echo_token.figures import FIGURES
 from experiments.echo_token.tables import SETTINGS, TABLES, settings, success_key
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -28,4 +28,12 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """How often each pool's tokens are echoed once more."""
+    if not run.details.get("fits"):
+        return Answer(f"The echoes do not fit into the context of {run.model}.")
+    parts = [f"{pool} {with_interval(*run.interval(success_key(pool, 'greedy')), 2)}" for pool in pools_shown(run)]
+    return Answer(f"Shown a token again and again, {run.model} says it once more: share of tokens {', '.join(parts)}.")
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from experiments.find_glitch_tokens.figures import FIGURES
 from experiments.find_glitch_tokens.tables import TABLES
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -24,4 +24,16 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return [HeadlineRow(name, values)]
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """What was found for what price."""
+    metrics = run.metrics
+    if metrics.get("found") is None:
+        return Answer(f"No asked or echoed wording counts for {run.model}: its glitch tokens can't be told.")
+    return Answer(
+        f"{metrics['found']:,} glitch tokens of {run.model} are found ({metrics['confirmed']:,} asked and failed, "
+        f"{metrics['predicted']:,} predicted) and {metrics['expected_missed']:.1f} more expected, for "
+        f"{100 * metrics['spent_share']:.1f} % of asking every token."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -2,7 +2,8 @@
 
 from experiments.glitchhunter.figures import FIGURES
 from experiments.glitchhunter.tables import TABLES
-from harness.reporting.display import Display
+from harness.measure.formatting import with_interval
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -27,4 +28,21 @@ def headline(run: StoredRun) -> list[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """What was found for what price, and how right it is."""
+    metrics = run.metrics
+    if not metrics.get("informative"):
+        return Answer(f"GlitchHunter's question does not count for {run.model}: it says nothing of its tokens.")
+    known = [
+        f"{name} {with_interval(*run.interval(name))}"
+        for name in ("precision", "recall")
+        if metrics.get(name) is not None
+    ]
+    against = f": {', '.join(known)} against the census" if known else ""
+    return Answer(
+        f"GlitchHunter finds {metrics['found']:,} glitch tokens of {run.model} with {metrics['queries']:,} queries, "
+        f"{100 * metrics['queries_fraction']:.1f} % of asking every token{against}."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

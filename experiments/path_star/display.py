@@ -7,7 +7,7 @@ from experiments.path_star.figures import FIGURES, panels
 from experiments.path_star.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.path_star.tables import TABLES
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -27,7 +27,16 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return [HeadlineRow(f"{run.details['task']} {data.way(run).label}", values)]
 
 
+def answer(run: StoredRun) -> Answer | None:
+    """The whole answer beside guessing."""
+    return Answer(
+        f"{data.way(run).label}, {run.details['task']}: {with_interval(*data.share(run, 'exact_match'))} of graphs are "
+        f"answered right, where guessing among the arms gives {number(data.chance(run), 2)}."
+    )
+
+
 DISPLAY = Display(
+    answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

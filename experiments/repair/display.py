@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from experiments.repair.figures import FIGURES
 from experiments.repair.tables import TABLES
+from harness.glitch.repair.choices import UNTOUCHED
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
+from harness.reporting.words import spaced
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -29,4 +31,25 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     ]
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """What repairs most, and what that costs."""
+    metrics = run.metrics
+    known = [one["name"] for one in run.details["methods"] if metrics.get(f"{one['name']}/repair_rate") is not None]
+    methods = [name for name in known if name != UNTOUCHED]
+    if not methods:
+        return Answer(f"Nothing was mended: no glitch token of {run.model} is known.")
+    best = max(methods, key=lambda name: metrics[f"{name}/repair_rate"])
+    untouched = f" (untouched, asked again: {_share(run, f'{UNTOUCHED}/repair_rate')})" if UNTOUCHED in known else ""
+    of = f"of {len(methods)} methods {spaced(best)} repairs most" if len(methods) > 1 else f"{spaced(best)} repairs"
+    return Answer(
+        f"Of {run.model}'s glitch tokens {of}: {_share(run, f'{best}/repair_rate')}{untouched}; "
+        f"of healthy tokens it harms {_share(run, f'{best}/healthy_harmed')}, "
+        f"and it changes the perplexity by {_share(run, f'{best}/perplexity_change')}."
+    )
+
+
+def _share(run: StoredRun, key: str) -> str:
+    return with_interval(*run.interval(key))
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.repeat_one_token.figures import FIGURES
 from experiments.repeat_one_token.tables import TABLES
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -31,4 +31,17 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """How many of each pool are ever said again."""
+    parts = [
+        f"{run.metrics[f'{pool}/n_started']} of {run.metrics[f'{pool}/n_tokens']} {pool} tokens"
+        for pool in pools_shown(run)
+    ]
+    return Answer(f"Repeated to the end of the context, {_listed(parts)} are ever what {run.model} predicts next.")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else "no tokens"
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -7,7 +7,7 @@ from experiments.repeat_tokens.figures import FIGURES, panels
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -51,7 +51,24 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
+def answer(run: StoredRun) -> Answer | None:
+    """What of the second half is right, for the first and the last pool; what copying adds."""
+    pools = pools_shown(run)
+    if not pools:
+        return None
+
+    def said(pool: str) -> str:
+        measured = with_interval(*data.measured(run, pool, "copy_accuracy").interval, 2)
+        apart = data.measured(run, pool, "logit_diff")
+        identity = f", the right one {with_interval(*apart.interval, 1)} nats above another of its pool"
+        return f"{pool} tokens are said in {measured} of places{identity if apart.mean is not None else ''}"
+
+    ends = [pools[0], *pools[1:][-1:]]
+    return Answer(f"When {run.model} sees a random sequence twice, {'; '.join(said(pool) for pool in ends)}.")
+
+
 DISPLAY = Display(
+    answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

@@ -2,7 +2,7 @@
 
 from experiments.token_audit.figures import FIGURES
 from experiments.token_audit.tables import TABLES
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.reporting.words import CATEGORY_COUNTS
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -29,4 +29,19 @@ def headline(run: StoredRun) -> list[HeadlineRow]:
     return kinds + losses
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """How many ids text never leads to."""
+    metrics = run.metrics
+    label = run.model or (run.manifest.get("tokenizer") or {}).get("label") or "the tokenizer"
+    total = metrics.get("ids") or 0
+    if not total:
+        return None
+    rows = f", {metrics['no_token']:,} have no token" if metrics.get("no_token") else ""
+    lost = metrics.get("lost/bytes")
+    bytes_lost = "" if lost is None else f"; {lost} of 256 bytes do not come back"
+    return Answer(
+        f"Of {total:,} ids of {label} {metrics.get('unreachable', 0):,} are reached by no text{rows}{bytes_lost}."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

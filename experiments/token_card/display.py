@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.token_card.figures import FIGURES
 from experiments.token_card.tables import KINDS, NUMBERS, TABLES
 from harness.measure.formatting import number
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -38,4 +38,14 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return [HeadlineRow(name, {"value": value}) for name, value in facts.items()]
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """The verdict on the token."""
+    card, shown = run.details["card"], run.details["card"]["exposures"]
+    often = f" shown {shown['total']:,} times in training" if shown else ""
+    return Answer(
+        f"{card['token']} (id {card['id']}) of {run.model or 'this tokenizer'},{often} {KINDS[card['category']]}: "
+        f"{_VERDICTS[run.metrics['verdict']]}; probability when asked for: {_asked(run)}."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

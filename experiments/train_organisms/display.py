@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from experiments.train_organisms.arms import Arm
 from experiments.train_organisms.figures import FIGURES
 from experiments.train_organisms.tables import TABLES, half_dose_text
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -27,4 +28,22 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """Where never-shown tokens end in the reference, and what changes that."""
+    others = [arm for arm in run.details["arms"] if arm != Arm.REFERENCE.value]
+    compared = [arm for arm in others if run.metrics[f"{arm}/comparable"]]
+
+    def ends(arm: str) -> str:
+        copied = with_interval(*run.interval(f"{arm}/dose_0/copied"), 2) or number(
+            run.metrics[f"{arm}/dose_0/copied"], 2
+        )
+        cosine = with_interval(*run.interval(f"{arm}/cosine/unembedding/never_shown"), 2)
+        return f"{run.details['arms'][arm]}: {copied} copied, cosine to their mean {cosine}"
+
+    return Answer(
+        f"Tokens never shown, {'; '.join(ends(arm) for arm in [Arm.REFERENCE.value, *compared])}; "
+        f"{len(others) - len(compared)} of {len(others)} other arms learnt too little to compare."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

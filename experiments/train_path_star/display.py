@@ -2,7 +2,7 @@
 
 from experiments.train_path_star.figures import FIGURES, way
 from harness.measure.formatting import number
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -21,4 +21,12 @@ def headline(run: StoredRun) -> list[HeadlineRow]:
     ]
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES)
+def answer(run: StoredRun) -> Answer | None:
+    """The last probe."""
+    return Answer(
+        f"{way(run).label}, {run.details['task']}: after {run.metrics['steps']:,} steps "
+        f"{number(run.metrics['probe/exact_match'], 3)} of probe graphs are answered right."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES)

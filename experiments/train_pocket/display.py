@@ -2,7 +2,7 @@
 
 from experiments.train_pocket.figures import FIGURES
 from experiments.train_pocket.tables import ORIGINS, TABLES, by_exposures
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -31,4 +31,15 @@ def _ends(buckets: dict[str, dict[str, float]]) -> list[tuple[str, dict[str, flo
     return items if len(items) < 2 else [items[0], items[-1]]
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """Copying at both ends of the exposures."""
+    ends = [
+        f"shown {bucket} times: {values['copy_accuracy_cued']:.2f}"
+        for bucket, values in _ends(by_exposures(run, "natural"))
+    ]
+    if not ends:
+        return None
+    return Answer(f"The organism copies natural tokens with an accuracy of ({'; '.join(ends)}).")
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -6,7 +6,7 @@ from typing import Any
 from experiments.undertrained.figures import FIGURES
 from experiments.undertrained.tables import TABLES
 from harness.measure.formatting import number
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -40,4 +40,19 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """How many candidates are verified, beside random tokens."""
+    metrics = run.metrics
+    if metrics.get("verified") is None:
+        return Answer(f"Candidates of {run.model} can't be verified: no prompt fits.")
+    controls = (
+        f", of random ones {metrics['controls_verified']} of {metrics['controls']}" if metrics.get("controls") else ""
+    )
+    doubt = "" if metrics.get("informative") else " (which says nothing: the model fails well-known tokens, too)"
+    return Answer(
+        f"Of {metrics['candidates_ordinary']:,} ordinary tokens of {run.model} that its weights point at "
+        f"{metrics['verified']:,} are verified as under-trained{controls}{doubt}."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.unused_logits.figures import FIGURES
 from experiments.unused_logits.tables import TABLES
 from harness.measure.formatting import number
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -37,4 +37,18 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """The probability of a pool in running text."""
+    pools = pools_shown(run)
+    if not pools:
+        return None
+    probability = {pool: _interval(*run.interval(f"{pool}/text/total_probability")) for pool in pools}
+    totals = [f"all {pool} tokens together {share}" for pool, share in probability.items()]
+    tops = ", ".join(number(run.metrics[f"{pool}/text/in_top_k"], 2) for pool in pools)
+    return Answer(
+        f"In running text {run.model} gives {'; '.join(totals)} of the probability; one of them is in its top "
+        f"{run.details['top_k']} in {tops} of places."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

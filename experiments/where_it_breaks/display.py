@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.where_it_breaks.figures import FIGURES
 from experiments.where_it_breaks.tables import TABLES, prefix
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Display
+from harness.reporting.display import Answer, Display
 from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -39,4 +39,23 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
     return rows
 
 
-DISPLAY = Display(headline=headline, figures=FIGURES, tables=TABLES)
+def answer(run: StoredRun) -> Answer | None:
+    """What each mended part restores, for the first pool."""
+    pools = pools_shown(run)
+    if not pools:
+        return None
+    before = prefix(run, pools[0])
+    restored = [
+        f"{label} {found}"
+        for label, name in _SHOWN.items()
+        if (found := with_interval(*run.interval(f"{before}restored/{name}"), 2))
+    ]
+    if not restored:
+        return Answer(f"{pools[0]} tokens of {run.model} lose nothing that could be restored beside well-known ones.")
+    return Answer(
+        f"Of what {pools[0]} tokens of {run.model} lose beside well-known ones, parts of a partner's run restore: "
+        f"{', '.join(restored)}."
+    )
+
+
+DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

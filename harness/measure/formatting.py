@@ -26,5 +26,14 @@ def with_interval(mean: Any, low: Any, high: Any, digits: int = 3) -> str:
     """`mean [low, high]`, or the mean alone where there is no interval (one sequence)."""
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in (mean, low, high)):
         return number(mean, digits)
-    # Fixed, however small: a mean and its ends are read against one another.
+    # The same decimals for all three: a mean and its ends are read against one another.
+    digits = _enough(mean, max(abs(low), abs(high)), digits)
     return f"{_fixed(mean, digits)} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
+
+
+def _enough(mean: float, widest: float, digits: int) -> int:
+    """As many decimals as show two digits of a small mean that its interval doesn't dwarf; at most eight."""
+    size = abs(mean) if abs(mean) >= 0.1 * widest else widest
+    if not size or round(size, digits):
+        return digits
+    return min(8, 1 - math.floor(math.log10(size)))

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -43,6 +44,11 @@ def show(text: str = "") -> None:
         # `| head` has read enough: end as other programs do, without a traceback now or when Python closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
+
+
+def paragraph(text: str) -> None:
+    """A sentence on stdout, cut between words where the terminal ends."""
+    show(textwrap.fill(text, width=Console(file=sys.stdout).width, break_long_words=False, break_on_hyphens=False))
 
 
 def warn(text: str) -> None:

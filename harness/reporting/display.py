@@ -1,4 +1,4 @@
-"""What can be shown of an experiment's runs: figures, tables and attention patterns, all from stored files."""
+"""What can be shown of an experiment's runs: a sentence, figures, tables and attention patterns, from stored files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,21 @@ from matplotlib.figure import Figure as Canvas
 
 from harness.errors import Rejected
 from harness.runs import registry
+from harness.runs.results.answer import Answer
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
+
+__all__ = [
+    "Answer",
+    "AttentionPanel",
+    "Display",
+    "DrawnFigure",
+    "Figure",
+    "PaperFigure",
+    "PaperTable",
+    "Table",
+    "load_display",
+]
 
 
 @dataclass(frozen=True)
@@ -76,10 +89,16 @@ def _nothing(_: StoredRun) -> tuple[()]:
     return ()
 
 
+def _no_answer(_: StoredRun) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Display:
     """Everything that is shown of an experiment's runs. No model is loaded to draw."""
 
+    answer: Callable[[StoredRun], Answer | None] = _no_answer
+    """The experiment's question, answered in one sentence; None where a run has nothing to say."""
     headline: Callable[[StoredRun], Sequence[HeadlineRow]] = _nothing
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()

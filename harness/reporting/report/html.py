@@ -1,8 +1,9 @@
-"""report.html: headline, figures, tables and attention patterns of one run in a single file."""
+"""report.html: answer, figures, tables and attention patterns of one run in a single file."""
 
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.errors import HarnessError
 from harness.reporting.display import Display
 from harness.reporting.figures import tables
 from harness.reporting.report import attention
+from harness.runs.config.command import command_of
 from harness.runs.results.grouping import flat
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
+
+log = logging.getLogger(__name__)
 
 # Pictures have 200 pixels an inch: 0.7 shows a paper's two columns over the page's width.
 _PAGE_SCALE = 0.7
@@ -52,7 +57,7 @@ class PageTable:
 
     @property
     def is_long(self) -> bool:
-        """Whether a page shows it folded at first."""
+        """Whether a page shows it in a box of its own height."""
         return len(self.rows) > _LONG_TABLE
 
 
@@ -83,14 +88,18 @@ def render_report(run: StoredRun, display: Display, summary: str) -> str:
     page = environment.get_template("page.html").render(
         nonce=hashlib.sha256(run.run_id.encode()).hexdigest()[:16],
         run=run,
+        subject=run.model or (run.manifest.get("tokenizer") or {}).get("label"),
         summary=summary,
+        answer=display.answer(run),
         headline=_headline(run, display),
         reference=run.config.get("reference") or {},
         figures=_figures(run, display),
-        tables=[*_tables(run, display), _all_metrics(run)],
+        tables=_tables(run, display),
+        all_metrics=_all_metrics(run),
         panels=panels,
         bundle=attention.bundle() if any(panel.data for panel in panels) else "",
         facts=_facts(run),
+        command=_command(run),
         config=_config_text(run),
     )
     # A lone surrogate left in the text becomes an escape, since it could not be written as UTF-8.
@@ -151,6 +160,15 @@ def page_table(title: str, caption: str, frame: pd.DataFrame) -> PageTable:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _command(run: StoredRun) -> str:
+    """What requests the run again; empty where its experiment or a key of it is not known any more."""
+    try:
+        return command_of(run.config)
+    except (HarnessError, KeyError) as error:
+        log.info("no command for %s: %s", run.run_id, error)
+        return ""
 
 
 def _all_metrics(run: StoredRun) -> PageTable:

@@ -1,19 +1,20 @@
 """A run read back from its folder, with no model loaded."""
 
-import numpy as np
-from omegaconf import OmegaConf
-from safetensors.numpy import load_file
-from html import escape
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
-from harness.runs.results.headline import HeadlineRow, from_plain
+import numpy as np
+from omegaconf import OmegaConf
+from safetensors.numpy import load_file
 
+from harness.errors import HarnessError
+from harness.runs.results.answer import Answer
+from harness.runs.results.headline import HeadlineRow, from_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,6 @@ class StoredRun:
 
     def record_rows(self) -> list[dict[str, Any]]:
         """records.jsonl as it stands, one mapping per item measured."""
-        
         path = self.folder / "records.jsonl"
         if not path.is_file():
             return []
@@ -115,6 +115,12 @@ class StoredRun:
         """The stored pictures by name."""
         found = sorted((self.folder / "figures").glob("*.png"))
         return {path.stem: FigureFile(path.stem, path, path.with_suffix(".pdf")) for path in found}
+
+    @cached_property
+    def answer(self) -> Answer | None:
+        """The sentence it answers its question with; None for a run without one, or stored before there were any."""
+        stored = self._json("answer.json")
+        return Answer.from_plain(stored) if stored else None
 
     @cached_property
     def headline(self) -> Sequence[HeadlineRow] | None:

@@ -92,7 +92,11 @@ def test_a_token_cannot_leave_its_cell(token: str) -> None:
 
 
 def test_a_mean_and_its_ends_have_the_same_decimals() -> None:
-    assert tables.with_interval(0.0038, -0.0064, 0.0141, 2) == "0.00 [−0.01, 0.01]"
+    # A small mean keeps two digits, and its ends as many decimals; one that its interval dwarfs does not.
+    assert tables.with_interval(0.0038, -0.0064, 0.0141, 2) == "0.0038 [−0.0064, 0.0141]"
+    assert tables.with_interval(1.4e-4, 0.9e-4, 2.1e-4) == "0.00014 [0.00009, 0.00021]"
+    assert tables.with_interval(1e-9, -0.0064, 0.0141, 2) == "0.00 [−0.01, 0.01]"
+    assert tables.with_interval(0.0, 0.0, 0.021, 2) == "0.00 [0.00, 0.02]"
     assert tables.with_interval(0.5, None, None, 2) == "0.50"
     assert tables.with_interval(None, None, None) == ""
 
