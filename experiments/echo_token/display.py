@@ -32,8 +32,8 @@ def answer(run: StoredRun) -> Answer | None:
     """How often each pool's tokens are echoed once more."""
     if not run.details.get("fits"):
         return Answer(f"The echoes do not fit into the context of {run.model}.")
-    parts = [f"{pool} {with_interval(*run.interval(success_key(pool, 'greedy')), 2)}" for pool in pools_shown(run)]
-    return Answer(f"Shown a token again and again, {run.model} says it once more: share of tokens {', '.join(parts)}.")
+    parts = [f"{with_interval(*run.interval(success_key(pool, 'greedy')), 2)} of {pool}" for pool in pools_shown(run)]
+    return Answer(f"Shown echoes of a token, {run.model} says it once more: {', '.join(parts)} tokens.")
 
 
 DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -27,15 +27,15 @@ class HeadScore(Enum):
 
 @dataclass(frozen=True)
 class Head:
-    """One attention head, named as `layer.head`."""
+    """One attention head."""
 
     layer: int
     head: int
 
     @property
     def label(self) -> str:
-        """`"L.H"`."""
-        return f"{self.layer}.{self.head}"
+        """As papers write it: `L1H3`, layers and heads from 0."""
+        return f"L{self.layer}H{self.head}"
 
 
 def attention_by_offset(

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from harness.files import folder_of_whole_files, write_whole
 from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
+from harness.measure.heads import Head
 from harness.organism._model_card import render_card
 from harness.organism._probes import CopyProbe, PassRate, probe_copying, probe_task
 from harness.organism._stream import Material, Stream
@@ -118,7 +119,7 @@ def judge(model: PreTrainedModel, recipe: RecipeConfig, material: Material, stre
         tasks_held_out={task: _pass_rate(model, task, stream.held_out[task.family], material) for task in Task},
         tasks_unseen={task: _pass_rate(model, task, unseen, material) for task in Task},
         induction_score_max=float(scores.max()),
-        induction_head=f"{layer}.{head}",
+        induction_head=Head(int(layer), int(head)).label,
     )
 
 

@@ -76,7 +76,7 @@ def test_uniform_attention() -> None:
 def test_top_heads_are_named_and_stable() -> None:
     scores = np.array([[0.1, 0.9, 0.9], [0.95, 0.0, 0.9]])
     assert top_heads(scores, 4) == [Head(1, 0), Head(0, 1), Head(0, 2), Head(1, 2)]
-    assert top_heads(scores, 1, layers=[3, 7])[0].label == "7.0"
+    assert top_heads(scores, 1, layers=[3, 7])[0].label == "L7H0"
     assert len(top_heads(scores, 99)) == 6
 
 

@@ -202,10 +202,10 @@ def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:
     model = OneHead(codec, edge_places(bare), bare.way.reads(bare.rows))
     subject = subject_of(model, codec, "teacherless", graphs)
     lookup = measure_heads(run_in(tmp_path, subject), subject)
-    assert lookup.metrics["edge_lookup/head"] == "1.2"
+    assert lookup.metrics["edge_lookup/head"] == "L1H2"
     assert lookup.metrics["edge_lookup/score"] == 1.0
     # Head 0.1 is planted at the question's goal, looking at the parent of the edge that ends there.
-    assert lookup.metrics["edge_lookup/question_head"] == "0.1"
+    assert lookup.metrics["edge_lookup/question_head"] == "L0H1"
     assert lookup.metrics["edge_lookup/question_score"] == 1.0
     assert lookup.arrays["edge_lookup/question"][0, 1].tolist() == [1.0, 0.0]
     child, parent = lookup.arrays["edge_lookup/child"], lookup.arrays["edge_lookup/parent"]
@@ -214,7 +214,7 @@ def test_a_planted_lookup_head_is_found(tmp_path: Path) -> None:
     assert child[0].max() == child[1, :2].max() == 0.0
     # Nobody looks at a parent, but where it is the row's first token.
     assert parent[1, 2].max() == 0.0
-    assert lookup.details["heads"]["top"][0]["label"] == "1.2"
+    assert lookup.details["heads"]["top"][0]["label"] == "L1H2"
 
 
 def test_a_scratchpad_is_watched_where_it_is_written() -> None:
@@ -275,7 +275,7 @@ def test_the_head_that_is_needed_is_found_and_the_others_cost_nothing(tmp_path: 
         left = ((said.double().mean(dim=0) + 0.04 * said).argmax(dim=-1) == truth).double().mean(dim=0)
     assert right[1, 2].tolist() == pytest.approx(left.tolist())
     assert left[2] < 0.9
-    assert found.metrics["knock_out/head"] == "1.2"
+    assert found.metrics["knock_out/head"] == "L1H2"
     at = int((intact - right[1, 2])[1:].argmax()) + 1
     assert found.metrics["knock_out/node"] == ("start", "first step", "step 2", "step 3", "goal")[at]
     assert found.metrics["knock_out/cost"] == pytest.approx(float(intact[at] - right[1, 2, at]))

@@ -67,8 +67,8 @@ def test_every_number_is_the_one_the_rules_give(tmp_path: Path) -> None:
         "compare/unused_vs_common/copy_accuracy_cued_diff": -1.0,
     }
     assert {name: metrics[name] for name in expected} == pytest.approx(expected, abs=1e-5)
-    assert (metrics["common/induction_head"], metrics["common/prev_token_head"]) == ("3.2", "0.1")
-    assert metrics["unused/duplicate_token_head"] == "3.2"
+    assert (metrics["common/induction_head"], metrics["common/prev_token_head"]) == ("L3H2", "L0H1")
+    assert metrics["unused/duplicate_token_head"] == "L3H2"
     p_value = metrics["compare/unused_vs_common/p_value"]
     assert isinstance(p_value, float) and p_value < 0.01
     # Three pairs of sequences a pool: 20 ways to relabel them, the two most extreme counted.
@@ -113,7 +113,7 @@ def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
     assert by_offset[0, 1].tolist() == [0, 1, 0, 0, 0, 0]
     assert by_offset[1, 2].tolist() == [0, 0, 0, 0, 1, 0]
     details = outcome.details
-    assert [head["label"] for head in details["heads"]["top"]] == ["3.2", "0.0"]
+    assert [head["label"] for head in details["heads"]["top"]] == ["L3H2", "L0H0"]
     assert details["heads"]["layers"] == [0, 3]
     assert details["heads"]["by_pool"]["common"]["induction"][0]["score"] == 1.0
     assert details["pools"]["unused"]["ids"] == list(range(30, 42))
@@ -174,7 +174,7 @@ def test_without_bos_the_first_token_has_no_prediction(tmp_path: Path) -> None:
     assert not np.isnan(outcome.arrays["common/position/logprob_mean"][1:]).any()
     assert outcome.metrics["common/logprob_first_half"] == pytest.approx(UNIFORM)
     assert outcome.metrics["common/copy_gain_cued"] == pytest.approx(CERTAIN - UNIFORM, abs=1e-5)
-    assert outcome.metrics["common/induction_head"] == "3.2"
+    assert outcome.metrics["common/induction_head"] == "L3H2"
     assert not outcome.details["has_bos"]
     assert outcome.arrays["common/example/tokens"].shape == (2 * SEQ_LEN,)
     assert any(note.startswith("no BOS") for note in run.notes)
