@@ -41,10 +41,10 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
 def answer(run: StoredRun) -> Answer | None:
     """The verdict on the token."""
     card, shown = run.details["card"], run.details["card"]["exposures"]
-    often = f" shown {shown['total']:,} times in training" if shown else ""
+    often = f", shown {shown['total']:,} times in training" if shown else ""
     return Answer(
-        f"{card['token']} (id {card['id']}) of {run.model or 'this tokenizer'},{often} {KINDS[card['category']]}: "
-        f"{_VERDICTS[run.metrics['verdict']]}; probability when asked for: {_asked(run)}."
+        f"{card['token']} (id {card['id']}) of {run.model or 'this tokenizer'}{often}: {KINDS[card['category']]}; "
+        f"census: {_VERDICTS[run.metrics['verdict']]}; probability when asked for: {_asked(run)}."
     )
 
 

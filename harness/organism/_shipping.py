@@ -15,8 +15,8 @@ from safetensors.numpy import save
 from transformers import PreTrainedModel
 
 from harness.files import folder_of_whole_files, write_whole
-from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
 from harness.measure.heads import Head
+from harness.models.organism_files import EXPOSURES_FILE, HELD_OUT_FILE, PLANTED_FILE, RECIPE_FILE
 from harness.organism._model_card import render_card
 from harness.organism._probes import CopyProbe, PassRate, probe_copying, probe_task
 from harness.organism._stream import Material, Stream

@@ -69,7 +69,11 @@ def test_every_experiment_is_here():
 )
 def test_a_run_writes_what_is_declared(experiment, tmp_path):
     words, absent = RUNS[experiment]
-    arrays = run(experiment, tmp_path, *words).arrays
+    found = run(experiment, tmp_path, *words)
+    # What it says in one sentence names no value that is missing.
+    assert found.answer is not None
+    assert found.answer.sentence.endswith(".") and not {"None", "nan", "[]"} & set(found.answer.sentence.split())
+    arrays = found.arrays
     declared = registry.load_arrays(experiment)
     assert declared is not None
     for name, array in arrays.items():

@@ -4,12 +4,14 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.reporting.display import Answer
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.report.html import render_report
 from harness.runs.folder import RunFolder
@@ -32,7 +34,7 @@ addEventListener("error", (event) => seen.errors.push(String(event.message)), tr
 document.addEventListener("securitypolicyviolation", (event) => seen.violations.push(event.blockedURI));
 """
 # Opens and sorts everything, then reports.
-_ACT = """
+_ACT = r"""
 for (const details of document.querySelectorAll("details")) details.open = true;
 setTimeout(() => {
   const table = document.querySelector("table.sortable");
@@ -42,8 +44,25 @@ setTimeout(() => {
   table.tHead.rows[0].cells[column].click();
   const ascending = values();
   table.tHead.rows[0].cells[column].click();
+  const descending = values();
+  const heads = (place) => [...place.querySelectorAll("th")].map((head) => head.textContent);
+  const searched = [...document.querySelectorAll("p.find")].find(
+    (one) => heads(one.nextElementSibling).includes("half"));
+  const rows = [...searched.nextElementSibling.querySelector("tbody").rows];
+  const search = (text) => {
+    searched.querySelector("input").value = text;
+    searched.querySelector("input").dispatchEvent(new Event("input"));
+    return rows.filter((row) => !row.hidden).map((row) => row.textContent.replace(/\s+/g, " ").trim());
+  };
+  const names = heads(searched.nextElementSibling);
+  document.getElementById("copy").click();
   const report = {
-    ...seen, before, ascending, descending: values(),
+    ...seen, before, ascending, descending, names, rows: rows.length, selected: String(getSelection()),
+    nothing: search("no such words"), common: search("common"), early: search("POSITION<2 common"),
+    by_column: search("pool:unused"), all: search("").length,
+    badge: document.querySelector(".badge")?.textContent ?? null,
+    first: document.querySelector("h1").textContent.replace(/\s+/g, " ").trim(),
+    answer: document.querySelector("p.answer")?.textContent ?? null,
     pwned: window.pwned === undefined ? null : String(window.pwned),
     canvases: [...document.querySelectorAll(".panel")].map((panel) => panel.querySelectorAll("canvas").length),
     images: [...document.images].map((image) => image.complete && image.naturalWidth > 0),
@@ -110,6 +129,27 @@ def test_tables_sort_as_numbers_both_ways(seen: dict[str, Any]) -> None:
     assert isinstance(before, list) and before != sorted(before)
     assert seen["ascending"] == sorted(before)
     assert seen["descending"] == sorted(before, reverse=True)
+
+
+def test_a_table_is_searched_by_words_and_by_columns(seen: dict[str, Any]) -> None:
+    assert {"pool", "position"} <= set(seen["names"])
+    assert seen["nothing"] == [] and seen["all"] == seen["rows"] > 0
+    assert 0 < len(seen["common"]) < seen["rows"] and all("common" in row for row in seen["common"])
+    assert len(seen["common"]) + len(seen["by_column"]) == seen["rows"]
+    assert 0 < len(seen["early"]) < len(seen["common"]) and set(seen["early"]) < set(seen["common"])
+
+
+def test_the_command_is_selected_to_be_copied(seen: dict[str, Any]) -> None:
+    assert seen["selected"].startswith("python -m harness exp=repeat_tokens")
+
+
+def test_a_gate_stands_beside_the_title_and_the_answer_below_it(tmp_path: Path, seen: dict[str, Any]) -> None:
+    assert seen["badge"] is None and seen["answer"] is None
+    run = write_run(tmp_path, Made(seq_len=3, n_top=1))
+    failed = replace(DISPLAY, answer=lambda _: Answer("<b>5 of 9</b> fail\u202e.", passed=False))
+    found = _opened(render_report(run, failed, SUMMARY), tmp_path)
+    assert found["badge"] == "gate exceeded" and found["first"].endswith("gate exceeded")
+    assert found["answer"] == "<b>5 of 9</b> fail\\u202e."
 
 
 def test_the_witness_would_see_a_script_that_runs(tmp_path: Path) -> None:
