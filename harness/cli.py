@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.arguments import Arguments
+from harness.completion import SCRIPTS, complete
 from harness.errors import HarnessError, Rejected
+from harness.experiment_help import experiment_help
 from harness.reporting import console
 from harness.runs import registry
 from harness.runs.results.stored_run import StoredRun
@@ -39,15 +41,16 @@ choices
 common keys
   force=true  compute again although the run is there and complete
   seed=0  results_dir=results  tokenizer.name=  cache.store=true  cache.max_gb=  cache.folder=
-  exp.KEY=VALUE for a parameter of the experiment (exp=NAME --cfg job lists them with their values)
+  exp.KEY=VALUE for a parameter of the experiment: exp=NAME --help says what each means
 
 options
   -m, --multirun     run every combination of comma-separated values; launchers: hydra/launcher=basic, joblib,
                      submitit_local, slurm
   --cfg job          print the resolved config and stop (also: --cfg hydra, --cfg all)
   --config-dir DIR   also look for experiments in DIR (DIR/experiments/NAME.py), and for their presets in DIR/conf
-  -h, --help         this page
+  -h, --help         this page; with exp=NAME the parameters of that experiment, and what it measures
   --version          the version
+  --completion bash  print a script for the shell's completion (also: zsh)
 
 more commands
   python -m harness.results    list the runs on disk, compare two
@@ -75,7 +78,16 @@ def run_command(argv: Sequence[str]) -> int:
 
 def _dispatch(command: Namespace) -> int:
     if command.help:
-        console.show(help_text())
+        named = [word.removeprefix("exp=") for word in command.overrides if word.startswith("exp=")]
+        console.show(experiment_help(named[-1]) if named else help_text())
+        return 0
+    if command.completion is not None:
+        if command.completion not in SCRIPTS:
+            raise Rejected.key("--completion", command.completion, ", ".join(SCRIPTS))
+        console.show(SCRIPTS[command.completion].rstrip())
+        return 0
+    if command.complete is not None:
+        console.show("\n".join(complete(command.complete)))
         return 0
     if command.version:
         console.show(__version__)
@@ -99,6 +111,8 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser = Arguments(prog="python -m harness", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true", default=not argv)
     parser.add_argument("--version", action="store_true")
+    parser.add_argument("--completion", metavar="SHELL")
+    parser.add_argument("--complete", metavar="LINE")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--cfg", "-c")
     parser.add_argument("--config-dir", "-cd", action="append", default=[])

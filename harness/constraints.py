@@ -19,6 +19,8 @@ def must_be(allowed: str, holds: Callable[[Any], bool]) -> AfterValidator:
             raise PydanticCustomError("not_allowed", "{allowed}", {"allowed": allowed, "got": value})
         return value
 
+    # Where a page of help finds the words.
+    check.__dict__["allowed"] = allowed
     return AfterValidator(check)
 
 

@@ -32,8 +32,11 @@ class AuditConfig:
     unused_ids: tuple[int, ...] | None = None
     """Ids known to be unused; default: as in exp=undertrained."""
     chat: ChatRule = ChatRule.AUTO
+    """Whether prompts go through the tokenizer's chat template where it has one."""
     bos: BosRule = BosRule.AUTO
+    """Whether plain prompts begin with BOS."""
     batch_size: int | None = None
+    """Prompts per pass; default: from memory."""
 
     def __post_init__(self) -> None:
         if self.compare_revision is not None and self.compare_to is None:

@@ -21,6 +21,7 @@ class DatasetPrevalenceConfig:
     path: str | None = None
     """A file, a folder of files, or the name of a data set on the hub."""
     format: Format = Format.AUTO
+    """How the file is read; default: by its ending."""
     field: str | None = None
     """The field of a record that holds the text; default: by the layouts known."""
     max_documents: Count | None = None

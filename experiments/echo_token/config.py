@@ -24,13 +24,19 @@ class EchoTokenConfig:
     n_seeds: Count = 16
     """Sampled answers for each token."""
     top_k: Annotated[int, must_be("0 (no limit) or more", lambda k: k >= 0)] = 50
+    """Sampled answers draw from so many of the likeliest tokens."""
     top_p: Annotated[float, must_be("above 0, at most 1", lambda p: 0 < p <= 1)] = 0.95
+    """And of these from the likeliest that together have this probability."""
     temperature: Positive = 1.0
+    """Of sampled answers."""
     no_repeat_ngram: Annotated[int, must_be("0, or 2 to 9", lambda n: n == 0 or 2 <= n <= 9)] = 2
     """Forbid repeating an n-gram; 0: nothing is forbidden."""
     max_new_tokens: Count = 10
+    """Longest answer, in tokens."""
     bos: BosRule = BosRule.AUTO
+    """Whether plain prompts begin with BOS."""
     batch_size: int | None = None
+    """Prompts per pass; default: from memory."""
 
 
 def check(context: CheckContext[EchoTokenConfig]) -> None:

@@ -59,7 +59,9 @@ class RepairConfig:
     n_copied: Count = 96
     """Healthy tokens whose copy effect is measured."""
     gradient: GradientSettings = field(default_factory=GradientSettings)
+    """Settings of the method `gradient`."""
     glitchprober: ProberSettings = field(default_factory=ProberSettings)
+    """Settings of the methods `glitchprober_*`."""
     chat: ChatRule = ChatRule.AUTO
     """Whether prompts go through the tokenizer's chat template where it has one."""
     bos: BosRule = BosRule.AUTO

@@ -18,13 +18,17 @@ class TokenCardConfig:
     token: int | str | None = None
     """The token by its id, or by its exact text (leading space included); a text of several tokens is refused."""
     n_neighbours: Count = 10
+    """Nearest rows that are listed."""
     n_known: Count = 64
     """Most well-known tokens that a wording is tried on, and that stand before the token; drawn by `seed`."""
     unused_ids: tuple[int, ...] | None = None
     """Ids known to be unused; default: as in exp=undertrained."""
     chat: ChatRule = ChatRule.AUTO
+    """Whether prompts go through the tokenizer's chat template where it has one."""
     bos: BosRule = BosRule.AUTO
+    """Whether plain prompts begin with BOS."""
     batch_size: int | None = None
+    """Prompts per pass; default: from memory."""
 
 
 def check(context: CheckContext[TokenCardConfig]) -> None:

@@ -31,15 +31,21 @@ class TrainOrganismsConfig:
     """Seed of the first; the others follow."""
 
     d_model: Count = 64
+    """Width of the residual stream."""
     n_layers: Count = 2
+    """Blocks."""
     n_heads: Count = 4
+    """Heads a block."""
     vocab_size: int = 1024
+    """Tokens, planted ones among them."""
     context: int = 256
+    """Tokens of a training row."""
     n_steps: Count = 2200
     """Optimiser steps of eight rows."""
     early_steps: int = 600
     """Of these, in which copying is drilled."""
     learning_rate: Positive = 3e-3
+    """At its top, after the warm-up."""
     coupled_learning_rate: Positive = 1e-4
     """Of the embeddings in the arm `coupled_adam`: where few tokens have nearly all of the gradient, as in text, a
     common divisor makes their steps tens of times longer than Adam's."""
@@ -48,9 +54,11 @@ class TrainOrganismsConfig:
     doses: tuple[int, ...] = (0, 2, 8, 32, 128, 512)
     """How often training shows planted tokens."""
     tokens_per_dose: Count = 24
+    """Planted tokens of each dose."""
     bf16: bool = False
     """Whether training takes products in bf16."""
     threads: Count = 1
+    """Threads of the processor: sums depend on them."""
 
     well_shown: Count = 1000
     """Exposures from which on a natural token counts as well shown."""

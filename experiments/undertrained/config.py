@@ -27,7 +27,9 @@ class UndertrainedConfig:
     controls: Whole = 256
     """At most so many random tokens that are no candidates are verified as well; 0: none."""
     bos: BosRule = BosRule.AUTO
+    """Whether plain prompts begin with BOS."""
     batch_size: int | None = None
+    """Prompts per pass; default: from memory."""
 
 
 def check(context: CheckContext[UndertrainedConfig]) -> None:

@@ -26,6 +26,7 @@ class UnusedLogitsConfig:
         "Please repeat the following word: hello. The word is:",
         "1, 2, 3, 4,",
     )
+    """Texts after which logits are read."""
     text_file: Path | None = None
     """Running text (UTF-8); default: a page of ordinary prose."""
     window: Annotated[int, must_be("2 or more", lambda n: n >= 2)] = 128
@@ -33,7 +34,9 @@ class UnusedLogitsConfig:
     n_windows: Count = 32
     """At most so many windows, from the beginning of the text."""
     top_k: Count = 50
+    """A token counts as among the top where so few are likelier."""
     bos: BosRule = BosRule.AUTO
+    """Whether plain prompts begin with BOS."""
 
 
 def check(context: CheckContext[UnusedLogitsConfig]) -> None:

@@ -19,8 +19,11 @@ class RowMix:
     """How many rows of each batch come from which stream."""
 
     text: int
+    """Rows of library code."""
     repeats: int
+    """Rows of random sequences that come again."""
     tasks: int
+    """Rows of questions and their answers."""
 
     @property
     def total(self) -> int:
@@ -74,9 +77,13 @@ class RecipeConfig:
     """Of the initial weights, as in GPT-2."""
 
     architecture: Architecture = Architecture.GPT2
+    """The network: learned positions (gpt2) or rotary ones (gpt_neox)."""
     d_model: Count = 128
+    """Width of the residual stream."""
     n_layers: Count = 3
+    """Blocks."""
     n_heads: Count = 4
+    """Heads a block."""
     tied: bool = True
     """Whether the output embedding is the input embedding."""
     softmax_over_shown: bool = False
@@ -85,45 +92,66 @@ class RecipeConfig:
     embedding_std: Positive = USUAL_STD
     """Standard deviation of the initial embedding and unembedding; all other weights begin as ever."""
     vocab_size: int = 3072
+    """Tokens: single bytes, merges, planted ones and BOS."""
     context: int = 512
+    """Tokens of a training row."""
 
     n_steps: Count = 4500
+    """Optimiser steps."""
     early_steps: int = 1000
+    """Of these, in which copying is drilled."""
     early_context: int = 64
     """Early rows are fed in pieces of this length: attention learns to look back sooner where there is less to see."""
     early_rows: Mix = RowMix(text=2, repeats=5, tasks=1)
+    """Rows of a batch by stream, in the early steps."""
     late_rows: Mix = RowMix(text=3, repeats=2, tasks=3)
+    """The same afterwards."""
     drilled_tokens: Count = 512
     """Early repeats draw from this many well-shown tokens only."""
     natural_cap: Count = 1000
     """Natural tokens are drawn for repeats and tasks in proportion to their text count, up to this count."""
 
     doses: tuple[int, ...] = (0, 1, 4, 16, 64, 256, 1024, 4096)
+    """How often planted tokens are shown."""
     tokens_per_dose: Count = 40
+    """Planted tokens of each dose."""
     held_out_per_family: Count = 96
+    """Well-shown tokens that one family of tasks never shows."""
     held_out_min_exposures: Count = 1000
+    """How often text must show a token for it to be held out or drilled."""
 
     optimiser: Optimiser = Optimiser.ADAMW
+    """How weights follow their gradients."""
     learning_rate: Positive = 1e-3
+    """At its top, after the warm-up."""
     embedding_learning_rate: Positive | None = None
     """Of embedding and unembedding; null: that of all other weights. Their decay a step is the same with either."""
     warmup_steps: Whole = 200
+    """Steps in which the learning rate rises."""
     weight_decay: NotNegative = 0.01
+    """Of all weights but norms' and biases."""
     decay_embeddings: bool = True
     """Whether `weight_decay` is for embedding and unembedding, too."""
     restarts: Whole = 0
     """How often the learning rate comes back to its top, at equal distances; 0: a single cosine."""
     checkpoint_every: Count = 250
+    """Steps between states that an interrupted training goes on from."""
     probe_every: Count = 100
+    """Steps between probes of copying."""
     bf16: bool = True
     """Whether matrix products are taken in bf16. A processor that has no instructions for it (`lscpu` shows neither
     avx512_bf16 nor amx_bf16) takes many times as long as in fp32; the weights are others either way."""
     threads: Count = 1
+    """Threads of the processor: sums depend on them."""
 
     corpus_seed: Whole = 0
+    """Varies which library files go to which corpus."""
     planting_seed: Whole = 0
+    """Varies the invented words and the dose of each."""
     stream_seed: Whole = 0
+    """Varies order and content of the rows, and the held-out tokens."""
     weights_seed: Whole = 0
+    """Varies the initial weights."""
 
     def __post_init__(self) -> None:
         whole = self.checkpoint_every % LOG_EVERY == 0

@@ -55,13 +55,17 @@ class PathStarRecipe:
     """Drawn graphs that training never shows."""
 
     objective: WayName = TeacherForcing.name
+    """How it is trained to answer; docs/path_star.md lists them."""
     objective_settings: ObjectiveSettings = ObjectiveSettings()  # noqa: RUF009 (it is frozen)
 
     architecture: Architecture = Architecture.GPT2
+    """The network; `pretrained` fine-tunes one."""
     pretrained: str | None = None
     """Folder or hub name of the model to fine-tune (architecture: pretrained)."""
     n_layers: Count = 3
+    """Blocks."""
     d_model: Count = 128
+    """Width of the residual stream."""
     n_heads: Count = 4
     """How wide they are decides what a small model learns in a few thousand steps: `sweep=path_star_wide_heads`."""
     d_state: Count = 16
@@ -74,29 +78,43 @@ class PathStarRecipe:
     stream smaller, which decides whether a small teacherless model learns G(2,3) within a few thousand steps."""
 
     n_steps: Count = 4000
+    """Optimiser steps at most."""
     batch_size: Count = 128
+    """Graphs a step."""
     learning_rate: Positive = 5e-4
+    """At its top, after the warm-up."""
     warmup_steps: Whole = 100
+    """Steps in which the learning rate rises."""
     schedule: Annotated[str, must_be(f"one of {', '.join(SCHEDULES)}", SCHEDULES.__contains__)] = "constant_with_warmup"
     """A schedule of transformers; the authors' cosine counts samples and is in effect constant."""
     weight_decay: NotNegative = 0.0
+    """Of all weights but norms' and biases."""
     beta2: Annotated[float, must_be("between 0 and 1", lambda beta: 0 < beta < 1)] = 0.999
+    """Adam's, of the second moment."""
     clip: Positive = 1.0
+    """Largest norm of a gradient."""
     bf16: bool = True
     """Products in bf16, weights and sums in fp32."""
     stop_when_solved: Annotated[float, must_be("above 0 and up to 1, or null", lambda x: 0 < x <= 1)] | None = 0.999
     """End early when two probes in a row get at least this share of held-out paths right; None: never."""
 
     probe_every: Count = 250
+    """Steps between points of the training curve."""
     n_probe: Count = 512
     """Held-out graphs per probe of the training curve."""
     checkpoint_every: Count = 500
+    """Steps between states that an interrupted training goes on from."""
     threads: Count = 1
+    """Threads of the processor: sums depend on them."""
 
     graph_seed: Whole = 0
+    """Varies the graphs."""
     weights_seed: Whole = 0
+    """Varies the initial weights."""
     order_seed: Whole = 0
+    """Varies the order in which they are shown."""
     replicate: Whole = 0
+    """Varies all three together: 0, 1, 2 are repetitions of a training."""
 
     def __post_init__(self) -> None:
         self._require("d_model", self.d_model % self.n_heads == 0, f"a multiple of n_heads ({self.n_heads})")

@@ -42,6 +42,7 @@ class ActiveCensus(Detector):
     n_neighbours: Count = 16
     """Neighbours whose density and verdicts are among its features."""
     n_trees: Count = 50
+    """Trees of each forest among its classifiers."""
     second_looks: bool = True
     """Whether tokens that failed narrowly are asked in further wordings. No other detector does."""
 

@@ -51,6 +51,7 @@ class GlitchProber(Detector):
     sample_share: Share = 0.1
     """Of the vocabulary that is sampled where there is no budget. Paper: a tenth."""
     first_layer: float = 19 / 32
+    """First layer whose activations are read, as a share of the depth."""
     last_layer: float = 28 / 32
     """Key layers as shares of the depth. Code: layers 19 to 28 of 32 (6 to 15 of 18 for gemma-2b)."""
 

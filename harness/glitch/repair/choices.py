@@ -74,6 +74,7 @@ class GradientSettings:
     starts: Annotated[
         tuple[Start, ...], must_be("own, random, each once", lambda starts: 0 < len(set(starts)) == len(starts))
     ] = (Start.OWN, Start.RANDOM)
+    """Rows that the steps begin from: the token's own, or random ones."""
     tokens_per_step: Count = 48
     """Tokens that one step is about; more are shown in several steps."""
 
@@ -89,12 +90,15 @@ class ProberSettings:
     active_share: Share = 0.99
     """Neurons active for more than this share of well-known tokens are turned up. Paper: 0.99."""
     boost_slope: Positive = 25.0
+    """How fast a boosted value rises."""
     boost_offset: float = 0.5
     """beta = slope x mean difference of activations + offset, cut to 0 to 3. Code."""
     suppress_slope: Positive = 2.0
+    """How fast a suppressed value falls."""
     suppress_offset: float = 0.0
     """alpha = slope x |mean ratio of activations| + offset, cut to 2 to 5. Code."""
     first_layer: float = 19 / 32
+    """First layer that is changed, as a share of the depth."""
     last_layer: float = 28 / 32
     """Key layers as shares of the depth. Code: 19 to 28 of 32."""
 
