@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.arguments import Arguments
 from harness.errors import HarnessError, Rejected
+from harness.files import write_whole
 from harness.reporting import console
 from harness.runs.results import compare, listing
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _list(words: Sequence[str]) -> None:
     parser = Arguments(
         prog="python -m harness.results",
-        description="List the runs below a results folder: experiment, model, pools, status and headline numbers.",
+        description="List the runs below a results folder: experiment, model, pools, status and what they answer.",
         epilog="python -m harness.results compare A B   shows in what two runs differ; A and B are run ids, the "
         "beginnings of run ids, or run folders. --json and --csv hold every metric, for other programs.",
     )
@@ -41,6 +42,8 @@ def _list(words: Sequence[str]) -> None:
     parser.add_argument("--experiment", metavar="NAME", help="only runs of this experiment")
     parser.add_argument("--status", choices=_STATUSES, help="only runs that got this far")
     _add_formats(parser, csv=True)
+    parser.add_argument("--html", nargs="?", const="", metavar="FILE", help="write one page to send: every run, one "
+                        "metric of several, two compared (default: <results_dir>/index.html)")  # fmt: skip
     arguments = parser.parse_args(words)
     rows = listing.list_runs(arguments.results_dir, arguments.experiment, arguments.status)
     if arguments.json:
@@ -49,9 +52,20 @@ def _list(words: Sequence[str]) -> None:
         console.show(listing.as_csv(rows))
     elif not rows:
         raise Rejected(f"no runs below {arguments.results_dir}")
+    elif arguments.html is not None:
+        _write_page(rows, arguments.results_dir, Path(arguments.html or arguments.results_dir / "index.html"))
     else:
         console.show(listing.as_table(rows))
         console.show(f"{len(rows)} run{'s' * (len(rows) != 1)} below {arguments.results_dir.resolve()}")
+
+
+def _write_page(rows: Sequence[listing.Listed], results_dir: Path, path: Path) -> None:
+    # Only here: what draws pages is not needed to list.
+    from harness.reporting.report.index import render_index
+
+    page = render_index(rows, results_dir, path.resolve().parent)
+    write_whole(path, page.encode("utf-8", errors="backslashreplace"))
+    console.show(str(path.resolve()))
 
 
 def _compare(words: Sequence[str]) -> None:
@@ -82,7 +96,10 @@ def _compare(words: Sequence[str]) -> None:
         console.show(f"{names[0]} and {names[1]} were asked the same.")
     if found.measured:
         console.table(["measured", *names, "difference"], compare.measured_rows(found))
-    console.show(f"{found.n_equal_metrics} metrics are equal, {len(found.measured)} differ.")
+    console.show(
+        f"{found.n_equal_metrics} metrics are equal, {len(found.measured)} differ; * by more than both intervals "
+        "together leave open, as if they were independent."
+    )
 
 
 def _add_formats(parser: argparse.ArgumentParser, csv: bool) -> None:

@@ -35,6 +35,8 @@ class Cell:
     text: str
     sort: str
     is_number: bool
+    link: str = ""
+    """Where it leads, relative to the page; empty for no link."""
 
     @property
     def kind(self) -> str:
@@ -73,6 +75,15 @@ class PageFigure:
     """In the page's pixels: every picture on one scale."""
 
 
+def environment() -> Environment:
+    """Where pages are made: everything is escaped, what is missing is an error."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    made.filters["visible"] = lambda value: visible(str(value))
+    return made
+
+
 def render_report(run: StoredRun, display: Display, summary: str) -> str:
     """The page of one run, self-contained: nothing outside it is ever loaded.
 
@@ -80,27 +91,27 @@ def render_report(run: StoredRun, display: Display, summary: str) -> str:
     forbids any script but its own, so that even a mistake here could run nothing.
     """
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["visible"] = lambda value: visible(str(value))
     panels = attention.page_panels(display.panels(run))
-    page = environment.get_template("page.html").render(
-        nonce=hashlib.sha256(run.run_id.encode()).hexdigest()[:16],
-        run=run,
-        subject=run.model or (run.manifest.get("tokenizer") or {}).get("label"),
-        summary=summary,
-        answer=display.answer(run),
-        headline=_headline(run, display),
-        reference=run.config.get("reference") or {},
-        figures=_figures(run, display),
-        tables=_tables(run, display),
-        all_metrics=_all_metrics(run),
-        panels=panels,
-        bundle=attention.bundle() if any(panel.data for panel in panels) else "",
-        facts=_facts(run),
-        command=_command(run),
-        config=_config_text(run),
+    page = (
+        environment()
+        .get_template("page.html")
+        .render(
+            nonce=hashlib.sha256(run.run_id.encode()).hexdigest()[:16],
+            run=run,
+            subject=run.model or (run.manifest.get("tokenizer") or {}).get("label"),
+            summary=summary,
+            answer=display.answer(run),
+            headline=_headline(run, display),
+            reference=run.config.get("reference") or {},
+            figures=_figures(run, display),
+            tables=_tables(run, display),
+            all_metrics=_all_metrics(run),
+            panels=panels,
+            bundle=attention.bundle() if any(panel.data for panel in panels) else "",
+            facts=_facts(run),
+            command=_command(run),
+            config=_config_text(run),
+        )
     )
     # A lone surrogate left in the text becomes an escape, since it could not be written as UTF-8.
     return page.encode("utf-8", errors="backslashreplace").decode("utf-8")

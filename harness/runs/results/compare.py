@@ -1,7 +1,8 @@
 """Two runs side by side: which requested values differ, and which measured ones."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ def find_run(name: str, results_dir: Path) -> StoredRun:
     else:
         spelled = {folder: (folder.name, f"{folder.parent.name}/{folder.name}") for folder in folders}
         found = [folder for folder, names in spelled.items() if name in names]
+        # By its hash alone, or by how it begins.
+        found = found or [folder for folder in folders if folder.name.rpartition("-")[2] == name]
         found = found or [folder for folder, names in spelled.items() if any(known.startswith(name) for known in names)]
     if not found:
         near = nearest(name, [folder.name for folder in folders])
@@ -93,13 +96,24 @@ def requested_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def measured_rows(comparison: Comparison) -> list[list[str]]:
-    """Metric, both values with their intervals, and the second minus the first."""
+    """Metric, both values with their intervals, and the second minus the first; a star where that `is_beyond`."""
     rows = []
     for item in comparison.measured:
         values = [_with_ends(run, item.key, value) for run, value in ((comparison.a, item.a), (comparison.b, item.b))]
         both = all(isinstance(value, int | float) for value in (item.a, item.b))
-        rows.append([visible(item.key), *values, number(float(item.b) - float(item.a), 4) if both else ""])
+        difference = number(float(item.b) - float(item.a), 4) if both else ""
+        beyond = both and is_beyond(comparison.a.interval(item.key), comparison.b.interval(item.key))
+        rows.append([visible(item.key), *values, difference + (" *" if beyond else "")])
     return rows
+
+
+def is_beyond(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether two (mean, low, high) differ by more than their intervals leave open, as if they were independent: by
+    more than the root of the sum of the squared half widths that face each other. False where one has no interval."""
+    lower, upper = sorted((a, b), key=lambda one: one[0])
+    if lower[2] is None or upper[1] is None:
+        return False
+    return bool(upper[0] - lower[0] > math.hypot(lower[2] - lower[0], upper[0] - upper[1]))
 
 
 def _with_ends(run: StoredRun, key: str, value: Any) -> str:

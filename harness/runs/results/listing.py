@@ -1,9 +1,5 @@
 """Runs on disk as rows: who, on what, how far, and the headline numbers."""
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 import csv
 import io
 import json
@@ -14,11 +10,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from harness.errors import HarnessError
-from harness.tokens.text import shorten, visible
+from harness.runs import registry
+from harness.runs.experiment import Needs
 from harness.runs.results.collect import readable, run_folders
 from harness.runs.results.grouping import pools_text
 from harness.runs.results.stored_run import StoredRun
+from harness.tokens.text import shorten, visible
 
 UNREADABLE = "unreadable"
 
@@ -35,6 +38,8 @@ class Listed:
     seed: int | None
     status: str
     started: str
+    answer: str
+    """The run's one sentence; empty for a run without one."""
     headline: dict[str, dict[str, str]]
     """Label -> name -> value, as the run itself ended with."""
     metrics: dict[str, Any]
@@ -56,7 +61,7 @@ def list_runs(results_dir: Path, experiment: str | None = None, status: str | No
 def _listed(folder: Path) -> Listed:
     run = readable(folder, whole=False)
     if isinstance(run, str):
-        return Listed(folder.parent.name, folder.name, str(folder), "", "", None, UNREADABLE, "", {}, {}, run)
+        return Listed(folder.parent.name, folder.name, str(folder), "", "", None, UNREADABLE, "", "", {}, {}, run)
     seed = run.config.get("seed")
     headline, problem = _headline(run) if run.status == "complete" else ({}, str(run.manifest.get("error") or ""))
     return Listed(
@@ -64,14 +69,20 @@ def _listed(folder: Path) -> Listed:
         run_id=run.run_id,
         folder=str(folder),
         model=run.model,
-        pools=pools_text(run),
+        pools=pools_text(run) if _uses_pools(run.experiment) else "",
         seed=seed if isinstance(seed, int) else None,
         status=run.status,
         started=str(run.manifest.get("started") or ""),
+        answer=run.answer.sentence if run.status == "complete" and run.answer is not None else "",
         headline=headline,
         metrics=dict(run.metrics),
         problem=problem,
     )
+
+
+def _uses_pools(experiment: str) -> bool:
+    """Whether its answers depend on pools; one that is not found any more may."""
+    return experiment not in registry.names() or Needs.POOLS in registry.load(experiment).needs
 
 
 def _headline(run: StoredRun) -> tuple[dict[str, dict[str, str]], str]:
@@ -91,9 +102,9 @@ def as_table(rows: Sequence[Listed]) -> str:
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
     for column, most in (("run", 30), ("model", 20), ("pools", 30), ("seed", 6), ("status", 11)):
         drawn.add_column(column, overflow="fold", max_width=most)
-    drawn.add_column("headline", overflow="fold", ratio=1)
+    drawn.add_column("answer", overflow="fold", ratio=1)
     for row in rows:
-        what = "\n".join(_headline_lines(row.headline)) or visible(row.problem)
+        what = visible(row.answer) or "\n".join(_headline_lines(row.headline)) or visible(row.problem)
         pools = "\n".join(shorten(visible(part), 40) for part in row.pools.split(" "))
         seed = "" if row.seed is None else str(row.seed)
         name = f"{visible(row.experiment)}\n{visible(row.run_id)}"

@@ -78,7 +78,7 @@ def test_two_runs_are_compared_in_what_was_asked_and_measured(
     assert [(item.key, item.a, item.b) for item in found.requested] == [("seed", 0, 1)]
     gain = next(row for row in compare.measured_rows(found) if row[0] == "common/copy_gain")
     assert "[" in gain[1] and "[" in gain[2]
-    assert float(gain[3].replace("−", "-")) == pytest.approx(
+    assert float(gain[3].removesuffix(" *").replace("−", "-")) == pytest.approx(
         b.metrics["common/copy_gain"] - a.metrics["common/copy_gain"], abs=1e-4
     )
     assert not [row for row in compare.measured_rows(found) if row[0].endswith(("ci_low", "ci_high"))]
@@ -135,3 +135,16 @@ def test_small_readers(tmp_path: Path) -> None:
     run = write_run(tmp_path, replace(SMALL, pools={"unused": [5, 7], "common": "all"}))
     assert pools_text(run) == "unused=[5,7] common=all"
     assert "no run folder" in str(readable(tmp_path))
+
+
+def test_what_lies_beyond_both_intervals_is_told() -> None:
+    # Half widths that face each other: 3 and 4, so that a difference of 5 is the limit.
+    a, b = (10.0, 0.0, 13.0), (15.1, 11.1, 30.0)
+    assert compare.is_beyond(a, b) and compare.is_beyond(b, a)
+    assert not compare.is_beyond(a, (14.9, 10.9, 30.0))
+    assert not compare.is_beyond(a, (100.0, None, None))
+
+
+def test_a_run_is_found_by_its_hash_alone(tmp_path: Path) -> None:
+    run = write_run(tmp_path, Made(seq_len=3))
+    assert compare.find_run(run.run_id.rpartition("-")[2], tmp_path).folder == run.folder
