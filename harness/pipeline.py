@@ -30,6 +30,9 @@ def execute_prepared(prepared: Prepared) -> StoredRun:
         existing = find_complete(prepared)
         if existing is None:
             return _compute(prepared)
+        if prepared.config.sweep_id is not None:
+            tracker = make_tracker(prepared.config.tracker, prepared.config.results_dir, prepared.config.sweep_id)
+            tracker.group_found(existing)
         if not prepared.has_other_reference:
             return existing
         # Published figures change no answer, only what is drawn beside it.
@@ -49,5 +52,7 @@ def _compute(prepared: Prepared) -> StoredRun:
         with opened.run.timer("draw"):
             draw(computed, opened.folder, display)
         stored = opened.complete()
-    make_tracker(config.tracker, config.results_dir, config.sweep_id).log_run(stored, display)
+    where = make_tracker(config.tracker, config.results_dir, config.sweep_id).log_run(stored, display)
+    if where is not None:
+        console.show(where)
     return stored

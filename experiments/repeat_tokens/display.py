@@ -7,7 +7,7 @@ from experiments.repeat_tokens.figures import FIGURES, panels
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.display import Answer, Curves, Display
 from harness.reporting.pools import pools_shown
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -67,8 +67,17 @@ def answer(run: StoredRun) -> Answer | None:
     return Answer(f"When {run.model} sees a random sequence twice, {'; '.join(said(pool) for pool in ends)}.")
 
 
+def curves(run: StoredRun) -> Sequence[Curves]:
+    """Log-prob by position, a line a pool."""
+    found = {pool: data.position(run, pool, "logprob_mean") for pool in pools_shown(run)}
+    lines = {pool: values.tolist() for pool, values in found.items() if values is not None}
+    length = 2 * data.seq_len(run)
+    return [Curves("log-prob by position", "position", list(range(length)), lines)] if lines else []
+
+
 DISPLAY = Display(
     answer=answer,
+    curves=curves,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,

@@ -1,6 +1,6 @@
 """What can be shown of an experiment's runs: a sentence, figures, tables and attention patterns, from stored files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from harness.runs.results.stored_run import StoredRun
 __all__ = [
     "Answer",
     "AttentionPanel",
+    "Curves",
     "Display",
     "DrawnFigure",
     "Figure",
@@ -75,6 +76,17 @@ class PaperTable:
     """None where these runs do not fit it."""
 
 
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Lines over one axis, for trackers that draw them by themselves."""
+
+    name: str
+    x_label: str
+    x: Sequence[float | int]
+    lines: Mapping[str, Sequence[float]]
+    """By what each shows."""
+
+
 @dataclass(frozen=True)
 class AttentionPanel:
     """Attention patterns to look at by hand, with a label for each head and a string for each token."""
@@ -103,6 +115,7 @@ class Display:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     panels: Callable[[StoredRun], Sequence[AttentionPanel]] = _nothing
+    curves: Callable[[StoredRun], Sequence[Curves]] = _nothing
     paper_figures: tuple[PaperFigure, ...] = ()
     paper_tables: tuple[PaperTable, ...] = ()
 

@@ -23,6 +23,7 @@ from harness.tokens.text import visible
 # Seconds. The tracker's own time limit stands above them.
 _INIT_TIMEOUT, _FINISH_TIMEOUT, _LOGIN_TIMEOUT = 60, 180, 5
 _LONGEST_ID = 120
+_LONGEST_TAG = 64
 _MOST_ROWS = 10_000
 """Of a table: a vocabulary's would be tens of megabytes. The run's folder, which is logged too, has it whole."""
 _CLOUD = (".wandb.ai", ".coreweave.com")
@@ -44,39 +45,58 @@ class WandbTracker:
         self._results_dir = results_dir
         self._sweep_id = sweep_id
 
-    def log_run(self, run: StoredRun, display: Display) -> None:
-        """Config, metrics, tables, attention patterns, figures and the run folder; raises whatever wandb raises."""
+    def log_run(self, run: StoredRun, display: Display) -> str | None:
+        """Answer, config, metrics, curves, tables, attention patterns, figures, report and the run folder; raises
+        whatever wandb raises."""
+        with self._prepared() as mode:
+            return None if mode is Mode.DISABLED else self._log(run, display, mode)
+
+    def group_found(self, run: StoredRun) -> None:
+        """Put a run that is online into this sweep's group; one that was logged offline can't be changed any more."""
+        if self._sweep_id is None:
+            return
+        with self._prepared() as mode:
+            if mode is Mode.ONLINE:
+                self._session(run, mode, resume="must").finish()
+
+    @contextmanager
+    def _prepared(self) -> Iterator[Mode]:
         # Before the import: wandb reads it when it is loaded.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         with _own_folders(self._results_dir.resolve() / "wandb"):
-            mode = choose_mode()
-            if mode is not Mode.DISABLED:
-                self._log(run, display, mode)
+            yield choose_mode()
 
-    def _log(self, run: StoredRun, display: Display, mode: Mode) -> None:
-        wandb = _library()
-        session = wandb.init(
+    def _session(self, run: StoredRun, mode: Mode, **more: Any) -> Any:
+        return _library().init(
             project=self._config.project,
             entity=self._config.entity,
             id=stable_id(run),
-            name=run.run_id,
+            name=_name(run),
             group=self._sweep_id,
             job_type=run.experiment,
+            tags=_tags(run),
             dir=str(self._results_dir.resolve()),
             config=_config(run),
-            notes="\n".join(run.notes) or None,
+            notes="\n".join([*([run.answer.sentence] if run.answer else []), *run.notes]) or None,
             settings=_settings(mode),
+            **more,
         )
+
+    def _log(self, run: StoredRun, display: Display, mode: Mode) -> str:
+        session = self._session(run, mode)
         try:
             for step, values in _curves(run):
                 session.log(values, step=step)
             session.log(dict(_media(run, display)))
-            session.summary.update({key: value for key, value in run.metrics.items() if value is not None})
+            summary = {key: value for key, value in run.metrics.items() if value is not None}
+            session.summary.update(({"answer": visible(run.answer.sentence)} if run.answer else {}) | summary)
             session.log_artifact(_artifact(run))
         except BaseException:
             session.finish(exit_code=1)
             raise
+        where = session.url if mode is Mode.ONLINE else Path(session.dir).parent
         session.finish()
+        return f"logged to {where}" + ("" if mode is Mode.ONLINE else f" (to send it: wandb sync {where})")
 
 
 def _library() -> Any:
@@ -119,6 +139,19 @@ def has_key() -> bool:
 def stable_id(run: StoredRun) -> str:
     """The same id for the same run, of the characters that wandb takes."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", f"{run.experiment}-{run.run_id}")[-_LONGEST_ID:]
+
+
+def _name(run: StoredRun) -> str:
+    """What a person tells runs apart by: experiment, model, pools, seed; the hash last."""
+    pools = "/".join(run.details.get("pools") or ())
+    parts = (run.experiment, run.model, pools, f"seed {run.config.get('seed', 0)}", run.run_id.rpartition("-")[2])
+    return visible(" ".join(part for part in parts if part))[:_LONGEST_ID]
+
+
+def _tags(run: StoredRun) -> list[str]:
+    """Experiment, model and pools."""
+    found = (run.experiment, run.model, *(run.details.get("pools") or ()))
+    return list(dict.fromkeys(visible(tag)[:_LONGEST_TAG] for tag in found if tag))
 
 
 def _settings(mode: Mode) -> Any:
@@ -170,6 +203,18 @@ def _media(run: StoredRun, display: Display) -> Iterator[tuple[str, Any]]:
             yield f"tables/{table.name}", _table(frame)
     for name, figure in run.figures.items():
         yield f"figures/{name}", wandb.Image(str(figure.png))
+    for curves in display.curves(run):
+        lines = list(curves.lines.values())
+        yield (
+            f"curves/{curves.name}",
+            wandb.plot.line_series(
+                xs=list(curves.x), ys=lines, keys=list(curves.lines), title=curves.name, xname=curves.x_label
+            ),
+        )
+    report = run.folder / "report.html"
+    if report.is_file():
+        # As it is: it allows no script but its own, and loads nothing.
+        yield "report", wandb.Html(str(report), inject=False)
     panels = display.panels(run)
     if panels:
         yield "attention_patterns", wandb.Html(standalone(panels), inject=False)

@@ -19,6 +19,7 @@ class TrackerKind(Enum):
     """Where metrics and figures are logged besides the run folder."""
 
     WANDB = "wandb"
+    CSV = "csv"
     NONE = "none"
 
 

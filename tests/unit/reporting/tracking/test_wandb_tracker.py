@@ -12,8 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from experiments.repeat_tokens.display import DISPLAY as REPEAT_TOKENS
+from harness.reporting.drawing import draw
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.tracking import NullTracker, make_tracker
+from harness.reporting.tracking import _wandb_tracker as WANDB_MODULE
 from harness.reporting.tracking._tracker import BoundedTracker
 from harness.reporting.tracking._wandb_tracker import Mode, WandbTracker, _table, choose_mode, stable_id
 from harness.runs.config.schema import TrackerConfig, TrackerKind
@@ -44,6 +47,8 @@ class _Session:
     artifacts: list[Any] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
     curve: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    url: str | None = "https://wandb.example.org/p/runs/1"
+    dir: str = "/results/wandb/offline-run-1/files"
 
     def log(self, values: dict[str, Any], step: int | None = None) -> None:
         if step is not None:
@@ -142,14 +147,17 @@ def test_a_run_is_logged_once_with_group_job_type_and_a_stable_id(
 ) -> None:
     session, asked = _with_session(monkeypatch)
     run = write_run(tmp_path, SMALL)
-    make_tracker(TrackerConfig(project="p", entity="e"), tmp_path, "sweep-7").log_run(run, DISPLAY)
+    where = make_tracker(TrackerConfig(project="p", entity="e"), tmp_path, "sweep-7").log_run(run, DISPLAY)
+    assert where == "logged to /results/wandb/offline-run-1 (to send it: wandb sync /results/wandb/offline-run-1)"
     assert (asked["project"], asked["entity"], asked["group"], asked["job_type"]) == (
         "p",
         "e",
         "sweep-7",
         "repeat_tokens",
     )
-    assert asked["id"] == stable_id(run) and asked["name"] == run.run_id
+    assert asked["id"] == stable_id(run)
+    assert asked["name"] == f"repeat_tokens pocket unused/common seed 0 {run.run_id.removeprefix('pocket-')}"
+    assert set(asked["tags"]) == {"repeat_tokens", "pocket", "unused", "common"}
     assert asked["dir"] == str(tmp_path) and asked["settings"].mode == "offline"
     assert asked["config"]["exp"]["seq_len"] == 3
     assert session.logged["unused/copy_gain"] == run.metrics["unused/copy_gain"]
@@ -158,6 +166,42 @@ def test_a_run_is_logged_once_with_group_job_type_and_a_stable_id(
     (artifact,) = session.artifacts
     stored = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     assert set(artifact.manifest.entries) == stored
+
+
+def test_answer_report_and_curves_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, asked = _with_session(monkeypatch)
+    run = write_run(tmp_path, SMALL)
+    draw(run, RunFolder(run.folder), REPEAT_TOKENS)
+    make_tracker(TrackerConfig(), tmp_path, None).log_run(load_run(run.folder), REPEAT_TOKENS)
+    assert session.summary["answer"].startswith("When pocket sees") and asked["notes"].startswith("When pocket sees")
+    assert "report" in session.logged
+    chart = session.logged["curves/log-prob by position"]
+    assert set(chart.table.get_column("lineKey")) == {"unused", "common"} and len(chart.table.data) == 2 * 6
+
+
+def test_a_run_that_a_sweep_finds_joins_its_group_where_it_is_online(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, asked = _with_session(monkeypatch)
+    run = write_run(tmp_path, SMALL)
+    make_tracker(TrackerConfig(), tmp_path, "sweep-8").group_found(run)
+    assert asked == {}
+    monkeypatch.setattr(WANDB_MODULE, "choose_mode", lambda: Mode.ONLINE)
+    make_tracker(TrackerConfig(), tmp_path, "sweep-8").group_found(run)
+    assert (asked["group"], asked["resume"], asked["id"]) == ("sweep-8", "must", stable_id(run))
+    assert session.finished == [0] and session.logged == {} and session.artifacts == []
+
+
+def test_a_table_of_runs_keeps_one_set_of_lines_a_run(tmp_path: Path) -> None:
+    tracker = make_tracker(TrackerConfig(kind=TrackerKind.CSV), tmp_path, None)
+    runs = [write_run(tmp_path, SMALL), write_run(tmp_path, Made(seq_len=3, seed=1))]
+    for run in (*runs, runs[0]):
+        assert tracker.log_run(run, DISPLAY) == f"logged to {tmp_path / 'runs.csv'}"
+    table = pd.read_csv(tmp_path / "runs.csv")
+    assert table["run_id"].drop_duplicates().tolist() == [runs[1].run_id, runs[0].run_id]
+    assert not table.duplicated(["run_id", "metric"]).any()
+    row = table[(table["run_id"] == runs[0].run_id) & (table["metric"] == "common/copy_gain")].iloc[0]
+    assert (row["value"], row["ci_low"], row["ci_high"]) == runs[0].interval("common/copy_gain")
 
 
 def test_records_of_a_training_are_a_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +250,9 @@ def test_a_tracker_that_hangs_is_left_behind(tmp_path: Path, caplog: pytest.LogC
     class Hanging:
         def log_run(self, run: Any, experiment: Experiment) -> None:
             time.sleep(30)
+
+        def group_found(self, run: Any) -> None:
+            pass
 
     started = time.monotonic()
     BoundedTracker(Hanging(), "wandb", time_limit=0.2).log_run(write_run(tmp_path, SMALL), DISPLAY)
