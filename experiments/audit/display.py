@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.audit.figures import FIGURES
+from experiments.audit.paper import PAPER
 from experiments.audit.tables import TABLES, reachable_glitches
 from harness.measure.formatting import with_interval
 from harness.reporting.display import Answer, Display
@@ -65,4 +66,11 @@ def answer(run: StoredRun) -> Answer | None:
     return Answer(f"{found}{gate}.", verdict)
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.census.figures import FIGURES
+from experiments.census.paper import PAPER
 from experiments.census.published_tables import tasks
 from experiments.census.tables import TABLES
 from harness.glitch.census.rules import VerdictRule
@@ -100,4 +101,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from experiments.copy_map.config import threshold_key
 from experiments.copy_map.figures import FIGURES
+from experiments.copy_map.paper import PAPER
 from experiments.copy_map.tables import TABLES
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Answer, Display
@@ -45,4 +46,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.dataset_prevalence.figures import FIGURES
+from experiments.dataset_prevalence.paper import PAPER
 from experiments.dataset_prevalence.tables import TABLES, documents_with_text
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Answer, Display
@@ -53,4 +54,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

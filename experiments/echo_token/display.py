@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.echo_token.figures import FIGURES
+from experiments.echo_token.paper import PAPER
 from experiments.echo_token.tables import SETTINGS, TABLES, settings, success_key
 from harness.measure.formatting import with_interval
 from harness.reporting.display import Answer, Display
@@ -36,4 +37,11 @@ def answer(run: StoredRun) -> Answer | None:
     return Answer(f"Shown echoes of a token, {run.model} says it once more: {', '.join(parts)} tokens.")
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.find_glitch_tokens.figures import FIGURES
+from experiments.find_glitch_tokens.paper import PAPER
 from experiments.find_glitch_tokens.tables import TABLES
 from harness.reporting.display import Answer, Display
 from harness.runs.results.headline import HeadlineRow
@@ -36,4 +37,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

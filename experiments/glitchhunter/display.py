@@ -1,6 +1,7 @@
 """How a run of exp=glitchhunter is shown."""
 
 from experiments.glitchhunter.figures import FIGURES
+from experiments.glitchhunter.paper import PAPER
 from experiments.glitchhunter.tables import TABLES
 from harness.measure.formatting import with_interval
 from harness.reporting.display import Answer, Display
@@ -45,4 +46,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

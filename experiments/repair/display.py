@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.repair.figures import FIGURES
+from experiments.repair.paper import PAPER
 from experiments.repair.tables import TABLES
 from harness.glitch.repair.choices import UNTOUCHED
 from harness.measure.formatting import with_interval
@@ -52,4 +53,11 @@ def _share(run: StoredRun, key: str) -> str:
     return with_interval(*run.interval(key))
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

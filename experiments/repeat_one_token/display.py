@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.repeat_one_token.figures import FIGURES
+from experiments.repeat_one_token.paper import PAPER
 from experiments.repeat_one_token.tables import TABLES
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Answer, Display
@@ -44,4 +45,11 @@ def _listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else "no tokens"
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -1,6 +1,7 @@
 """How a run of exp=token_audit is shown."""
 
 from experiments.token_audit.figures import FIGURES
+from experiments.token_audit.paper import PAPER
 from experiments.token_audit.tables import TABLES
 from harness.reporting.display import Answer, Display
 from harness.reporting.words import CATEGORY_COUNTS
@@ -44,4 +45,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from experiments.train_organisms.arms import Arm
 from experiments.train_organisms.figures import FIGURES
+from experiments.train_organisms.paper import PAPER
 from experiments.train_organisms.tables import TABLES, half_dose_text
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Answer, Display
@@ -46,4 +47,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.undertrained.figures import FIGURES
+from experiments.undertrained.paper import PAPER
 from experiments.undertrained.tables import TABLES
 from harness.measure.formatting import number
 from harness.reporting.display import Answer, Display
@@ -55,4 +56,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.unused_logits.figures import FIGURES
+from experiments.unused_logits.paper import PAPER
 from experiments.unused_logits.tables import TABLES
 from harness.measure.formatting import number
 from harness.reporting.display import Answer, Display
@@ -51,4 +52,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

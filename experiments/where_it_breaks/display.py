@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.where_it_breaks.figures import FIGURES
+from experiments.where_it_breaks.paper import PAPER
 from experiments.where_it_breaks.tables import TABLES, prefix
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Answer, Display
@@ -58,4 +59,11 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
-DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)
+DISPLAY = Display(
+    answer=answer,
+    headline=headline,
+    figures=FIGURES,
+    tables=TABLES,
+    paper_figures=PAPER.figures,
+    paper_tables=PAPER.tables,
+)

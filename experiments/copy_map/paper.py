@@ -1,0 +1,14 @@
+"""Tokens that are not copied, across models and seeds."""
+
+from harness.reporting.figures.across import Across, Quantity
+
+PAPER = Across(
+    "copy_map",
+    "Share of tokens that are not copied in random sequences seen twice, beside that of well-known tokens that are, "
+    "and of the lowest ones that are not copied when asked again.",
+    (
+        Quantity("not_copied_share", "not copied (share)"),
+        Quantity("calibration/copied_share", "well-known, copied (share)"),
+        Quantity("worst/not_copied_share", "lowest, asked again: not copied"),
+    ),
+)
