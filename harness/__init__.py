@@ -4,21 +4,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.version import __version__
 
-__all__ = ["__version__", "load_run", "run"]
+__all__ = ["__version__", "compare", "find_runs", "load_run", "run"]
 
 if TYPE_CHECKING:
-    from harness.notebook import run
-    from harness.runs.results.stored_run import load_run
+    from harness.notebook import compare, find_runs, load_run, run
 
 
 def __getattr__(name: str) -> Any:
     # Only when asked for: `import harness` must cost nothing, `harness.run` needs everything that computes and draws.
-    if name == "run":
-        from harness.notebook import run
+    if name in __all__:
+        from harness import notebook
 
-        return run
-    if name == "load_run":
-        from harness.runs.results.stored_run import load_run
-
-        return load_run
+        return getattr(notebook, name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,13 +163,6 @@ class StoredRun:
 
     def __repr__(self) -> str:
         return f"StoredRun({self.experiment}/{self.run_id}, {self.status}, {len(self.metrics)} metrics)"
-
-    def _repr_html_(self) -> str:
-
-        rows = "".join(
-            f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>" for key, value in self.metrics.items()
-        )
-        return f"<b>{escape(self.experiment)}/{escape(self.run_id)}</b> ({escape(self.status)})<table>{rows}</table>"
 
 
 def load_run(folder: Path | str) -> StoredRun:
