@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from experiments.where_it_breaks.attribution import FinalNorm, Parts, find_parts
 from experiments.where_it_breaks.passes import EMBED, FINAL, Pass, Sequences, run_pass
-from harness.models.activations.patterns import head_output_hooks, pattern_hooks
+from harness.models.activations.patterns import head_output_hooks, key_hooks, pattern_hooks
 from harness.models.loaded import LoadedModel
 
 
@@ -19,6 +20,8 @@ class Abilities:
     """Hook of each layer whose attention can be replaced; empty where that does nothing."""
     outputs: Mapping[int, str]
     """The same for heads' outputs."""
+    keys: Mapping[int, str]
+    """The same for heads' keys."""
     residual: tuple[str, ...]
     """Hook of the residual stream before each layer, and after the last one; empty where there are none."""
     input: bool
@@ -29,12 +32,21 @@ class Abilities:
     """Whether what the unembedding reads can be had."""
     writes_linearly: bool
     """Whether logits are the final state times the unembedding, plus a constant for each token."""
+    parts: Parts | None
+    """What adds up to the residual stream; None where hooks and weights at hand do not."""
+    norm: FinalNorm | None
+    """How the final state is made of the residual stream; None where it is not the stream normalised."""
+
+    @property
+    def attributes(self) -> bool:
+        """Whether a logit is a sum over parts."""
+        return self.writes_linearly and self.parts is not None and self.norm is not None
 
 
 def find_abilities(model: LoadedModel, sequences: Sequences) -> Abilities:
     """Try what can be changed: a hook that exists and does nothing counts as none."""
     names = set(model.hook_names)
-    patterns, outputs = pattern_hooks(model), head_output_hooks(model)
+    patterns, outputs, keys = pattern_hooks(model), head_output_hooks(model), key_hooks(model)
     residual = [f"blocks.{layer}.hook_resid_pre" for layer in range(model.n_layers)]
     residual.append(f"blocks.{model.n_layers - 1}.hook_resid_post")
     plain = run_pass(model, sequences, {}, [EMBED] if EMBED in names else [], FINAL in names)
@@ -46,18 +58,23 @@ def find_abilities(model: LoadedModel, sequences: Sequences) -> Abilities:
             found = run_pass(model, sequences, {hook: torch.zeros_like})
         return not torch.equal(found.logits, plain.logits)
 
-    act_on_patterns, act_on_outputs = (
-        hooks if hooks and all(acts(name) for name in hooks.values()) else {} for hooks in (patterns, outputs)
+    act_on_patterns, act_on_outputs, act_on_keys = (
+        hooks if hooks and all(acts(name) for name in hooks.values()) else {} for hooks in (patterns, outputs, keys)
     )
     # Heads' outputs mean something only where each layer's patterns are known.
+    act_on_outputs = act_on_outputs if set(act_on_patterns) <= set(act_on_outputs) else {}
+    act_on_stream = tuple(residual) if names.issuperset(residual) and acts(residual[0]) else ()
     return Abilities(
         act_on_patterns,
-        act_on_outputs if set(act_on_patterns) <= set(act_on_outputs) else {},
-        tuple(residual) if names.issuperset(residual) and acts(residual[0]) else (),
+        act_on_outputs,
+        act_on_keys,
+        act_on_stream,
         EMBED in names and acts(EMBED),
         _input_scale(model, plain),
         FINAL in names,
         _writes_linearly(model, plain),
+        find_parts(model, act_on_outputs, act_on_stream, sequences, _tolerance(model)),
+        _final_norm(model, act_on_stream, sequences) if FINAL in names and act_on_stream else None,
     )
 
 
@@ -74,6 +91,15 @@ def _input_scale(model: LoadedModel, plain: Pass) -> float | None:
         return None
     scale = float((rows * found).sum() / (rows * rows).sum())
     return scale if float((found - scale * rows).abs().max()) <= _tolerance(model) * float(found.abs().max()) else None
+
+
+def _final_norm(model: LoadedModel, residual: tuple[str, ...], sequences: Sequences) -> FinalNorm | None:
+    kept = run_pass(model, sequences, {}, [residual[-1]], state=True)
+    if kept.state is None or kept.state.shape[-1] != model.unembedding().shape[1]:
+        return None
+    norm = FinalNorm.of(model, residual[-1], sequences)
+    stream = kept.kept[residual[-1]][:, list(sequences.reads)].float()
+    return norm if norm.makes(stream.to(norm.bias), kept.state.float(), _tolerance(model)) else None
 
 
 def _writes_linearly(model: LoadedModel, plain: Pass) -> bool:

@@ -4,6 +4,7 @@ from harness.runs.arrays import ArraySpec
 
 _PATTERNS = "where the model's attention patterns can be replaced"
 _SEVERAL = "where the pool has more than one token"
+_ADDS_UP = "where heads, MLPs and the embedding add up to what the unembedding reads"
 _DECODED = "where the final state can be read, and there are two tokens and two appearances"
 
 ARRAYS = (
@@ -30,6 +31,12 @@ ARRAYS = (
     ArraySpec("<pool>/lens/<whose>", "token layer", "float32",
               "identity effect of `own` and `partner` where the residual stream before each layer of details `layers` "
               "goes straight to the final norm (logit lens)", "where the residual stream can be replaced"),
+    ArraySpec("<pool>/attribution/heads/<whose>", "token layer head", "float32",
+              "what each head adds to the identity effect of `own` and `partner` by writing (logits), by layers that "
+              "attend; NaN for heads that a layer does not have", _ADDS_UP),
+    ArraySpec("<pool>/attribution/mlps/<whose>", "token layer", "float32", "the same of MLPs", _ADDS_UP),
+    ArraySpec("<pool>/attribution/rest/<whose>", "token", "float32", "the same of the embedding and of heads' biases",
+              _ADDS_UP),
     ArraySpec("<pool>/logprob/<whose>", "token", "float32", "nats, of `own` and `partner` where each must be copied"),
     ArraySpec("<pool>/attention/<kind>/<whose>", "token", "float32",
               "mean over the chosen heads: `previous`, from a token's first occurrence to the one before; "

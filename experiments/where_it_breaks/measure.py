@@ -273,6 +273,16 @@ def _say_what_is_left_out(run: Run[WhereItBreaksConfig], names: Names, scores: S
         run.note(f"{why}: patching of patterns and heads is left out")
     elif not names.ablations:
         run.note("hooks of this model's head outputs change nothing: patching of heads' outputs is left out")
+    if names.parts is None:
+        run.note(
+            "what this model's heads and MLPs write does not add up to its logits (capped or normalised on the way, or "
+            "TransformerLens gives no hooks of it): attribution of the effect to them is left out"
+        )
+    if scores and "path_previous_to_induction_keys" not in {one.name for one in names.interventions}:
+        run.note(
+            "no previous-token head that was chosen lies in a layer before an induction head's, or what heads write or "
+            "read as keys is not known: the path between them is left out"
+        )
     if not names.layers:
         run.note("this model gives no hooks of the residual stream that can be replaced: its curve is left out")
     present = {one.name for one in names.interventions}
