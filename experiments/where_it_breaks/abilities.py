@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from experiments.where_it_breaks.attribution import FinalNorm, Parts, find_parts
 from experiments.where_it_breaks.passes import EMBED, FINAL, Pass, Sequences, run_pass
-from harness.models.activations.patterns import head_output_hooks, key_hooks, pattern_hooks
+from harness.errors import RunFailed
+from harness.models.activations.patterns import head_output_hooks, key_hooks, pattern_hooks, query_hooks
 from harness.models.loaded import LoadedModel
 
 
@@ -22,6 +25,11 @@ class Abilities:
     """The same for heads' outputs."""
     keys: Mapping[int, str]
     """The same for heads' keys."""
+    queries: Mapping[int, str]
+    """Hook of each layer's queries, where attention is a softmax over these times the keys, and positions have no part
+    in it; empty elsewhere (rotary positions, ALiBi)."""
+    attends_fully: bool
+    """Whether attention adds up to 1: a token alone then attends to itself alone."""
     residual: tuple[str, ...]
     """Hook of the residual stream before each layer, and after the last one; empty where there are none."""
     input: bool
@@ -68,6 +76,8 @@ def find_abilities(model: LoadedModel, sequences: Sequences) -> Abilities:
         act_on_patterns,
         act_on_outputs,
         act_on_keys,
+        _queries(model, sequences, act_on_patterns, act_on_keys),
+        _attends_fully(model, sequences, act_on_patterns),
         act_on_stream,
         EMBED in names and acts(EMBED),
         _input_scale(model, plain),
@@ -76,6 +86,10 @@ def find_abilities(model: LoadedModel, sequences: Sequences) -> Abilities:
         find_parts(model, act_on_outputs, act_on_stream, sequences, _tolerance(model)),
         _final_norm(model, act_on_stream, sequences) if FINAL in names and act_on_stream else None,
     )
+
+
+_NEARLY_NONE = 1e-6
+"""Of attention."""
 
 
 def _tolerance(model: LoadedModel) -> float:
@@ -91,6 +105,48 @@ def _input_scale(model: LoadedModel, plain: Pass) -> float | None:
         return None
     scale = float((rows * found).sum() / (rows * rows).sum())
     return scale if float((found - scale * rows).abs().max()) <= _tolerance(model) * float(found.abs().max()) else None
+
+
+def _attends_fully(model: LoadedModel, sequences: Sequences, patterns: Mapping[int, str]) -> bool:
+    kept = run_pass(model, sequences, {}, list(patterns.values())).kept.values()
+    return all(float((pattern.float().sum(-1) - 1).abs().max()) <= _tolerance(model) for pattern in kept)
+
+
+def _queries(
+    model: LoadedModel, sequences: Sequences, patterns: Mapping[int, str], keys: Mapping[int, str]
+) -> dict[int, str]:
+    hooks = {layer: name for layer, name in query_hooks(model).items() if layer in patterns}
+    if not patterns or not set(patterns) == set(hooks) <= set(keys):
+        return {}
+    try:
+        wanted = [hook[layer] for layer in patterns for hook in (patterns, keys, hooks)]
+        kept = run_pass(model, sequences, {}, wanted).kept
+    except RunFailed:
+        return {}
+    by_content = all(
+        _by_content(kept[patterns[layer]].float(), kept[hooks[layer]].float(), kept[keys[layer]].float(), model)
+        for layer in patterns
+    )
+    return hooks if by_content else {}
+
+
+def _by_content(
+    pattern: Float[Tensor, "row head query key"],
+    queries: Float[Tensor, "row query head d_head"],
+    keys: Float[Tensor, "row key key_head d_head"],
+    model: LoadedModel,
+) -> bool:
+    """Whether log attention is queries times keys, up to a factor and to what a query has with every key."""
+    keys = keys.repeat_interleave(queries.shape[2] // keys.shape[2], dim=2)
+    if keys.shape != queries.shape:
+        return False
+    scores = torch.einsum("bqhd,bkhd->bhqk", queries, keys)
+    # Against the first key, which every query sees; what is nearly 0 has no logarithm to speak of.
+    known = (pattern > _NEARLY_NONE) & (pattern[..., :1] > _NEARLY_NONE)
+    expected = (scores - scores[..., :1])[known]
+    found = (pattern.clamp(min=_NEARLY_NONE).log() - pattern[..., :1].clamp(min=_NEARLY_NONE).log())[known]
+    factor = (expected * found).sum() / expected.square().sum().clamp(min=_NEARLY_NONE)
+    return bool((found - factor * expected).abs().max() <= 10 * _tolerance(model) * found.abs().max())
 
 
 def _final_norm(model: LoadedModel, residual: tuple[str, ...], sequences: Sequences) -> FinalNorm | None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from experiments.where_it_breaks.interventions import Half, Whose
 from experiments.where_it_breaks.metrics import cell_key
-from experiments.where_it_breaks.tables import attribution_parts, prefix
+from experiments.where_it_breaks.tables import attribution_parts, circuit_names, prefix
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import IntervalRow, forest, short_share
 from harness.reporting.figures.layout import error_lengths, legend_below
@@ -201,6 +201,49 @@ def _draw_cells(axes: Axes, run: StoredRun, pool: str) -> None:
     axes.set_title(figure_text(pool, 24))
 
 
+def draw_circuits(run: StoredRun) -> MatplotlibFigure | None:
+    """What heads copy and match by their weights, a panel each: own tokens filled, partners hollow."""
+    names = pools_shown(run)
+    circuits = list(dict.fromkeys(name for pool in names for name in circuit_names(run, pool)))
+    kinds = [[name for name in circuits if name.startswith(kind)] for kind in ("ov_copying/", "matching/")]
+    kinds = [some for some in kinds if some]
+    if not kinds:
+        return None
+    figure = new_figure(TWO_COLUMNS, 2.6 if len(names) == 1 else 3.4)
+    panels = figure.subplots(1, len(kinds), squeeze=False)[0]
+    for axes, some in zip(panels, kinds, strict=True):
+        for number, circuit in enumerate(some):
+            for whose, after in ((Whose.OWN, ""), (Whose.PARTNER, f"_{Whose.PARTNER.value}")):
+                _draw_circuit(axes, run, circuit, after, number, len(some), is_own=whose is Whose.OWN)
+        if len(names) == 1:
+            axes.set_xticks(range(len(some)), [name.split("/")[1].replace("_", " to ") for name in some], fontsize=6)
+            axes.set_xlim(-0.5, len(some) - 0.5)
+        else:
+            axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=90, fontsize=6)
+        axes.set_yscale("log")
+        axes.set_title("copying (OV)" if some[0].startswith("ov_copying") else "matching (QK)")
+        axes.plot([], [], "o", color=QUIET, label="own")
+        axes.plot([], [], "o", color=QUIET, markerfacecolor="none", label="partners")
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3 if len(names) == 1 else -0.55), ncols=3, fontsize=6)
+    panels[0].set_ylabel("reciprocal rank (1: first)")
+    return figure
+
+
+def _draw_circuit(axes: Axes, run: StoredRun, circuit: str, after: str, number: int, n: int, *, is_own: bool) -> None:
+    """One point a pool; of a single pool beside the other circuits."""
+    names = pools_shown(run)
+    known = [pool for pool in names if f"{prefix(run, pool)}{circuit}/top1" in run.metrics]
+    found = [run.interval(f"{prefix(run, pool)}{circuit}/reciprocal_rank{after}") for pool in known]
+    shift = 0.0 if is_own else 0.15
+    x = [number + shift] if len(names) == 1 else [names.index(pool) + 0.15 * (number - n / 2) for pool in known]
+    label = circuit.split("/")[1].replace("_", " to ") if is_own and len(names) > 1 else None
+    axes.errorbar(
+        x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt=MARKERS[number % len(MARKERS)],
+        color=COLOURS[number % len(COLOURS)], markerfacecolor=None if is_own else "none", markersize=3.5, linewidth=1,
+        label=label,
+    )  # fmt: skip
+
+
 _MOST_CELLS = 120
 """With more than so many, numbers in the cells would not be legible."""
 
@@ -298,6 +341,14 @@ FIGURES = (
         "rest (embedding and biases), the final norm's scale frozen at each run's own; parts add up to the identity "
         "effect. Left: tokens under study, right: their well-known partners.",
         draw_attribution,
+    ),
+    Figure(
+        "circuits",
+        "What heads do by their weights alone (95 % intervals over tokens). Copying: where a token itself stands, among "
+        "the pool's tokens and all well-known ones, in what an induction head writes of its input row. Matching: where "
+        "the key that a previous-token head makes of it stands, for its query as a cue. Reciprocal rank, mean over "
+        "tokens; copying and matching in a run pass through other layers, too.",
+        draw_circuits,
     ),
     Figure(
         "mixed",

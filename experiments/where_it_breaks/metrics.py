@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.where_it_breaks.choosing import Studied
+from experiments.where_it_breaks.circuits import Ranked
 from experiments.where_it_breaks.decoding import decode
 from experiments.where_it_breaks.interventions import Heads, Whose
 from experiments.where_it_breaks.stages import CELLS, Names
@@ -50,12 +51,16 @@ class PoolAnswer:
     """Whose -> identity effect read off the residual stream before each layer; empty without such hooks."""
     attribution: Mapping[str, Float[np.ndarray, "part token"]]
     """Whose -> identity effect by `names.parts`; empty where it is no sum over parts."""
+    circuits: Mapping[str, Mapping[str, Ranked]]
+    """Circuit -> whose; empty where heads' weights can't be read."""
     decoded: Mapping[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]
     """By name: share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
     mixed: Float[np.ndarray, "token cell"] | None
     """NaN for a token that never had a cue; None for a single token."""
     mixed_attention: Float[np.ndarray, "token cell"] | None
-    """The same of induction heads; None without attention patterns, too."""
+    """The same of induction heads' attention; None without attention patterns, too."""
+    mixed_matched: Float[np.ndarray, "token cell"] | None
+    """Share of induction heads, and of appearances, in which no other key of the half is attended as much."""
 
     @classmethod
     def of(
@@ -65,8 +70,9 @@ class PoolAnswer:
         names: Names,
         alone: Sequence[Mapping[str, np.ndarray]],
         mixed: Sequence[Mapping[str, np.ndarray]],
+        circuits: Mapping[str, Mapping[str, Ranked]],
     ) -> "PoolAnswer":
-        """From the shards of every appearance."""
+        """From the shards of every appearance, and what weights alone say."""
 
         def mean(key: str) -> Float[np.ndarray, "row token"]:
             return np.asarray(np.mean([shard[key] for shard in alone], axis=0, dtype=np.float64))
@@ -88,9 +94,11 @@ class PoolAnswer:
             attention={kind: by_row(f"attention_{kind}", whose) for kind in kinds},
             lens=dict(zip(whose, np.split(mean("lens").T, 2, axis=1), strict=True)) if names.layers else {},
             attribution=dict(zip(whose, np.split(mean("attribution"), 2), strict=True)) if names.parts else {},
+            circuits=circuits,
             decoded=_decoded(studied, names, alone),
             mixed=_mixed(studied, mixed, "identity"),
             mixed_attention=_mixed(studied, mixed, "attention"),
+            mixed_matched=_mixed(studied, mixed, "matched"),
         )
 
     @property
@@ -174,6 +182,12 @@ def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
         for layer, column in zip(answer.names.layers, by_layer.T, strict=True):
             metrics |= bootstrap_mean(column, seed).metrics(f"lens/{whose}_{layer}")
     metrics |= _attribution_metrics(answer, seed)
+    for circuit, by_whose in answer.circuits.items():
+        for whose, ranked in by_whose.items():
+            after = "" if whose == OWN else f"_{whose}"
+            metrics |= bootstrap_mean(ranked.is_first, seed).metrics(f"{circuit}/top1{after}")
+            metrics |= bootstrap_mean(1 / ranked.rank, seed).metrics(f"{circuit}/reciprocal_rank{after}")
+            metrics |= bootstrap_mean(ranked.z_score, seed).metrics(f"{circuit}/z_score{after}")
     for what, (nearest, farther) in answer.decoded.items():
         metrics |= bootstrap_mean(nearest, seed).metrics(f"decoded/{what}")
         metrics |= bootstrap_mean(farther, seed).metrics(f"decoded_pairwise/{what}")
@@ -236,7 +250,11 @@ def cell_names(n: int) -> list[str]:
 
 def _mixed_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     metrics: Metrics = {}
-    for of, values in (("mixed", answer.mixed), ("mixed_attention", answer.mixed_attention)):
+    for of, values in (
+        ("mixed", answer.mixed),
+        ("mixed_attention", answer.mixed_attention),
+        ("mixed_matched", answer.mixed_matched),
+    ):
         if values is None:
             continue
         known = values[~np.isnan(values[:, 0])]
@@ -291,7 +309,15 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
     for what, (nearest, farther) in answer.decoded.items():
         arrays[f"{name}/decoded/{what}"] = nearest.astype(np.float32)
         arrays[f"{name}/decoded_pairwise/{what}"] = farther.astype(np.float32)
-    for what, cells in (("mixed", answer.mixed), ("mixed_attention", answer.mixed_attention)):
+    for circuit, by_whose in answer.circuits.items():
+        for whose, ranked in by_whose.items():
+            arrays[f"{name}/{circuit}/rank/{whose}"] = ranked.rank.astype(np.float32)
+            arrays[f"{name}/{circuit}/z_score/{whose}"] = ranked.z_score.astype(np.float32)
+    for what, cells in (
+        ("mixed", answer.mixed),
+        ("mixed_attention", answer.mixed_attention),
+        ("mixed_matched", answer.mixed_matched),
+    ):
         if cells is not None:
             arrays[f"{name}/{what}"] = cells.astype(np.float32)
     return arrays

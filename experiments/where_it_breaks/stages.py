@@ -218,14 +218,30 @@ def _attention(bench: Bench, whole: Pass) -> dict[str, Float[np.ndarray, "half p
     return found
 
 
+def _matched(bench: Bench, whole: Pass) -> Float[np.ndarray, "half place"]:
+    """Share of the chosen induction heads that attend, from a cue's second occurrence, more to what followed its first
+    one than to any other token of the first half."""
+    sequences = whole.sequences
+    n, places = len(sequences.targets), torch.tensor(sequences.places)
+    half = sequences.positions(Half.FIRST)
+    found = []
+    for layer, heads in bench.chosen.of(Heads.INDUCTION).items():
+        looks = whole.kept[bench.abilities.patterns[layer]][:n, heads][:, :, places - 1, half].float()
+        own = (places - sequences.seq_len - sequences.first).expand(*looks.shape[:2], -1)[..., None].to(looks.device)
+        others = looks.scatter(-1, own, -1.0).max(dim=-1).values
+        found.append((looks.gather(-1, own)[..., 0] > others).float())
+    return torch.cat(found, dim=1).mean(dim=1).cpu().numpy()
+
+
 def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
     """[cell half place]: the identity effect where the cue, the copied token, both or neither is replaced by its
-    partner, and where induction heads look from the cue: to what followed it. A fifth cell, where rows can be changed:
+    partner; where induction heads look from the cue (`attention`: to what followed it; `matched`: whether
+    most of all). A fifth cell, where rows can be changed:
     the cue's input row mended, the copied token the partner."""
     targets = np.unique(pairs.targets[pairs.asked])
     cues = np.unique(pairs.halves[:, pairs.places - 1][pairs.asked])
     patterns = [bench.abilities.patterns[layer] for layer in chosen_layers(bench.chosen)]
-    effects, looks = [], []
+    effects, looks, matches = [], [], []
 
     def look(cue: Whose, copied: Whose, is_mended: bool = False) -> None:
         halves = pairs.halves
@@ -238,6 +254,7 @@ def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
         effects.append(read(whole.logits, sequences).identity)
         if patterns:
             looks.append(_attention(bench, whole)[Heads.INDUCTION.value])
+            matches.append(_matched(bench, whole))
 
     for cell in CELLS:
         look(*cell)
@@ -245,7 +262,7 @@ def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
         look(Whose.OWN, Whose.PARTNER, is_mended=True)
     arrays: Arrays = {"identity": np.stack(effects)}
     if patterns:
-        arrays["attention"] = np.stack(looks)
+        arrays |= {"attention": np.stack(looks), "matched": np.stack(matches)}
     return arrays
 
 

@@ -127,6 +127,39 @@ def _by_number(name: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", name)]
 
 
+def circuits(run: StoredRun) -> pd.DataFrame:
+    """What heads copy and match by their weights alone."""
+    rows = []
+    for pool in pools_shown(run):
+        for circuit in circuit_names(run, pool):
+            row = {"pool": pool, "circuit": circuit_label(circuit)}
+            for reading, label in _READINGS.items():
+                for after, whose in (("", ""), (f"_{Whose.PARTNER.value}", "partners' ")):
+                    row |= _row(run, f"{prefix(run, pool)}{circuit}/{reading}{after}", f"{whose}{label}")
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_READINGS = {"top1": "first", "reciprocal_rank": "reciprocal rank", "z_score": "z-score"}
+
+
+def circuit_names(run: StoredRun, pool: str) -> list[str]:
+    """Circuits that have metrics: copying by head, matching by pair of heads."""
+    start, end = prefix(run, pool), "/top1"
+    found = [
+        key.removeprefix(start).removesuffix(end)
+        for key in run.metrics
+        if key.startswith((f"{start}ov_copying/", f"{start}matching/")) and key.endswith(end)
+    ]
+    return sorted(found, key=lambda name: (name.startswith("matching/"), _by_number(name)))
+
+
+def circuit_label(circuit: str) -> str:
+    """For people."""
+    kind, heads = circuit.split("/")
+    return f"copying, {heads}" if kind == "ov_copying" else f"matching, {heads.replace('_', ' to ')}"
+
+
 def mixed(run: StoredRun) -> pd.DataFrame:
     """Who announces, and who is announced."""
     rows = []
@@ -141,6 +174,8 @@ def mixed(run: StoredRun) -> pd.DataFrame:
             row = _row(run, f"{before}{key}", "identity effect")
             looks = f"{before}{key.replace('mixed/', 'mixed_attention/')}"
             row |= _row(run, looks, "induction attention") if looks in run.metrics else {}
+            found = looks.replace("mixed_attention/", "mixed_matched/")
+            row |= _row(run, found, "attended most") if found in run.metrics else {}
             rows.append({"pool": pool, "cue": cue, "copied": copied, **row})
         for key, label in (
             ("cost_of_cue", "an own cue costs"),
@@ -224,8 +259,17 @@ TABLES = (
         attribution,
     ),
     Table(
+        "circuits",
+        "What heads do by their weights alone: of each token the place of its own among the pool's tokens and all "
+        "well-known ones, in what an induction head writes of its input row (copying) and, as a cue, among keys made of "
+        "what a previous-token head writes (matching): share that come first, reciprocal rank, and height above the "
+        "mean in standard deviations (95 % percentile bootstrap over tokens).",
+        circuits,
+    ),
+    Table(
         "mixed",
-        "Identity effect (logits) where tokens announce one another: own, or the partner's in its place.",
+        "Identity effect (logits) where tokens announce one another: own, or the partner's in its place; induction "
+        "heads' attention from the cue to what followed it, and the share of them that attend to it most of all.",
         mixed,
     ),
     Table(

@@ -1,4 +1,4 @@
-"""Attribution to parts, and the path from previous-token heads to induction heads' keys, on tiny models."""
+"""Attribution to parts, the path from previous-token to induction heads, and heads' circuits, on tiny models."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from experiments.where_it_breaks.abilities import Abilities, find_abilities
 from experiments.where_it_breaks.attribution import REST, FinalNorm, attribute
 from experiments.where_it_breaks.bench import Bench, Chosen
+from experiments.where_it_breaks.circuits import Circuits, Ranked
 from experiments.where_it_breaks.interventions import INTERVENTIONS
-from experiments.where_it_breaks.passes import Pass, Sequences, read
+from experiments.where_it_breaks.passes import FINAL, Pass, Sequences, read
 from experiments.where_it_breaks.rows import End
 from harness.glitch.copying.draws import Pairs
 from harness.measure.heads import Head
@@ -184,3 +186,108 @@ def test_a_path_leads_from_layers_before(model, abilities):
 
 def test_the_rest_is_named_last(abilities):
     assert abilities.parts.names == (*(f"L{n}H{h}" for n in range(2) for h in range(4)), "mlp0", "mlp1", REST)
+
+
+def test_ranks_count_ties_half_and_heights_are_of_the_spread():
+    scores = np.array([[3.0, 1.0, 3.0, 1.0], [0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0]])
+    found = Ranked.of(scores, np.array([0, 2, 3]))
+    assert found.rank.tolist() == [1.5, 2.5, 1.0]
+    assert found.is_first.tolist() == [0.0, 0.0, 1.0]
+    np.testing.assert_allclose(found.z_score, [1.0, 0.0, 1.5 / 1.25**0.5])
+
+
+CANDIDATES = np.array([3, 5, 8, 13, 21, 34, 55])
+SOME = np.array([5, 21, 34])
+
+
+def weights_of(name: str, folder: Path) -> dict[str, torch.Tensor]:
+    """As transformers stores them."""
+    (row,) = (row for row in zoo.ROWS if row.name == name)
+    return load_file(zoo.save_model(row, folder) / "model.safetensors")
+
+
+def layer_norm(rows: torch.Tensor, weights: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+    gain, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    return torch.nn.functional.layer_norm(rows, rows.shape[-1:], gain, bias, eps=1e-5)
+
+
+def rms_norm(rows: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    return rows / (rows.square().mean(-1, keepdim=True) + 1e-6).sqrt() * gain
+
+
+def gpt2_map(rows: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, which: int, head: int) -> torch.Tensor:
+    """Queries (0), keys (1) or values (2) of one of four heads, each four wide."""
+    name, columns = f"transformer.h.{layer}.attn.c_attn", 16 * which + 4 * head + torch.arange(4)
+    inside = layer_norm(rows, weights, f"transformer.h.{layer}.ln_1")
+    return inside @ weights[f"{name}.weight"][:, columns] + weights[f"{name}.bias"][columns]
+
+
+def same(found: Ranked, scores: torch.Tensor) -> None:
+    expected = Ranked.of(scores.numpy(), np.searchsorted(CANDIDATES, SOME))
+    np.testing.assert_array_equal(found.rank, expected.rank)
+    np.testing.assert_allclose(found.z_score, expected.z_score, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", ["gpt2"], indirect=True)
+@torch.inference_mode()
+def test_circuits_of_gpt2_are_those_of_its_weights(model, abilities, tmp_path):
+    circuits, weights = Circuits(model, abilities, CHOSEN), weights_of("gpt2", tmp_path)
+    table = weights["transformer.wte.weight"]
+    out = weights["transformer.h.1.attn.c_proj.weight"][8:12]
+    written = gpt2_map(table[SOME], weights, 1, 2, 2) @ out
+    logits = layer_norm(written, weights, "transformer.ln_f") @ table.T
+    same(circuits.copies(Head(1, 2), SOME, CANDIDATES), logits[:, CANDIDATES])
+    moved = gpt2_map(table[CANDIDATES], weights, 0, 2, 3) @ weights["transformer.h.0.attn.c_proj.weight"][12:16]
+    scores = gpt2_map(table[SOME], weights, 1, 0, 2) @ gpt2_map(moved, weights, 1, 1, 2).T
+    same(circuits.matches(Head(0, 3), Head(1, 2), SOME, CANDIDATES), scores)
+
+
+@pytest.mark.parametrize("model", ["llama"], indirect=True)
+@torch.inference_mode()
+def test_grouped_values_and_root_mean_square_norms_are_the_models_own(model, abilities, tmp_path):
+    weights = weights_of("llama", tmp_path)
+    layer = "model.layers.1"
+    rows = rms_norm(weights["model.embed_tokens.weight"][SOME], weights[f"{layer}.input_layernorm.weight"])
+    # Heads 2 and 3 share the second group of values.
+    values = rows @ weights[f"{layer}.self_attn.v_proj.weight"][4:8].T
+    written = values @ weights[f"{layer}.self_attn.o_proj.weight"][:, 8:12].T
+    logits = rms_norm(written, weights["model.norm.weight"]) @ weights["lm_head.weight"].T
+    found = Circuits(model, abilities, CHOSEN)
+    same(found.copies(Head(1, 2), SOME, CANDIDATES), logits[:, CANDIDATES])
+    assert found.copying == CHOSEN.induction
+
+
+@torch.inference_mode()
+def test_positions_in_scores_leave_matching_to_the_run(model, abilities):
+    has_rotary = "blocks.1.attn.hook_rot_k" in model.hook_names
+    assert (abilities.queries == {}) == has_rotary
+    expected = [] if has_rotary else [(a, b) for b in CHOSEN.induction for a in CHOSEN.previous]
+    assert list(Circuits(model, abilities, CHOSEN).matching) == expected
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["bloom", "mistral", "qwen3", "mpt", "gemma"])
+def test_other_ways_of_telling_positions_leave_it_to_the_run_too(name, tmp_path):
+    model = booted(name, tmp_path)
+    assert find_abilities(model, sequences(OWN, is_own=True)).queries == {}
+    model.close()
+
+
+@torch.inference_mode()
+def test_a_head_that_copies_some_tokens_only_is_found(tmp_path):
+    model = booted("llama", tmp_path)
+    able = find_abilities(model, sequences(OWN, is_own=True))
+    circuits = Circuits(model, able, CHOSEN)
+    written = circuits.written(Head(1, 2), circuits.rows(np.arange(64)))
+    states: list[torch.Tensor] = []
+    put = {able.residual[-1]: lambda _: written[:, None].clone()}
+    model.forward(torch.zeros(64, 1, dtype=torch.long), {FINAL: lambda state: states.append(state[:, 0].clone())}, put)
+    # Rows of equal length along what the head makes of each token: none is nearer to it than its own.
+    rows = torch.nn.functional.normalize(states[0], dim=1)
+    rows[SOME] *= -1
+    model.unembedding().copy_(rows)
+    others = np.setdiff1d(CANDIDATES, SOME)
+    assert (circuits.copies(Head(1, 2), others, CANDIDATES).rank == 1).all()
+    assert (circuits.copies(Head(1, 2), SOME, CANDIDATES).rank == len(CANDIDATES)).all()
+    model.close()
