@@ -4,6 +4,9 @@ from harness.runs.arrays import ArraySpec
 
 _PATTERNS = "where the model's attention patterns can be replaced"
 _SEVERAL = "where the pool has more than one token"
+_ADDS_UP = "where heads, MLPs and the embedding add up to what the unembedding reads"
+_WEIGHTS = f"{_ADDS_UP}, and the embedding is a multiple of its rows"
+_CONTENT = f"{_WEIGHTS}, and positions have no part in attention scores"
 _DECODED = "where the final state can be read, and there are two tokens and two appearances"
 
 ARRAYS = (
@@ -30,6 +33,22 @@ ARRAYS = (
     ArraySpec("<pool>/lens/<whose>", "token layer", "float32",
               "identity effect of `own` and `partner` where the residual stream before each layer of details `layers` "
               "goes straight to the final norm (logit lens)", "where the residual stream can be replaced"),
+    ArraySpec("<pool>/attribution/heads/<whose>", "token layer head", "float32",
+              "what each head adds to the identity effect of `own` and `partner` by writing (logits), by layers that "
+              "attend; NaN for heads that a layer does not have", _ADDS_UP),
+    ArraySpec("<pool>/attribution/mlps/<whose>", "token layer", "float32", "the same of MLPs", _ADDS_UP),
+    ArraySpec("<pool>/attribution/rest/<whose>", "token", "float32", "the same of the embedding and of heads' biases",
+              _ADDS_UP),
+    ArraySpec("<pool>/ov_copying/<head>/rank/<whose>", "token", "float32",
+              "rank of the token itself (1 is best, ties half) among the tokens under study and all well-known ones in "
+              "what the unembedding reads of an induction head that looks at its input row", _WEIGHTS),
+    ArraySpec("<pool>/ov_copying/<head>/z_score/<whose>", "token", "float32",
+              "its logit there above their mean, in standard deviations", _WEIGHTS),
+    ArraySpec("<pool>/matching/<previous>_<induction>/rank/<whose>", "token", "float32",
+              "rank of the key that a previous-token head makes of the token's input row among the keys of the same "
+              "tokens, for an induction head's query of the token's input row", _CONTENT),
+    ArraySpec("<pool>/matching/<previous>_<induction>/z_score/<whose>", "token", "float32",
+              "its score there above their mean, in standard deviations", _CONTENT),
     ArraySpec("<pool>/logprob/<whose>", "token", "float32", "nats, of `own` and `partner` where each must be copied"),
     ArraySpec("<pool>/attention/<kind>/<whose>", "token", "float32",
               "mean over the chosen heads: `previous`, from a token's first occurrence to the one before; "
@@ -46,4 +65,7 @@ ARRAYS = (
     ArraySpec("<pool>/mixed_attention", "token cell", "float32",
               "induction heads' attention from the cue's second occurrence to the token's first, in the same cells",
               f"{_SEVERAL}, and {_PATTERNS.removeprefix('where ')}"),
+    ArraySpec("<pool>/mixed_matched", "token cell", "float32",
+              "share of induction heads that attend from the cue's second occurrence more to the token than to any "
+              "other of the first half, in the same cells", f"{_SEVERAL}, and {_PATTERNS.removeprefix('where ')}"),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """A model with some of its activations changed: how every intervention is carried out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,17 @@ class Chosen:
 
     previous: tuple[Head, ...] = ()
     induction: tuple[Head, ...] = ()
+
+    @property
+    def all(self) -> tuple[Head, ...]:
+        """Both kinds, each head once."""
+        return tuple(dict.fromkeys((*self.previous, *self.induction)))
+
+    @property
+    def reached(self) -> tuple[int, ...]:
+        """Layers of induction heads that a previous-token head of a layer before can reach."""
+        first = min((head.layer for head in self.previous), default=None)
+        return tuple(layer for layer in self.of(Heads.INDUCTION) if first is not None and layer > first)
 
     def of(self, heads: Heads) -> dict[int, list[int]]:
         """Layer -> heads."""
@@ -51,6 +62,8 @@ class Bench:
             return False
         if one.residual is not None and not self.abilities.residual:
             return False
+        if one.is_path_to_keys and not self.has_path:
+            return False
         if one.input is not None and not self.abilities.input:
             return False
         if one.input not in (None, Rows.PARTNERS) and self.abilities.input_scale is None:
@@ -59,14 +72,22 @@ class Bench:
             return False
         return not (Rows.RANDOM in (one.input, one.output) and not self.model.is_tied)
 
+    @property
+    def has_path(self) -> bool:
+        """Whether keys of induction heads can be given what other outputs of previous-token heads would make them."""
+        able = self.abilities
+        return bool(able.parts is not None and able.patterns and able.keys and self.chosen.reached)
+
     def base(self, sequences: Sequences, layers: Sequence[int] = ()) -> Pass:
         """An unchanged pass with all that another one may take from it. `layers`: of the residual stream."""
         keep = [EMBED] if self.abilities.input else []
         keep += [*self.abilities.patterns.values(), *(self.abilities.residual[layer] for layer in layers)]
+        if self.has_path:
+            keep += [self.abilities.residual[layer] for layer in self.chosen.reached]
         if self.abilities.outputs and self.abilities.patterns:
             wanted = {layer for heads in (Heads.PREVIOUS, Heads.INDUCTION) for layer in self.chosen.of(heads)}
             keep += [self.abilities.outputs[layer] for layer in sorted(wanted)]
-        return run_pass(self.model, sequences, {}, keep, self.abilities.state)
+        return run_pass(self.model, sequences, {}, list(dict.fromkeys(keep)), self.abilities.state)
 
     def read_without(self, heads: Heads, whole: Pass, means: Mapping[int, Tensor] | None) -> Read:
         """What is read where some heads write their mean (`means`: by layer) or, with None, what they write after the
@@ -82,6 +103,17 @@ class Bench:
                 edits[name] = _all_of([without_head(head, means[layer]) for head in some])
         return read(run_pass(self.model, whole.sequences, edits).logits, whole.sequences)
 
+    def read_without_path(self, whole: Pass) -> Read:
+        """What is read where keys of induction heads read what previous-token heads write after the other first half,
+        in place of what they write after a half's own."""
+        n = len(whole.sequences.targets)
+        kept = {
+            self.abilities.outputs[layer]: torch.cat([whole.kept[self.abilities.outputs[layer]][n:]] * 2)
+            for layer in self.chosen.of(Heads.PREVIOUS)
+        }
+        edits = self.path_to_keys(whole, replace(whole, kept=kept))
+        return read(run_pass(self.model, whole.sequences, edits).logits, whole.sequences)
+
     def read_lens(self, whole: Pass, layer: int) -> Read:
         """What is read where the residual stream before a layer goes straight to the final norm: the logit lens."""
         stream, last = whole.kept[self.abilities.residual[layer]], self.abilities.residual[-1]
@@ -91,7 +123,7 @@ class Bench:
         """What is read where `own` is changed as `one` says, `other` being its partner."""
         changed, donor = (own, other) if one.tokens is Whose.OWN else (other, own)
         logits, state = changed.logits, changed.state
-        edits = self._edits(one, changed.sequences, donor)
+        edits = self._edits(one, changed, donor)
         if edits:
             found = run_pass(self.model, changed.sequences, edits, state=one.output is not None)
             logits, state = found.logits, found.state
@@ -103,20 +135,43 @@ class Bench:
         """The final state where the input is changed as `one` says; None where states can't be had."""
         if not self.abilities.state:
             return None
-        return run_pass(self.model, own.sequences, self._edits(one, own.sequences, other), state=True).state
+        return run_pass(self.model, own.sequences, self._edits(one, own, other), state=True).state
 
-    def _edits(self, one: Intervention, sequences: Sequences, donor: Pass) -> dict[str, Edit]:
+    def _edits(self, one: Intervention, changed: Pass, donor: Pass) -> dict[str, Edit]:
         edits: dict[str, Edit] = {}
+        sequences = changed.sequences
         if one.input is not None:
             edits[EMBED] = self.input_edit(one.input, sequences, donor)
         if one.patterns is not None:
             edits |= self._head_edits(one.patterns, self.abilities.patterns, donor, axis=1)
         if one.outputs is not None:
             edits |= self._head_edits(one.outputs, self.abilities.outputs, donor, axis=2)
+        if one.is_path_to_keys:
+            edits |= self.path_to_keys(changed, donor)
         if one.residual is not None:
             layer, half = one.residual
             name, positions = self.abilities.residual[layer], sequences.positions(half)
             edits[name] = lambda stream: _at(stream, donor.kept[name], (slice(None), positions))
+        return edits
+
+    def path_to_keys(self, changed: Pass, donor: Pass) -> dict[str, Edit]:
+        """Induction heads attend as with keys that read the donor's outputs of previous-token heads straight off the
+        residual stream; their queries and values, and all other heads, stay as they are."""
+        edits: dict[str, Edit] = {}
+        for layer in self.chosen.reached:
+            stream = changed.kept[self.abilities.residual[layer]]
+            for before, heads in self.chosen.of(Heads.PREVIOUS).items():
+                weights = self.model.head_output_weights(before) if before < layer else None
+                if weights is not None:
+                    name = self.abilities.outputs[before]
+                    difference = (donor.kept[name] - changed.kept[name])[:, :, heads]
+                    stream = stream + torch.einsum("bphd,hdm->bpm", difference, weights[heads]).to(stream)
+            # The layer itself makes keys of the stream, so its norm is not frozen; queries must not see it.
+            keys, pattern = self.abilities.keys[layer], self.abilities.patterns[layer]
+            read = run_pass(self.model, changed.sequences, {self.abilities.residual[layer]: _taking(stream)}, [keys])
+            seen = run_pass(self.model, changed.sequences, {keys: _taking(read.kept[keys])}, [pattern])
+            heads = self.chosen.of(Heads.INDUCTION)[layer]
+            edits[pattern] = _taking_at(seen.kept[pattern], (slice(None), heads))
         return edits
 
     def _head_edits(self, heads: Heads, hooks: Mapping[int, str], donor: Pass, axis: int) -> dict[str, Edit]:

@@ -88,7 +88,7 @@ def pools(config: RunConfig[WhereItBreaksConfig]) -> Collection[str]:
 
 EXPERIMENT = Experiment(
     name="where_it_breaks",
-    version=1,
+    version=2,
     summary="Where copying of unused tokens breaks: reading them, moving what was read, or writing it.",
     config=WhereItBreaksConfig,
     needs=frozenset({Needs.MODEL, Needs.POOLS}),

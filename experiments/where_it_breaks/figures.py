@@ -3,12 +3,13 @@
 import math
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from experiments.where_it_breaks.interventions import Half, Whose
 from experiments.where_it_breaks.metrics import cell_key
-from experiments.where_it_breaks.tables import prefix
+from experiments.where_it_breaks.tables import attribution_parts, circuit_names, prefix
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import IntervalRow, forest, short_share
 from harness.reporting.figures.layout import error_lengths, legend_below
@@ -200,6 +201,118 @@ def _draw_cells(axes: Axes, run: StoredRun, pool: str) -> None:
     axes.set_title(figure_text(pool, 24))
 
 
+def draw_circuits(run: StoredRun) -> MatplotlibFigure | None:
+    """What heads copy and match by their weights, a panel each: own tokens filled, partners hollow."""
+    names = pools_shown(run)
+    circuits = list(dict.fromkeys(name for pool in names for name in circuit_names(run, pool)))
+    kinds = [[name for name in circuits if name.startswith(kind)] for kind in ("ov_copying/", "matching/")]
+    kinds = [some for some in kinds if some]
+    if not kinds:
+        return None
+    figure = new_figure(TWO_COLUMNS, 2.6 if len(names) == 1 else 3.4)
+    panels = figure.subplots(1, len(kinds), squeeze=False)[0]
+    for axes, some in zip(panels, kinds, strict=True):
+        for number, circuit in enumerate(some):
+            for whose, after in ((Whose.OWN, ""), (Whose.PARTNER, f"_{Whose.PARTNER.value}")):
+                _draw_circuit(axes, run, circuit, after, number, len(some), is_own=whose is Whose.OWN)
+        if len(names) == 1:
+            axes.set_xticks(range(len(some)), [name.split("/")[1].replace("_", " to ") for name in some], fontsize=6)
+            axes.set_xlim(-0.5, len(some) - 0.5)
+        else:
+            axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=90, fontsize=6)
+        axes.set_yscale("log")
+        axes.set_title("copying (OV)" if some[0].startswith("ov_copying") else "matching (QK)")
+        axes.plot([], [], "o", color=QUIET, label="own")
+        axes.plot([], [], "o", color=QUIET, markerfacecolor="none", label="partners")
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3 if len(names) == 1 else -0.55), ncols=3, fontsize=6)
+    panels[0].set_ylabel("reciprocal rank (1: first)")
+    return figure
+
+
+def _draw_circuit(axes: Axes, run: StoredRun, circuit: str, after: str, number: int, n: int, *, is_own: bool) -> None:
+    """One point a pool; of a single pool beside the other circuits."""
+    names = pools_shown(run)
+    known = [pool for pool in names if f"{prefix(run, pool)}{circuit}/top1" in run.metrics]
+    found = [run.interval(f"{prefix(run, pool)}{circuit}/reciprocal_rank{after}") for pool in known]
+    shift = 0.0 if is_own else 0.15
+    x = [number + shift] if len(names) == 1 else [names.index(pool) + 0.15 * (number - n / 2) for pool in known]
+    label = circuit.split("/")[1].replace("_", " to ") if is_own and len(names) > 1 else None
+    axes.errorbar(
+        x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt=MARKERS[number % len(MARKERS)],
+        color=COLOURS[number % len(COLOURS)], markerfacecolor=None if is_own else "none", markersize=3.5, linewidth=1,
+        label=label,
+    )  # fmt: skip
+
+
+_MOST_CELLS = 120
+"""With more than so many, numbers in the cells would not be legible."""
+
+
+def draw_attribution(run: StoredRun) -> MatplotlibFigure | None:
+    """Who writes the identity effect, own beside partner: a map of layers and heads, or of parts and several pools."""
+    names = [pool for pool in pools_shown(run) if attribution_parts(run, pool)]
+    if not names:
+        return None
+    is_single = len(names) == 1
+    panels = [_by_layer_and_head(run, names[0], whose) if is_single else _by_part(run, names, whose) for whose in Whose]
+    limit = max(float(np.nanmax(np.abs(values))) for *_, values in panels)
+    rows, columns = panels[0][1:3]
+    figure = new_figure(TWO_COLUMNS, (1.2 if is_single else 1.7) + 0.2 * len(rows))
+    grid = list(figure.subplots(1, 2, sharey=True))
+    for axes, (title, _, _, values) in zip(grid, panels, strict=True):
+        image = axes.imshow(
+            np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto", interpolation="none"
+        )
+        axes.set_title(title)
+        axes.set_xticks(range(len(columns)), columns, fontsize=6)
+        if not is_single:
+            axes.tick_params(axis="x", labelrotation=90)
+        axes.set_yticks(range(len(rows)), rows, fontsize=6)
+        if values.size <= _MOST_CELLS:
+            _write_values(axes, values, limit)
+    figure.colorbar(image, ax=grid, shrink=0.8, label="identity effect (logits)")
+    return figure
+
+
+_Map = tuple[str, list[str], list[str], Float[np.ndarray, "row column"]]
+"""Title, rows, columns, values."""
+
+
+def _by_part(run: StoredRun, names: list[str], whose: Whose) -> _Map:
+    parts = attribution_parts(run, names[0])
+    values = [[run.metrics[f"{prefix(run, pool)}attribution/{whose.value}_{part}"] for pool in names] for part in parts]
+    rows, columns = [part.replace("_", " ") for part in parts], [figure_text(pool, 24) for pool in names]
+    return _TITLES[whose], rows, columns, np.array(values, dtype=float)
+
+
+def _by_layer_and_head(run: StoredRun, pool: str, whose: Whose) -> _Map:
+    heads, mlps, rest = (
+        run.arrays[f"{pool}/attribution/{part}/{whose.value}"].mean(axis=0) for part in ("heads", "mlps", "rest")
+    )
+    n_layers, n_heads = run.details["n_layers"], heads.shape[1]
+    values = np.full((n_layers, n_heads + 1), np.nan)
+    values[run.details["heads"]["layers"], :-1] = heads
+    if len(mlps) == n_layers:
+        values[:, -1] = mlps
+    rows, columns = [f"layer {layer}" for layer in range(n_layers)], [f"H{head}" for head in range(n_heads)]
+    return f"{_TITLES[whose]} (rest: {_one_decimal(float(rest))})", rows, [*columns, "MLP"], values
+
+
+_TITLES = {Whose.OWN: "own", Whose.PARTNER: "partners"}
+
+
+def _write_values(axes: Axes, values: Float[np.ndarray, "row column"], limit: float) -> None:
+    for (row, column), value in np.ndenumerate(values):
+        if math.isfinite(value):
+            colour = "white" if abs(value) > 0.6 * limit else "black"
+            axes.text(column, row, _one_decimal(value), ha="center", va="center", fontsize=5, color=colour)
+
+
+def _one_decimal(value: float) -> str:
+    # Adding 0 takes the minus off a rounded 0.
+    return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
+
+
 FIGURES = (
     Figure(
         "restored",
@@ -221,6 +334,21 @@ FIGURES = (
         "layer, at all positions of the first half (left) or the second (middle), read as the partner. Right: the "
         "identity effect where the stream before a layer goes straight to the final norm.",
         draw_by_layer,
+    ),
+    Figure(
+        "attribution",
+        "Who writes the identity effect where the token is predicted: direct logit attribution to heads, MLPs and the "
+        "rest (embedding and biases), the final norm's scale frozen at each run's own; parts add up to the identity "
+        "effect. Left: tokens under study, right: their well-known partners.",
+        draw_attribution,
+    ),
+    Figure(
+        "circuits",
+        "What heads do by their weights alone (95 % intervals over tokens). Copying: where a token itself stands, among "
+        "the pool's tokens and all well-known ones, in what an induction head writes of its input row. Matching: where "
+        "the key that a previous-token head makes of it stands, for its query as a cue. Reciprocal rank, mean over "
+        "tokens; copying and matching in a run pass through other layers, too.",
+        draw_circuits,
     ),
     Figure(
         "mixed",

@@ -65,6 +65,9 @@ class Intervention:
     """These attend as in the other one's run."""
     outputs: Heads | None = None
     """These write what they write in the other one's run."""
+    is_path_to_keys: bool = False
+    """Keys of induction heads read the outputs of previous-token heads, and nothing else, as the other one's run has
+    them: path patching (Wang et al. 2022, arXiv 2211.00593)."""
     residual: tuple[int, Half] | None = None
     """The residual stream before this layer, at these positions, is the other one's."""
     column: Whose = Whose.OWN
@@ -83,6 +86,8 @@ INTERVENTIONS = (
     Intervention("patterns_all", "attention patterns, all heads", _MOVE, patterns=Heads.ALL),
     Intervention("patterns_previous", "patterns, previous-token heads", _MOVE, patterns=Heads.PREVIOUS),
     Intervention("patterns_induction", "patterns, induction heads", _MOVE, patterns=Heads.INDUCTION),
+    Intervention("path_previous_to_induction_keys", "path: previous-token heads to induction heads' keys", _MOVE,
+                 is_path_to_keys=True),
     Intervention("output_previous", "output of previous-token heads", _MOVE, outputs=Heads.PREVIOUS),
     Intervention("output_induction", "output of induction heads, read as itself", _MOVE, outputs=Heads.INDUCTION),
     Intervention(
@@ -127,8 +132,10 @@ def stream(layer: int, half: Half) -> Intervention:
     )  # fmt: skip
 
 
-ABLATIONS = ("previous_mean", "previous_resampled", "induction_mean", "induction_resampled")
-"""What the partners' copying is asked to do without: the heads' output is its mean, or that of the control sequence."""
+PATH_ABLATION = "path_resampled"
+ABLATIONS = ("previous_mean", "previous_resampled", "induction_mean", "induction_resampled", PATH_ABLATION)
+"""What the partners' copying is asked to do without: the heads' output is its mean, or that of the control sequence;
+of the path, only keys of induction heads read the latter."""
 
 DECODED = ("mend_input", "random_both")
 """With these, too, it is asked whether the final state knows the token: of the second one, its input alone matters."""

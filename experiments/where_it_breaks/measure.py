@@ -13,6 +13,7 @@ from torch import Tensor
 from experiments.where_it_breaks.abilities import Abilities, find_abilities
 from experiments.where_it_breaks.bench import Bench, Chosen
 from experiments.where_it_breaks.choosing import Plan, Studied, plan
+from experiments.where_it_breaks.circuits import Circuits, candidates_of
 from experiments.where_it_breaks.config import WhereItBreaksConfig
 from experiments.where_it_breaks.interventions import INTERVENTIONS, Group, Intervention
 from experiments.where_it_breaks.metrics import PoolAnswer, all_metrics, pool_arrays, prefix_of, records
@@ -73,7 +74,7 @@ def measure(run: Run[WhereItBreaksConfig]) -> Outcome:
     means = _means(run, planned, benches) if names.ablations else {}
     answers = _answers(run, planned, benches, names, means)
     found = all_metrics(answers, run.seed)
-    _say(run, planned, answers, names, scores, found)
+    _say(run, planned, answers, next(iter(benches.values())), names, scores, found)
     arrays: Arrays = {}
     for answer in answers:
         run.records.append(records(answer, run.facts.special_ids, run.shown))
@@ -194,6 +195,9 @@ def _answers(
             found.append(_asked(joined(_by_pairs(run, planned, pairs, one), 1), pairs))
         return {name: np.concatenate([part[name] for part in found], axis=-1) for name in found[0]}
 
+    with run.timer("circuits"), torch.inference_mode():
+        weights = Circuits.of(next(iter(benches.values())))
+        circuits = {studied.name: weights.of_pool(studied) for studied in planned.pools}
     with run.timer("interventions"):
         shards = compute_batches(run, alone, compute_alone, no_rows, "intervening")
     with run.timer("mixed"):
@@ -205,6 +209,7 @@ def _answers(
             names,
             [shard for batch, shard in zip(alone, shards, strict=True) if batch.work.studied is studied],
             [shard for batch, shard in zip(mixed, mixed_shards, strict=True) if batch.work.studied is studied],
+            circuits[studied.name],
         )
         for studied in planned.pools
     ]
@@ -221,6 +226,7 @@ def _say(
     run: Run[WhereItBreaksConfig],
     planned: Plan,
     answers: Sequence[PoolAnswer],
+    bench: Bench,
     names: Names,
     scores: Scores,
     found: Mapping[str, Any],
@@ -228,7 +234,7 @@ def _say(
     """The plain sentences that go with the numbers."""
     if planned.bos_id is None:
         run.note("no BOS: this model has none, so the first half begins at position 0")
-    _say_what_is_left_out(run, names, scores)
+    _say_what_is_left_out(run, bench, names, scores)
     if scores and names.ablations:
         even = uniform_attention(planned.seq_len, planned.first + planned.seq_len)
         best = float(np.nanmax(scores["induction"]))
@@ -265,7 +271,7 @@ def _say(
             )
 
 
-def _say_what_is_left_out(run: Run[WhereItBreaksConfig], names: Names, scores: Scores) -> None:
+def _say_what_is_left_out(run: Run[WhereItBreaksConfig], bench: Bench, names: Names, scores: Scores) -> None:
     if not scores:
         why = run.model.no_patterns_reason if not run.model.has_attention_patterns else (
             "TransformerLens' hooks of this model's attention patterns change nothing"
@@ -273,8 +279,20 @@ def _say_what_is_left_out(run: Run[WhereItBreaksConfig], names: Names, scores: S
         run.note(f"{why}: patching of patterns and heads is left out")
     elif not names.ablations:
         run.note("hooks of this model's head outputs change nothing: patching of heads' outputs is left out")
+    if names.parts is None:
+        run.note(
+            "what this model's heads and MLPs write does not add up to its logits (capped or normalised on the way, or "
+            "TransformerLens gives no hooks of it): attribution of the effect to them is left out"
+        )
+    if scores and "path_previous_to_induction_keys" not in {one.name for one in names.interventions}:
+        run.note(
+            "no previous-token head that was chosen lies in a layer before an induction head's, or what heads write or "
+            "read as keys is not known: the path between them is left out"
+        )
     if not names.layers:
         run.note("this model gives no hooks of the residual stream that can be replaced: its curve is left out")
+    if scores and names.parts is not None:
+        _say_of_circuits(run, Circuits.of(bench))
     present = {one.name for one in names.interventions}
     left_out = [one for one in INTERVENTIONS if one.name not in present]
     if any(_is_about(one, "output") for one in left_out):
@@ -288,6 +306,19 @@ def _say_what_is_left_out(run: Run[WhereItBreaksConfig], names: Names, scores: S
         )
     if "random_both" not in present and "mend_both" in present:
         run.note("this model's two ends are not tied: one random row at both is left out")
+
+
+def _say_of_circuits(run: Run[WhereItBreaksConfig], circuits: Circuits) -> None:
+    if not circuits.copying:
+        run.note(
+            "what this model reads of a token is no multiple of its embedding row, or its attention does not add up to "
+            "1: what heads copy by their weights alone is left out"
+        )
+    elif not circuits.abilities.queries:
+        run.note(
+            "positions have a part in this model's attention scores (rotary, ALiBi): matching is measured in the run "
+            "(mixed_matched), not by weights alone"
+        )
 
 
 def _is_about(one: Intervention, end: str) -> bool:
@@ -327,6 +358,7 @@ def _details(
                 "ids": studied.ids.tolist(),
                 "partners": studied.partners.tolist(),
                 "companions_from": studied.companions_from,
+                "n_candidates": len(candidates_of(studied)),
                 "notes": list(run.pools[studied.name].notes),
             }
             for studied in planned.pools

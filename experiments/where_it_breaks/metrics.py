@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.where_it_breaks.choosing import Studied
+from experiments.where_it_breaks.circuits import Ranked
 from experiments.where_it_breaks.decoding import decode
 from experiments.where_it_breaks.interventions import Heads, Whose
 from experiments.where_it_breaks.stages import CELLS, Names
@@ -19,6 +20,7 @@ Metrics = dict[str, float | int | str | None]
 
 OWN, PARTNER = Whose.OWN.value, Whose.PARTNER.value
 
+OTHER_HEADS = "other_heads"
 MENDED_CUE = "mended_then_partner"
 MIXED = {
     "mixed/cost_of_cue": (-0.5, -0.5, 0.5, 0.5),
@@ -47,12 +49,18 @@ class PoolAnswer:
     """Kind of head -> whose; empty without attention patterns."""
     lens: Mapping[str, Float[np.ndarray, "token layer"]]
     """Whose -> identity effect read off the residual stream before each layer; empty without such hooks."""
+    attribution: Mapping[str, Float[np.ndarray, "part token"]]
+    """Whose -> identity effect by `names.parts`; empty where it is no sum over parts."""
+    circuits: Mapping[str, Mapping[str, Ranked]]
+    """Circuit -> whose; empty where heads' weights can't be read."""
     decoded: Mapping[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]
     """By name: share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
     mixed: Float[np.ndarray, "token cell"] | None
     """NaN for a token that never had a cue; None for a single token."""
     mixed_attention: Float[np.ndarray, "token cell"] | None
-    """The same of induction heads; None without attention patterns, too."""
+    """The same of induction heads' attention; None without attention patterns, too."""
+    mixed_matched: Float[np.ndarray, "token cell"] | None
+    """Share of induction heads, and of appearances, in which no other key of the half is attended as much."""
 
     @classmethod
     def of(
@@ -62,8 +70,9 @@ class PoolAnswer:
         names: Names,
         alone: Sequence[Mapping[str, np.ndarray]],
         mixed: Sequence[Mapping[str, np.ndarray]],
+        circuits: Mapping[str, Mapping[str, Ranked]],
     ) -> "PoolAnswer":
-        """From the shards of every appearance."""
+        """From the shards of every appearance, and what weights alone say."""
 
         def mean(key: str) -> Float[np.ndarray, "row token"]:
             return np.asarray(np.mean([shard[key] for shard in alone], axis=0, dtype=np.float64))
@@ -84,9 +93,12 @@ class PoolAnswer:
             logprob=by_row("logprob", whose),
             attention={kind: by_row(f"attention_{kind}", whose) for kind in kinds},
             lens=dict(zip(whose, np.split(mean("lens").T, 2, axis=1), strict=True)) if names.layers else {},
+            attribution=dict(zip(whose, np.split(mean("attribution"), 2), strict=True)) if names.parts else {},
+            circuits=circuits,
             decoded=_decoded(studied, names, alone),
             mixed=_mixed(studied, mixed, "identity"),
             mixed_attention=_mixed(studied, mixed, "attention"),
+            mixed_matched=_mixed(studied, mixed, "matched"),
         )
 
     @property
@@ -169,6 +181,13 @@ def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     for whose, by_layer in answer.lens.items():
         for layer, column in zip(answer.names.layers, by_layer.T, strict=True):
             metrics |= bootstrap_mean(column, seed).metrics(f"lens/{whose}_{layer}")
+    metrics |= _attribution_metrics(answer, seed)
+    for circuit, by_whose in answer.circuits.items():
+        for whose, ranked in by_whose.items():
+            after = "" if whose == OWN else f"_{whose}"
+            metrics |= bootstrap_mean(ranked.is_first, seed).metrics(f"{circuit}/top1{after}")
+            metrics |= bootstrap_mean(1 / ranked.rank, seed).metrics(f"{circuit}/reciprocal_rank{after}")
+            metrics |= bootstrap_mean(ranked.z_score, seed).metrics(f"{circuit}/z_score{after}")
     for what, (nearest, farther) in answer.decoded.items():
         metrics |= bootstrap_mean(nearest, seed).metrics(f"decoded/{what}")
         metrics |= bootstrap_mean(farther, seed).metrics(f"decoded_pairwise/{what}")
@@ -177,6 +196,24 @@ def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
         found = bootstrap_ratio(both - read - written + own, answer.lost, seed) if loses else None
         metrics |= _interval("mend_interaction", found)
     return metrics | _mixed_metrics(answer, seed)
+
+
+def _attribution_metrics(answer: PoolAnswer, seed: int) -> Metrics:
+    """By named head, all other heads together, each MLP and the rest: they add up."""
+    metrics: Metrics = {}
+    unexplained = 0.0
+    for whose, values in answer.attribution.items():
+        assert answer.names.parts is not None
+        by_part = dict(zip(answer.names.parts.names, values, strict=True))
+        named = [head.label for head in answer.names.chosen.all]
+        others = [head.label for head in answer.names.parts.heads if head.label not in named]
+        shown = {name: by_part[name] for name in (*named, *list(by_part)[len(answer.names.parts.heads) :])}
+        if others:
+            shown[OTHER_HEADS] = np.sum([by_part[name] for name in others], axis=0)
+        for name, column in shown.items():
+            metrics |= bootstrap_mean(column, seed).metrics(f"attribution/{whose}_{name}")
+        unexplained = max(unexplained, float(np.abs(values.sum(axis=0) - answer.identity[whose]).max()))
+    return metrics | ({"attribution/unexplained": unexplained} if answer.attribution else {})
 
 
 def _restored_copy_effect(answer: PoolAnswer, seed: int) -> Metrics:
@@ -213,7 +250,11 @@ def cell_names(n: int) -> list[str]:
 
 def _mixed_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     metrics: Metrics = {}
-    for of, values in (("mixed", answer.mixed), ("mixed_attention", answer.mixed_attention)):
+    for of, values in (
+        ("mixed", answer.mixed),
+        ("mixed_attention", answer.mixed_attention),
+        ("mixed_matched", answer.mixed_matched),
+    ):
         if values is None:
             continue
         known = values[~np.isnan(values[:, 0])]
@@ -264,12 +305,37 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
     for kind, looks in answer.attention.items():
         arrays |= {f"{name}/attention/{kind}/{whose}": values.astype(np.float32) for whose, values in looks.items()}
     arrays |= {f"{name}/lens/{whose}": by_layer.astype(np.float32) for whose, by_layer in answer.lens.items()}
+    arrays |= _attribution_arrays(answer)
     for what, (nearest, farther) in answer.decoded.items():
         arrays[f"{name}/decoded/{what}"] = nearest.astype(np.float32)
         arrays[f"{name}/decoded_pairwise/{what}"] = farther.astype(np.float32)
-    for what, cells in (("mixed", answer.mixed), ("mixed_attention", answer.mixed_attention)):
+    for circuit, by_whose in answer.circuits.items():
+        for whose, ranked in by_whose.items():
+            arrays[f"{name}/{circuit}/rank/{whose}"] = ranked.rank.astype(np.float32)
+            arrays[f"{name}/{circuit}/z_score/{whose}"] = ranked.z_score.astype(np.float32)
+    for what, cells in (
+        ("mixed", answer.mixed),
+        ("mixed_attention", answer.mixed_attention),
+        ("mixed_matched", answer.mixed_matched),
+    ):
         if cells is not None:
             arrays[f"{name}/{what}"] = cells.astype(np.float32)
+    return arrays
+
+
+def _attribution_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    parts, name = answer.names.parts, answer.name
+    for whose, values in answer.attribution.items():
+        assert parts is not None
+        of_tokens = values.T.astype(np.float32)
+        n_heads, layers = len(parts.heads), list(parts.outputs)
+        heads = np.full((len(of_tokens), len(layers), 1 + max(head.head for head in parts.heads)), np.nan, np.float32)
+        for head, column in zip(parts.heads, of_tokens.T, strict=False):
+            heads[:, layers.index(head.layer), head.head] = column
+        arrays[f"{name}/attribution/heads/{whose}"] = heads
+        arrays[f"{name}/attribution/mlps/{whose}"] = of_tokens[:, n_heads:-1]
+        arrays[f"{name}/attribution/rest/{whose}"] = of_tokens[:, -1]
     return arrays
 
 

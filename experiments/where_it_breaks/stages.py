@@ -1,7 +1,7 @@
 """What is measured on the halves of one draw: scores of heads, their mean outputs, all interventions, mixed halves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,12 +9,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from experiments.where_it_breaks.abilities import Abilities
+from experiments.where_it_breaks.attribution import Parts, attribute
 from experiments.where_it_breaks.bench import Bench, Chosen
 from experiments.where_it_breaks.choosing import Plan, Studied, replaced
 from experiments.where_it_breaks.interventions import (
     ABLATIONS,
     DECODED,
     INTERVENTIONS,
+    PATH_ABLATION,
     Half,
     Heads,
     Intervention,
@@ -43,6 +45,9 @@ class Names:
     layers: tuple[int, ...]
     """Of `streams`: before these layers; the number of layers stands for after the last."""
     ablations: tuple[str, ...]
+    chosen: Chosen = field(default_factory=Chosen)
+    parts: Parts | None = None
+    """What the identity effect is attributed to; None where it can't be."""
 
     @classmethod
     def of(cls, bench: Bench, n_points: int) -> "Names":
@@ -54,7 +59,9 @@ class Names:
             tuple(one for one in INTERVENTIONS if bench.applies(one)),
             tuple(stream(layer, half) for half in Half for layer in layers),
             layers,
-            ABLATIONS if has_heads else (),
+            tuple(name for name in ABLATIONS if name != PATH_ABLATION or bench.has_path) if has_heads else (),
+            bench.chosen,
+            bench.abilities.parts if bench.abilities.attributes else None,
         )
 
     @property
@@ -142,14 +149,15 @@ def mean_outputs(bench: Bench, sequences: Sequences) -> Arrays:
 
 def chosen_layers(chosen: Chosen) -> list[int]:
     """Layers with a chosen head."""
-    return sorted({head.layer for head in (*chosen.previous, *chosen.induction)})
+    return sorted({head.layer for head in chosen.all})
 
 
 def intervene(
     bench: Bench, plan: Plan, studied: Studied, names: Names, means: Mapping[int, Tensor], pairs: Pairs
 ) -> Arrays:
     """Everything about some pairs: [name half place] for `identity`, `copy_effect` and `copied`, [intervention half
-    place] for `control`, [whose half place] for `logprob` and each kind of attention."""
+    place] for `control`, [whose half place] for `logprob` and each kind of attention, [(whose part) half place] for
+    `attribution`."""
     own, partner, other = (
         bench.base(sequences_of(plan, studied, pairs, ids), layers)
         for ids, layers in (
@@ -161,6 +169,9 @@ def intervene(
     plain = [read(whole.logits, whole.sequences) for whole in (own, partner)]
     changed = [bench.read_changed(one, own, partner) for one in (*names.interventions, *names.streams)]
     for name in names.ablations:
+        if name == PATH_ABLATION:
+            changed.append(bench.read_without_path(partner))
+            continue
         heads, how = name.split("_")
         changed.append(bench.read_without(Heads(heads), partner, means if how == "mean" else None))
     control = [bench.read_changed(one, partner, other) for one in names.interventions]
@@ -175,6 +186,10 @@ def intervene(
     if names.layers:
         seen = [[bench.read_lens(whole, layer).identity for layer in names.layers] for whole in (own, partner)]
         arrays["lens"] = np.stack([one for whole in seen for one in whole])
+    norm = bench.abilities.norm
+    if names.parts is not None and norm is not None:
+        wholes = [attribute(bench.model, names.parts, norm, whole.sequences) for whole in (own, partner)]
+        arrays["attribution"] = np.concatenate(wholes)
     states = [own.state, partner.state, *(bench.state_changed(one, own, partner) for one in names.decoded_changes)]
     known = [state.float() for state in states if state is not None]
     if known:
@@ -203,14 +218,30 @@ def _attention(bench: Bench, whole: Pass) -> dict[str, Float[np.ndarray, "half p
     return found
 
 
+def _matched(bench: Bench, whole: Pass) -> Float[np.ndarray, "half place"]:
+    """Share of the chosen induction heads that attend, from a cue's second occurrence, more to what followed its first
+    one than to any other token of the first half."""
+    sequences = whole.sequences
+    n, places = len(sequences.targets), torch.tensor(sequences.places)
+    half = sequences.positions(Half.FIRST)
+    found = []
+    for layer, heads in bench.chosen.of(Heads.INDUCTION).items():
+        looks = whole.kept[bench.abilities.patterns[layer]][:n, heads][:, :, places - 1, half].float()
+        own = (places - sequences.seq_len - sequences.first).expand(*looks.shape[:2], -1)[..., None].to(looks.device)
+        others = looks.scatter(-1, own, -1.0).max(dim=-1).values
+        found.append((looks.gather(-1, own)[..., 0] > others).float())
+    return torch.cat(found, dim=1).mean(dim=1).cpu().numpy()
+
+
 def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
     """[cell half place]: the identity effect where the cue, the copied token, both or neither is replaced by its
-    partner, and where induction heads look from the cue: to what followed it. A fifth cell, where rows can be changed:
+    partner; where induction heads look from the cue (`attention`: to what followed it; `matched`: whether
+    most of all). A fifth cell, where rows can be changed:
     the cue's input row mended, the copied token the partner."""
     targets = np.unique(pairs.targets[pairs.asked])
     cues = np.unique(pairs.halves[:, pairs.places - 1][pairs.asked])
     patterns = [bench.abilities.patterns[layer] for layer in chosen_layers(bench.chosen)]
-    effects, looks = [], []
+    effects, looks, matches = [], [], []
 
     def look(cue: Whose, copied: Whose, is_mended: bool = False) -> None:
         halves = pairs.halves
@@ -223,6 +254,7 @@ def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
         effects.append(read(whole.logits, sequences).identity)
         if patterns:
             looks.append(_attention(bench, whole)[Heads.INDUCTION.value])
+            matches.append(_matched(bench, whole))
 
     for cell in CELLS:
         look(*cell)
@@ -230,7 +262,7 @@ def mix(bench: Bench, plan: Plan, studied: Studied, pairs: Pairs) -> Arrays:
         look(Whose.OWN, Whose.PARTNER, is_mended=True)
     arrays: Arrays = {"identity": np.stack(effects)}
     if patterns:
-        arrays["attention"] = np.stack(looks)
+        arrays |= {"attention": np.stack(looks), "matched": np.stack(matches)}
     return arrays
 
 

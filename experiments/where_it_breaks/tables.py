@@ -1,18 +1,25 @@
 """Tables of one where_it_breaks run, from its stored files."""
 
+import re
 from typing import Any
 
 import pandas as pd
 
+from experiments.where_it_breaks.attribution import REST
 from experiments.where_it_breaks.interventions import Half, Whose
-from experiments.where_it_breaks.metrics import MENDED_CUE, cell_key
+from experiments.where_it_breaks.metrics import MENDED_CUE, OTHER_HEADS, cell_key
 from harness.reporting.display import Table
 from harness.reporting.figures.tables import interval_columns
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
 
-_ABLATED = {"previous": "previous-token heads", "induction": "induction heads"}
+_ABLATED = {
+    "previous": "previous-token heads",
+    "induction": "induction heads",
+    "path": "what induction heads' keys read of previous-token heads",
+}
+_KINDS = {"previous": "previous-token", "induction": "induction"}
 _BY = {"mean": "their mean", "resampled": "those after the other half"}
 
 
@@ -91,6 +98,68 @@ def by_layer(run: StoredRun) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def attribution(run: StoredRun) -> pd.DataFrame:
+    """Who writes the identity effect: named heads, other heads, MLPs and the rest."""
+    rows = []
+    for pool in pools_shown(run):
+        before = prefix(run, pool)
+        for part in attribution_parts(run, pool):
+            kinds = [kind for kind in ("previous", "induction") if part in run.details["heads"][kind]]
+            label = part.replace("_", " ") + (f" ({', '.join(_KINDS[kind] for kind in kinds)})" if kinds else "")
+            row = {"pool": pool, "part": label}
+            for whose in Whose:
+                row |= _row(run, f"{before}attribution/{whose.value}_{part}", whose.value)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def attribution_parts(run: StoredRun, pool: str) -> list[str]:
+    """Names of the parts that have metrics of their own, in order of writing: heads, MLPs, the rest."""
+    start = f"{prefix(run, pool)}attribution/{Whose.OWN.value}_"
+    known = {key.removeprefix(start) for key in run.metrics if key.startswith(start)}
+    named = sorted(known & {*run.details["heads"]["previous"], *run.details["heads"]["induction"]}, key=_by_number)
+    mlps = sorted((name for name in known if name.startswith("mlp") and "/" not in name), key=_by_number)
+    ordered = (*named, OTHER_HEADS, *mlps, REST)
+    return [name for name in ordered if name in known]
+
+
+def _by_number(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name)]
+
+
+def circuits(run: StoredRun) -> pd.DataFrame:
+    """What heads copy and match by their weights alone."""
+    rows = []
+    for pool in pools_shown(run):
+        for circuit in circuit_names(run, pool):
+            row = {"pool": pool, "circuit": circuit_label(circuit)}
+            for reading, label in _READINGS.items():
+                for after, whose in (("", ""), (f"_{Whose.PARTNER.value}", "partners' ")):
+                    row |= _row(run, f"{prefix(run, pool)}{circuit}/{reading}{after}", f"{whose}{label}")
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_READINGS = {"top1": "first", "reciprocal_rank": "reciprocal rank", "z_score": "z-score"}
+
+
+def circuit_names(run: StoredRun, pool: str) -> list[str]:
+    """Circuits that have metrics: copying by head, matching by pair of heads."""
+    start, end = prefix(run, pool), "/top1"
+    found = [
+        key.removeprefix(start).removesuffix(end)
+        for key in run.metrics
+        if key.startswith((f"{start}ov_copying/", f"{start}matching/")) and key.endswith(end)
+    ]
+    return sorted(found, key=lambda name: (name.startswith("matching/"), _by_number(name)))
+
+
+def circuit_label(circuit: str) -> str:
+    """For people."""
+    kind, heads = circuit.split("/")
+    return f"copying, {heads}" if kind == "ov_copying" else f"matching, {heads.replace('_', ' to ')}"
+
+
 def mixed(run: StoredRun) -> pd.DataFrame:
     """Who announces, and who is announced."""
     rows = []
@@ -105,6 +174,8 @@ def mixed(run: StoredRun) -> pd.DataFrame:
             row = _row(run, f"{before}{key}", "identity effect")
             looks = f"{before}{key.replace('mixed/', 'mixed_attention/')}"
             row |= _row(run, looks, "induction attention") if looks in run.metrics else {}
+            found = looks.replace("mixed_attention/", "mixed_matched/")
+            row |= _row(run, found, "attended most") if found in run.metrics else {}
             rows.append({"pool": pool, "cue": cue, "copied": copied, **row})
         for key, label in (
             ("cost_of_cue", "an own cue costs"),
@@ -125,7 +196,7 @@ def ablations(run: StoredRun) -> pd.DataFrame:
             rows.append(
                 {
                     "pool": pool,
-                    "without": f"{_ABLATED[kind]} {', '.join(run.details['heads'][kind])}",
+                    "without": " ".join([_ABLATED[kind], ", ".join(run.details["heads"].get(kind, ()))]).strip(),
                     "replaced by": _BY[how],
                     **_row(run, f"{prefix(run, pool)}ablated/{name}", "share lost"),
                 }
@@ -181,8 +252,24 @@ TABLES = (
         by_layer,
     ),
     Table(
+        "attribution",
+        "Direct logit attribution: the identity effect (logits) by what each part writes where the token is predicted, "
+        "the final norm's scale frozen at each run's own (95 % percentile bootstrap over tokens). Parts add up to the "
+        "identity effect; the rest is the embedding and biases.",
+        attribution,
+    ),
+    Table(
+        "circuits",
+        "What heads do by their weights alone: of each token the place of its own among the pool's tokens and all "
+        "well-known ones, in what an induction head writes of its input row (copying) and, as a cue, among keys made of "
+        "what a previous-token head writes (matching): share that come first, reciprocal rank, and height above the "
+        "mean in standard deviations (95 % percentile bootstrap over tokens).",
+        circuits,
+    ),
+    Table(
         "mixed",
-        "Identity effect (logits) where tokens announce one another: own, or the partner's in its place.",
+        "Identity effect (logits) where tokens announce one another: own, or the partner's in its place; induction "
+        "heads' attention from the cue to what followed it, and the share of them that attend to it most of all.",
         mixed,
     ),
     Table(

@@ -102,6 +102,16 @@ class BridgedModel(LoadedModel):
         """The unembedding's rows, one per token; shares the model's memory."""
         return output_rows(self._opened().original_model)
 
+    def head_output_weights(self, layer: int) -> Float[Tensor, "head d_head d_model"] | None:
+        """The output projection by head; None for a layer without attention or of another shape."""
+        attention = getattr(self._opened().blocks[layer], "attn", None)
+        try:
+            found = getattr(attention, "W_O", None)
+        # The bridge looks weights up by rules of each architecture, which may not fit this layer.
+        except (AttributeError, RuntimeError, ValueError):
+            return None
+        return found.detach() if isinstance(found, Tensor) and found.ndim == 3 else None
+
     def close(self) -> None:
         """Let go of the weights; safe to call twice."""
         bridge, self._bridge, self._points = self._bridge, None, {}

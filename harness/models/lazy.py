@@ -102,6 +102,10 @@ class LazyModel(LoadedModel):
         """The unembedding's rows; boots."""
         return self.booted.unembedding()
 
+    def head_output_weights(self, layer: int) -> Float[Tensor, "head d_head d_model"] | None:
+        """As of the booted model; boots."""
+        return self.booted.head_output_weights(layer)
+
     def close(self) -> None:
         """Let go of the weights, if they were ever loaded; a later pass boots again."""
         model, self._model = self._model, None

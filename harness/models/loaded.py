@@ -125,6 +125,13 @@ class LoadedModel(LanguageModel):
         sequences that do not fit.
         """
 
+    def head_output_weights(self, layer: int) -> Float[Tensor, "head d_head d_model"] | None:  # noqa: ARG002
+        """What turns each head's output (`hook_z`) into what it writes, before the bias that a layer's heads share.
+
+        None where that is not known. Whoever uses it must check it: some architectures change what heads write.
+        """
+        return None
+
     @property
     def d_vocab(self) -> int:
         """Width of the logits."""

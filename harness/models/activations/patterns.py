@@ -1,4 +1,4 @@
-"""Which hooks carry what every layer's attention makes: its patterns, and its heads' outputs."""
+"""Which hooks carry what every layer's attention makes: its patterns, its heads' outputs, queries and keys."""
 
 import re
 
@@ -13,6 +13,16 @@ def pattern_hooks(model: LoadedModel) -> dict[int, str]:
 def head_output_hooks(model: LoadedModel) -> dict[int, str]:
     """The hook of every layer's head outputs [batch pos head d_head] by the layer's number; empty without attention."""
     return _hooks_by_layer(model, "hook_z")
+
+
+def key_hooks(model: LoadedModel) -> dict[int, str]:
+    """The hook of every layer's keys [batch pos key_head d_head], before positions turn them, by the layer's number."""
+    return _hooks_by_layer(model, "hook_k")
+
+
+def query_hooks(model: LoadedModel) -> dict[int, str]:
+    """The hook of every layer's queries [batch pos head d_head], before positions turn them, by the layer's number."""
+    return _hooks_by_layer(model, "hook_q")
 
 
 def _hooks_by_layer(model: LoadedModel, point: str) -> dict[int, str]:

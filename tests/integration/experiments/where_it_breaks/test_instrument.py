@@ -93,6 +93,8 @@ def test_capped_logits_leave_out_changes_of_output_rows(tmp_path):
     assert "restored/rescale_output" not in stored.metrics
     assert "restored/swap_output" in stored.metrics
     assert "changes of output rows are left out" in notes(stored)
+    assert "attribution of the effect to them is left out" in notes(stored)
+    assert not any(key.startswith("attribution") for key in stored.metrics)
 
 
 def test_hooks_that_change_nothing_are_left_out(tmp_path):
@@ -172,6 +174,11 @@ def test_a_planted_defect_is_found_where_it_is(end, other, well_known, tmp_path)
     if end == "input":
         assert metrics["mixed/cue_restored_by_mending"] == pytest.approx(1, abs=0.2)
         assert metrics["mixed_attention/own_then_partner"] < 0.5 < metrics["mixed_attention/mended_then_partner"]
+    # Induction heads write partners, and hardly what is not read.
+    heads = ("L1H1", "L1H3")
+    written = {whose: sum(metrics[f"attribution/{whose}_{head}"] for head in heads) for whose in ("own", "partner")}
+    assert abs(written["own"]) < 0.2 * written["partner"]
+    assert metrics["attribution/unexplained"] < 1e-3
     # Among well-known tokens, too, a swap of one end alone must fail.
     assert abs(metrics["control/swap_input"]) < 0.3
     assert abs(metrics["control/swap_output"]) < 0.3

@@ -25,7 +25,17 @@ def test_several_pools_on_pocket(tmp_path: Path) -> None:
     assert metrics["unused/mixed_attention/own_then_partner"] < 0.4
     assert metrics["planted/mixed_attention/own_then_partner"] > 0.6
     assert metrics["unused/restored/swap_both"] == pytest.approx(1, abs=1e-3)
+    # Parts add up, and keys read the previous-token heads: without that path partners are hardly copied.
+    assert max(metrics[f"{pool}/attribution/unexplained"] for pool in ("unused", "rare", "planted")) < 1e-4
+    assert min(metrics[f"{pool}/ablated/path_resampled"] for pool in ("unused", "rare", "planted")) > 0.5
+    # By its weights an induction head copies partners better than what was never shown.
+    best = {
+        whose: max(metrics[f"unused/ov_copying/{head}/z_score{whose}"] for head in stored.details["heads"]["induction"])
+        for whose in ("", "_partner")
+    }
+    assert best[""] + 1 < best["_partner"]
+    assert metrics["unused/mixed_matched/own_then_partner"] + 0.3 < metrics["planted/mixed_matched/own_then_partner"]
     drawn = {path.stem for path in (stored.folder / "figures").glob("*.png")}
-    assert drawn == {"restored", "stages", "by_layer", "mixed"}
+    assert drawn == {"restored", "stages", "by_layer", "attribution", "circuits", "mixed"}
     tables = {path.stem for path in (stored.folder / "tables").glob("*.csv")}
-    assert tables == {"restored", "pools", "by_layer", "mixed", "ablations", "tokens"}
+    assert tables == {"restored", "pools", "by_layer", "attribution", "circuits", "mixed", "ablations", "tokens"}

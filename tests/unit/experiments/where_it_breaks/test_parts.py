@@ -164,7 +164,8 @@ def answer(own: np.ndarray, partner: np.ndarray, fixed: np.ndarray, prefix: str 
     control = {"rescale_both": partner / 2}
     return PoolAnswer(
         one, prefix, names, values, values, share, control, logprob,
-        attention={}, lens={}, decoded={}, mixed=None, mixed_attention=None,
+        attention={}, lens={}, attribution={}, circuits={}, decoded={}, mixed=None, mixed_attention=None,
+        mixed_matched=None,
     )  # fmt: skip
 
 
