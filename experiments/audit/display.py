@@ -1,12 +1,15 @@
 """How a run of exp=audit is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from experiments.audit.figures import FIGURES
 from experiments.audit.paper import PAPER
 from experiments.audit.tables import TABLES, reachable_glitches
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.asked import judged_cards, prompts_of
+from harness.reporting.display import Answer, Asked, Display
+from harness.reporting.words import CATEGORIES, VERDICTS, spaced
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -66,11 +69,32 @@ def answer(run: StoredRun) -> Answer | None:
     return Answer(f"{found}{gate}.", verdict)
 
 
+def asked(run: StoredRun) -> Asked:
+    """What the census' wordings found; the answers in words are in the census' own report."""
+    names = run.details["informative"]
+    return Asked(judged_cards(run.record_rows(), names, _facts), prompts_of(run.details["questions"]))
+
+
+def _facts(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        "verdict": VERDICTS.get(str(row["verdict"])),
+        "listed for": ", ".join(spaced(reason) for reason in row["reasons"]),
+        "kind": CATEGORIES[row["category"]],
+        "symptom": spaced(row["symptom"]),
+        "indicator": row["indicator"],
+        "rank by it": row["indicator_rank"],
+        "largest probability when asked for": row["max_prob"],
+        "shown in training": row["exposures"],
+        "against the other revision": spaced(row["change"]),
+    }
+
+
 DISPLAY = Display(
     answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    asked=asked,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from experiments.copy_map.config import threshold_key
 from experiments.copy_map.figures import FIGURES
 from experiments.copy_map.paper import PAPER
 from experiments.copy_map.tables import TABLES
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.display import Answer, Display, PointCloud
+from harness.reporting.points import Axis
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -46,11 +49,34 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
+def clouds(run: StoredRun) -> Sequence[PointCloud]:
+    """Every token with and without its earlier copy."""
+    rows = run.record_rows()
+    if not rows:
+        return ()
+    return (
+        PointCloud(
+            "every token",
+            "Log-prob of each token where the sequence holds an earlier copy of it, against where it does not, mean "
+            "over its appearances; on the diagonal nothing is copied.",
+            Axis("log-prob without an earlier copy (nats)"),
+            Axis("log-prob after an earlier copy (nats)"),
+            ("copied", "not copied"),
+            np.array([row["id"] for row in rows]),
+            tuple(row["token"] for row in rows),
+            np.array([row["logprob_control"] for row in rows], dtype=np.float64),
+            np.array([row["logprob"] for row in rows], dtype=np.float64),
+            np.array([int(row["not_copied"]) for row in rows]),
+        ),
+    )
+
+
 DISPLAY = Display(
     answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    clouds=clouds,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

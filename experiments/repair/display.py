@@ -7,7 +7,8 @@ from experiments.repair.paper import PAPER
 from experiments.repair.tables import TABLES
 from harness.glitch.repair.choices import UNTOUCHED
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.asked import prompts_of
+from harness.reporting.display import Answer, Asked, Display
 from harness.reporting.words import spaced
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -53,11 +54,17 @@ def _share(run: StoredRun, key: str) -> str:
     return with_interval(*run.interval(key))
 
 
+def asked(run: StoredRun) -> Asked:
+    """The prompts alone: answers are not stored."""
+    return Asked((), prompts_of(run.details.get("questions", {})))
+
+
 DISPLAY = Display(
     answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    asked=asked,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )
