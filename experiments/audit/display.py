@@ -57,16 +57,13 @@ def answer(run: StoredRun) -> Answer | None:
     metrics, tested = run.metrics, run.metrics.get("tested") or 0
     passed = metrics.get("gate/passed")
     verdict = None if passed is None else bool(passed)
-    if not tested:
-        return Answer(
-            f"No wording counts for {run.model}: which of its tokens are glitch tokens can't be told.", verdict
-        )
+    allowed = "" if passed is None else f"; the gate allows {metrics['gate/max_glitch_rate']:g}"
+    if not tested or metrics.get("glitch_rate") is None:
+        found = f"Which tokens of {run.model} are glitch tokens can't be told: no wordings of two families count for it"
+        return Answer(f"{found}{allowed}.", verdict)
     share = with_interval(*run.interval("glitch_rate"))
-    found = (
-        f"{metrics['glitch_tokens']:,} of {tested:,} tokens of {run.model} are glitch tokens: {share} of its vocabulary"
-    )
-    gate = "" if passed is None else f"; the gate is at {metrics['gate/max_glitch_rate']:g}"
-    return Answer(f"{found}{gate}.", verdict)
+    found = f"{metrics['glitch_tokens']:,} of {tested:,} tokens of {run.model} are glitch tokens: a share of {share}"
+    return Answer(f"{found}{allowed}.", verdict)
 
 
 def asked(run: StoredRun) -> Asked:

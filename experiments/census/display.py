@@ -101,8 +101,8 @@ def answer(run: StoredRun) -> Answer | None:
     metrics, tested = run.metrics, run.metrics.get("tested") or 0
     by_agreement = run.details["verdict"] == VerdictRule.AGREEMENT.value
     if not tested or metrics.get("glitch_rate") is None:
-        rests_on = "wordings of two families" if by_agreement else "task"
-        return Answer(f"Which tokens of {run.model} are glitch tokens can't be told: no {rests_on} count for it.")
+        none = "no wordings of two families count" if by_agreement else "no task counts"
+        return Answer(f"Which tokens of {run.model} are glitch tokens can't be told: {none} for it.")
     share = with_interval(*run.interval("glitch_rate"))
     every = f"each of {metrics['counting_wordings']} wordings" if by_agreement else "every task that counts"
     return Answer(

@@ -43,9 +43,10 @@ def answer(run: StoredRun) -> Answer | None:
     metrics = run.metrics
     missed, known = (with_interval(*run.interval(key)) for key in ("not_copied_share", "calibration/copied_share"))
     says_nothing = "" if metrics["informative"] else ", so that this says nothing of training"
+    beside = f"; of well-known ones it copies {known}{says_nothing}" if known else ""
     return Answer(
         f"In sequences seen twice {run.model} does not copy {metrics['not_copied']:,} of {metrics['tokens']:,} tokens "
-        f"({missed}); of well-known ones it copies {known}{says_nothing}."
+        f"({missed}){beside}."
     )
 
 

@@ -36,7 +36,10 @@ def answer(run: StoredRun) -> Answer | None:
     """How often each pool's tokens are echoed once more."""
     if not run.details.get("fits"):
         return Answer(f"The echoes do not fit into the context of {run.model}.")
-    parts = [f"{with_interval(*run.interval(success_key(pool, 'greedy')), 2)} of {pool}" for pool in pools_shown(run)]
+    shares = {pool: with_interval(*run.interval(success_key(pool, "greedy")), 2) for pool in pools_shown(run)}
+    parts = [f"{share} of {pool}" for pool, share in shares.items() if share]
+    if not parts:
+        return None
     return Answer(f"Shown echoes of a token, {run.model} says it once more: {', '.join(parts)} tokens.")
 
 

@@ -39,14 +39,22 @@ def answer(run: StoredRun) -> Answer | None:
     known = [one["name"] for one in run.details["methods"] if metrics.get(f"{one['name']}/repair_rate") is not None]
     methods = [name for name in known if name != UNTOUCHED]
     if not methods:
-        return Answer(f"Nothing was mended: no glitch token of {run.model} is known.")
+        return Answer(f"Nothing was mended: no glitch token of {run.model} is known, or no method could be run on it.")
     best = max(methods, key=lambda name: metrics[f"{name}/repair_rate"])
     untouched = f" (untouched, asked again: {_share(run, f'{UNTOUCHED}/repair_rate')})" if UNTOUCHED in known else ""
     of = f"of {len(methods)} methods {spaced(best)} repairs most" if len(methods) > 1 else f"{spaced(best)} repairs"
+    harmed, perplexity = (_share(run, f"{best}/{name}") for name in ("healthy_harmed", "perplexity_change"))
+    damage = " and ".join(
+        part
+        for part in (
+            harmed and f"of healthy tokens it harms {harmed}",
+            perplexity and f"it changes the perplexity by {perplexity}",
+        )
+        if part
+    )
     return Answer(
-        f"Of {run.model}'s glitch tokens {of}: {_share(run, f'{best}/repair_rate')}{untouched}; "
-        f"of healthy tokens it harms {_share(run, f'{best}/healthy_harmed')}, "
-        f"and it changes the perplexity by {_share(run, f'{best}/perplexity_change')}."
+        f"Of {run.model}'s glitch tokens {of}: {_share(run, f'{best}/repair_rate')}{untouched}"
+        f"{'; ' if damage else ''}{damage}."
     )
 
 

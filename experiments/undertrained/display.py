@@ -54,6 +54,8 @@ def answer(run: StoredRun) -> Answer | None:
     metrics = run.metrics
     if metrics.get("verified") is None:
         return Answer(f"Candidates of {run.model} can't be verified: no prompt fits.")
+    if not metrics["candidates_ordinary"]:
+        return Answer(f"The weights of {run.model} point at no ordinary token.")
     controls = (
         f", of random ones {metrics['controls_verified']} of {metrics['controls']}" if metrics.get("controls") else ""
     )
