@@ -180,6 +180,7 @@ def _run_one(overrides: Sequence[str]) -> int:
     prepared = prepare(compose_run(overrides))
     found = find_complete(prepared)
     if found is not None and not prepared.has_other_reference:
+        console.show(f"found: computed {found.manifest.get('ended')} (force=true computes it again)")
         return show_run(found)
     # Only here: what computes and draws takes seconds to import.
     from harness.pipeline import execute_prepared
@@ -199,7 +200,7 @@ def show_run(stored: StoredRun) -> int:
     if stored.answer is not None:
         console.paragraph(visible(stored.answer.sentence))
     for note in stored.notes:
-        console.show(f"note: {note}")
+        console.show(f"{'warning' if note in stored.warnings else 'note'}: {note}")
     console.show(f"report: {stored.folder / 'report.html'}")
     console.show(f"results: {stored.folder}")
     return int(stored.manifest.get("exit_code", 0))

@@ -1,12 +1,15 @@
 """How a run of exp=audit is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from experiments.audit.figures import FIGURES
 from experiments.audit.paper import PAPER
 from experiments.audit.tables import TABLES, reachable_glitches
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.asked import judged_cards, prompts_of
+from harness.reporting.display import Answer, Asked, Display
+from harness.reporting.words import CATEGORIES, VERDICTS, spaced
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -54,16 +57,33 @@ def answer(run: StoredRun) -> Answer | None:
     metrics, tested = run.metrics, run.metrics.get("tested") or 0
     passed = metrics.get("gate/passed")
     verdict = None if passed is None else bool(passed)
-    if not tested:
-        return Answer(
-            f"No wording counts for {run.model}: which of its tokens are glitch tokens can't be told.", verdict
-        )
+    allowed = "" if passed is None else f"; the gate allows {metrics['gate/max_glitch_rate']:g}"
+    if not tested or metrics.get("glitch_rate") is None:
+        found = f"Which tokens of {run.model} are glitch tokens can't be told: no wordings of two families count for it"
+        return Answer(f"{found}{allowed}.", verdict)
     share = with_interval(*run.interval("glitch_rate"))
-    found = (
-        f"{metrics['glitch_tokens']:,} of {tested:,} tokens of {run.model} are glitch tokens: {share} of its vocabulary"
-    )
-    gate = "" if passed is None else f"; the gate is at {metrics['gate/max_glitch_rate']:g}"
-    return Answer(f"{found}{gate}.", verdict)
+    found = f"{metrics['glitch_tokens']:,} of {tested:,} tokens of {run.model} are glitch tokens: a share of {share}"
+    return Answer(f"{found}{allowed}.", verdict)
+
+
+def asked(run: StoredRun) -> Asked:
+    """What the census' wordings found; the answers in words are in the census' own report."""
+    names = run.details["informative"]
+    return Asked(judged_cards(run.record_rows(), names, _facts), prompts_of(run.details["questions"]))
+
+
+def _facts(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        "verdict": VERDICTS.get(str(row["verdict"])),
+        "listed for": ", ".join(spaced(reason) for reason in row["reasons"]),
+        "kind": CATEGORIES[row["category"]],
+        "symptom": spaced(row["symptom"]),
+        "indicator": row["indicator"],
+        "rank by it": row["indicator_rank"],
+        "largest probability when asked for": row["max_prob"],
+        "shown in training": row["exposures"],
+        "against the other revision": spaced(row["change"]),
+    }
 
 
 DISPLAY = Display(
@@ -71,6 +91,7 @@ DISPLAY = Display(
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    asked=asked,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

@@ -62,7 +62,8 @@ def measure(run: Run[AuditConfig]) -> Outcome:
         census = execute(census_config(run.config))
     for part in (undertrained, census):
         for note in part.notes:
-            run.note(f"{part.experiment}: {note}")
+            say = run.warn if note in part.warnings else run.note
+            say(f"{part.experiment}: {note}")
     findings = Findings(vocabulary_audit, undertrained, census, compare(run, census))
     rows = _rows(run, findings)
     run.records.append(rows)
@@ -188,7 +189,7 @@ def _gate(run: Run[AuditConfig], metrics: Metrics) -> dict[str, Any]:
             f"{words}: {metrics['glitch_tokens']} of {metrics['tested']} tokens tested are glitch tokens, by "
             f"agreement of {metrics['counting_wordings']} wordings ({float(rate):.4%}), allowed: {most:.4%}."
         )
-    run.note(sentence)
+    (run.note if passed else run.warn)(sentence)
     return {"passed": passed, "sentence": sentence}
 
 

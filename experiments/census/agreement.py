@@ -165,12 +165,12 @@ def _say(run: Run[CensusConfig], found: Found, wordings: Sequence[Wording]) -> N
     if left_out:
         run.note(f"Not asked, since they do not fit the model's window or vocabulary: {', '.join(left_out)}.")
     if not found.used:
-        run.note("Nothing can be said about this model's tokens: it can't say enough well-known tokens in any wording.")
+        run.warn("Nothing can be said about this model's tokens: it can't say enough well-known tokens in any wording.")
         return
     families = sorted({wording.family.value for wording in found.used})
     counted = f"{len(found.used)} of {len(found.trials)} wordings count for this model ({', '.join(families)})"
     if not found.can_decide:
-        run.note(
+        run.warn(
             f"{counted}: they are of one family, so that a token which fails all of them is undecided. It may be the "
             "way of asking that fails."
         )

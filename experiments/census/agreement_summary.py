@@ -21,7 +21,7 @@ from harness.glitch.census.rules import VerdictRule
 from harness.glitch.census.symptoms import Symptom
 from harness.glitch.census.token_types import TokenType
 from harness.glitch.census.verdict import LEAST_PASS_RATE, Verdict
-from harness.glitch.census.wordings import Wording
+from harness.glitch.census.wordings import Wording, questions_of
 from harness.measure.intervals import Interval, wilson, wilson_clustered
 from harness.measure.stratified import StratifiedSample, weighted_share
 from harness.runs.context import Outcome, Run
@@ -229,9 +229,7 @@ def _details(run: Run[CensusConfig], found: Found, by_exposures: list[dict[str, 
         "rule_version": RULE_VERSION,
         "wordings": [trial.name for trial in found.trials],
         "families": {trial.name: trial.wording.family.value for trial in found.trials},
-        "questions": {
-            trial.name: question.as_dict() for trial in found.trials if (question := trial.wording.question) is not None
-        },
+        "questions": questions_of(trial.wording for trial in found.trials),
         "informative": [wording.name for wording in found.used],
         "calibration": {trial.name: _calibration(found, trial) for trial in found.trials},
         "groups": _groups(found),

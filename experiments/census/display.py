@@ -1,16 +1,26 @@
 """How a run of exp=census is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+
+from experiments.census.agreement_tables import asked_wordings
 from experiments.census.figures import FIGURES
 from experiments.census.paper import PAPER
-from experiments.census.published_tables import tasks
+from experiments.census.published_tables import SYMPTOMS, TYPES, tasks
 from experiments.census.tables import TABLES
 from harness.glitch.census.rules import VerdictRule
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.asked import judged_cards, prompts_of
+from harness.reporting.display import Answer, Asked, Display, PointCloud
+from harness.reporting.points import Axis
+from harness.reporting.words import VERDICTS, spaced
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
+from harness.tokens.kinds import LABELS
+
+_KINDS = {kind.value: label for kind, label in LABELS.items()}
 
 
 def headline(run: StoredRun) -> Sequence[HeadlineRow]:
@@ -91,8 +101,8 @@ def answer(run: StoredRun) -> Answer | None:
     metrics, tested = run.metrics, run.metrics.get("tested") or 0
     by_agreement = run.details["verdict"] == VerdictRule.AGREEMENT.value
     if not tested or metrics.get("glitch_rate") is None:
-        rests_on = "wordings of two families" if by_agreement else "task"
-        return Answer(f"Which tokens of {run.model} are glitch tokens can't be told: no {rests_on} count for it.")
+        none = "no wordings of two families count" if by_agreement else "no task counts"
+        return Answer(f"Which tokens of {run.model} are glitch tokens can't be told: {none} for it.")
     share = with_interval(*run.interval("glitch_rate"))
     every = f"each of {metrics['counting_wordings']} wordings" if by_agreement else "every task that counts"
     return Answer(
@@ -101,11 +111,57 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
+def asked(run: StoredRun) -> Asked:
+    """Every answer to every wording, or task."""
+    by_agreement = run.details["verdict"] == VerdictRule.AGREEMENT.value
+    names = asked_wordings(run) if by_agreement else tasks(run)
+    return Asked(judged_cards(run.record_rows(), names, _facts), prompts_of(run.details["questions"]))
+
+
+def _facts(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    decided = {True: VERDICTS["glitch"], False: VERDICTS["not_glitch"], None: VERDICTS["no_verdict"]}
+    return {
+        "verdict": VERDICTS[row["verdict"]] if "verdict" in row else decided[row["glitch"]],
+        "wordings that count: failed": row.get("failed"),
+        "asked": row.get("asked"),
+        "kind": _KINDS.get(str(row.get("kind"))),
+        "type": TYPES.get(str(row.get("type"))),
+        "symptom": SYMPTOMS.get(str(row.get("symptom")), spaced(row.get("symptom"))),
+        "margin (logits)": row.get("margin"),
+        "shown in training": row.get("exposures"),
+    }
+
+
+def clouds(run: StoredRun) -> Sequence[PointCloud]:
+    """How far above the best other answer each token is, by how often training showed it; where that is known."""
+    rows = [row for row in run.record_rows() if row.get("exposures") is not None and row.get("margin") is not None]
+    if not rows:
+        return ()
+    names = list(VERDICTS)
+    return (
+        PointCloud(
+            "margin by exposures",
+            "By how many logits a token is above the best other answer where it must be said, mean over the wordings "
+            "it was asked in, against how often training showed it.",
+            Axis("times shown in training", is_log=True),
+            Axis("margin (logits)"),
+            tuple(VERDICTS.values()),
+            np.array([row["id"] for row in rows]),
+            tuple(row["token"] for row in rows),
+            np.array([row["exposures"] for row in rows], dtype=np.float64),
+            np.array([row["margin"] for row in rows], dtype=np.float64),
+            np.array([names.index(row["verdict"]) for row in rows]),
+        ),
+    )
+
+
 DISPLAY = Display(
     answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    clouds=clouds,
+    asked=asked,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

@@ -211,7 +211,7 @@ def _say(
 ) -> None:
     """The plain sentences that go with the numbers."""
     if not informative:
-        run.note("No task is within this model's reach, so nothing can be said about its glitch tokens: no verdicts.")
+        run.warn("No task is within this model's reach, so nothing can be said about its glitch tokens: no verdicts.")
     elif not glitches:
         run.note(f"No glitch tokens: all {len(judged)} tokens tested pass every informative task.")
     if vocabulary.unnamed_ids:

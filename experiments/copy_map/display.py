@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from experiments.copy_map.config import threshold_key
 from experiments.copy_map.figures import FIGURES
 from experiments.copy_map.paper import PAPER
 from experiments.copy_map.tables import TABLES
 from harness.measure.formatting import number, with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.display import Answer, Display, PointCloud
+from harness.reporting.points import Axis
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -40,9 +43,32 @@ def answer(run: StoredRun) -> Answer | None:
     metrics = run.metrics
     missed, known = (with_interval(*run.interval(key)) for key in ("not_copied_share", "calibration/copied_share"))
     says_nothing = "" if metrics["informative"] else ", so that this says nothing of training"
+    beside = f"; of well-known ones it copies {known}{says_nothing}" if known else ""
     return Answer(
         f"In sequences seen twice {run.model} does not copy {metrics['not_copied']:,} of {metrics['tokens']:,} tokens "
-        f"({missed}); of well-known ones it copies {known}{says_nothing}."
+        f"({missed}){beside}."
+    )
+
+
+def clouds(run: StoredRun) -> Sequence[PointCloud]:
+    """Every token with and without its earlier copy."""
+    rows = run.record_rows()
+    if not rows:
+        return ()
+    return (
+        PointCloud(
+            "every token",
+            "Log-prob of each token where the sequence holds an earlier copy of it, against where it does not, mean "
+            "over its appearances; on the diagonal nothing is copied.",
+            Axis("log-prob without an earlier copy (nats)"),
+            Axis("log-prob after an earlier copy (nats)"),
+            ("copied", "not copied"),
+            np.array([row["id"] for row in rows]),
+            tuple(row["token"] for row in rows),
+            np.array([row["logprob_control"] for row in rows], dtype=np.float64),
+            np.array([row["logprob"] for row in rows], dtype=np.float64),
+            np.array([int(row["not_copied"]) for row in rows]),
+        ),
     )
 
 
@@ -51,6 +77,7 @@ DISPLAY = Display(
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    clouds=clouds,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

@@ -95,7 +95,7 @@ def _say(run: Run[CopyMapConfig], answer: Answer, is_shared: bool) -> None:
     n = len(answer.calibration.ids)
     run.note(f"{copied} of {n} tokens that the model should know are copied ({vocabulary.common_from}).")
     if not answer.is_informative:
-        run.note(
+        run.warn(
             f"This model does not copy: fewer than {LEAST_COPIED:.0%} of well-known tokens are, so that the map says "
             "nothing about how well a token was trained."
         )

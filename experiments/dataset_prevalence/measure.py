@@ -238,7 +238,7 @@ def _name(files: Sequence[File]) -> str:
 def _say(run: Run[DatasetPrevalenceConfig], glitch: GlitchTokens, totals: Totals, n_met: int) -> None:
     """The plain sentences that go with the numbers."""
     if not totals.sums.trials:
-        run.note(
+        run.warn(
             f"The data set is empty: {totals.n_read} documents without a single token. There is no share to state."
         )
     elif not glitch.ids:
@@ -261,7 +261,7 @@ def glitch_tokens(run: Run[DatasetPrevalenceConfig]) -> GlitchTokens:
         return named_tokens(run.exp.tokens, run.facts, run.seed, run.tokenizer)
     census = load_census(census_folder(run.config, run.identity), run.identity)
     if not census.informative:
-        run.note(
+        run.warn(
             "By the census wordings of fewer than two families count for this model, so it knows no glitch tokens: "
             "nothing was looked for. exp.tokens= names some."
         )

@@ -53,6 +53,9 @@ def answer(run: StoredRun) -> Answer | None:
     """Ours beside the best other one, at the middle of the budgets shown."""
     if not run.metrics.get("truth/tested"):
         return Answer(f"No asked or echoed wording counts for {run.model}: there is no truth to compare detectors by.")
+    glitch, tested = run.metrics["truth/glitch_tokens"], run.metrics["truth/tested"]
+    if not glitch:
+        return Answer(f"None of {tested:,} tokens of {run.model} is a glitch token: there is nothing to detect.")
     shown = [share for share in _SHOWN if share in budgets(run)] or budgets(run)[-1:]
     budget = shown[len(shown) // 2]
 
@@ -67,9 +70,8 @@ def answer(run: StoredRun) -> Answer | None:
         best([name for name in names(run) if (kind_of(name) == "ours") is is_ours]) for is_ours in (True, False)
     )
     compared = ", ".join(part for part in (ours and f"ours, {ours}", other and f"the best other, {other}") if part)
-    glitch, tested = run.metrics["truth/glitch_tokens"], run.metrics["truth/tested"]
     truth = f"{glitch:,} of {tested:,} tokens of {run.model} are glitch tokens"
-    return Answer(f"{truth}; for {budget_words(budget)} of a census {compared or 'no detector reports any'}.")
+    return Answer(f"{truth}; for {budget_words(budget)} of a census {compared or 'no detector has an F1'}.")
 
 
 def _f1(name: str, budget: float) -> str:

@@ -77,10 +77,10 @@ def _compare(run: Run[DetectorsConfig], view: ModelView, truth: Truth, unused: U
     full = round(view.n * truth.price.usual)
     comparison = Comparison(view.ids, exposures, indicators, truth, unused, full, tuple(run.exp.budgets))
     if not truth.wordings:
-        run.note(_NOTHING_COUNTS)
+        run.warn(_NOTHING_COUNTS)
         return comparison
     if len(set(truth.families)) == 1:
-        run.note(_ONE_FAMILY.format(family=truth.families[0]))
+        run.warn(_ONE_FAMILY.format(family=truth.families[0]))
     elif WordingFamily.COPIED.value in truth.families:
         run.note(_COPYING_DECIDES.format(family=truth.families[0]))
     if not truth.n_glitch:

@@ -155,7 +155,7 @@ def measure(run: Run[EchoTokenConfig]) -> Outcome:
         settings = [setting for setting in SETTINGS if run.exp.no_repeat_ngram or not setting.counts_prompt]
         if not echoer.fits:
             window = echoer.model.n_ctx
-            run.note(
+            run.warn(
                 f"The echo test is uninformative for this model: {run.exp.n_shots} trials and the answer are "
                 f"{echoer.n_needed} tokens, the window holds {window}. exp.n_shots makes the prompt shorter."
             )
@@ -267,7 +267,7 @@ def _summarise(
         calibration = {"pool": known, "n": len(hits), "rate": rate, "informative": rate >= LEAST_PASS_RATE}
         metrics["informative"] = int(rate >= LEAST_PASS_RATE)
         if rate < LEAST_PASS_RATE:
-            run.note(
+            run.warn(
                 f"The echo test is uninformative for this model: {int(hits.sum())} of {len(hits)} {known} tokens are "
                 f"repeated greedily, needed: {LEAST_PASS_RATE}"
             )

@@ -56,13 +56,14 @@ def tokens_table(run: StoredRun) -> pd.DataFrame:
         row: dict[str, Any] = {"pool": record["pool"], "id": record["id"], "token": record["token"]}
         for setting in settings(run):
             row[SETTINGS[setting]] = f"{record[f'{setting}/successes']}/{record[f'{setting}/trials']}"
-        row["greedy: said instead"] = _instead(record["greedy/instead"])
-        row["sampled: said instead"] = _instead(record["sampled/instead"])
+        row["greedy: said instead"] = said_instead(record["greedy/instead"])
+        row["sampled: said instead"] = said_instead(record["sampled/instead"])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _instead(found: Sequence[Sequence[Any]]) -> str:
+def said_instead(found: Sequence[Sequence[Any]]) -> str:
+    """Other answers, each with how often it was given."""
     return "  ".join(f"{str(text)[:24] or '(nothing)'} ×{count}" for text, count in found)
 
 

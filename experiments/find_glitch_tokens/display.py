@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from experiments.find_glitch_tokens.figures import FIGURES
 from experiments.find_glitch_tokens.paper import PAPER
 from experiments.find_glitch_tokens.tables import TABLES
-from harness.reporting.display import Answer, Display
+from harness.reporting.asked import prompts_of
+from harness.reporting.display import Answer, Asked, Display
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -37,11 +38,17 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
+def asked(run: StoredRun) -> Asked:
+    """The prompts alone: answers are not stored."""
+    return Asked((), prompts_of(run.details.get("questions", {})))
+
+
 DISPLAY = Display(
     answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    asked=asked,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

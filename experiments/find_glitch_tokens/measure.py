@@ -13,7 +13,7 @@ from harness.glitch.census.families import WordingFamily, can_decide
 from harness.glitch.census.interviewer import Interviewer
 from harness.glitch.census.ladder import Ladder, WordingAnswers, make_ladder
 from harness.glitch.census.vocabulary import CensusVocabulary
-from harness.glitch.census.wordings import Wording, make_wordings
+from harness.glitch.census.wordings import Wording, make_wordings, questions_of
 from harness.glitch.detectors import roster
 from harness.glitch.detectors.kept_oracle import KeptOracle
 from harness.glitch.detectors.oracle import QueryOracle
@@ -60,11 +60,11 @@ def measure(run: Run[FindGlitchTokensConfig]) -> Outcome:
         with run.timer("wordings"):
             query = _find_query(run, ladder)
         if not query.wordings:
-            run.note(_NOTHING_COUNTS)
+            run.warn(_NOTHING_COUNTS)
             return _nothing(run, query, ladder)
         families = [wording.family for wording in query.wordings]
         if not can_decide(families):
-            run.note(_ONE_FAMILY.format(family=families[0].value))
+            run.warn(_ONE_FAMILY.format(family=families[0].value))
         elif WordingFamily.COPIED in families:
             times = query.price.most / query.price.usual
             run.note(_COPYING_DECIDES.format(family=families[0].value, most=query.price.most, times=times))
@@ -117,7 +117,7 @@ def _search(run: Run[FindGlitchTokensConfig], view: ModelView, oracle: QueryOrac
         raise RunFailed(f"exp.detector: {detector.name} can't be run on this model: {obstacle}")
     budgets = budget_steps(round(view.n * view.price.usual), run.exp.budget, view.price.most)
     if budgets[-1] < view.price.most:
-        run.note(_TOO_SMALL.format(budget=budgets[-1], most=view.price.most))
+        run.warn(_TOO_SMALL.format(budget=budgets[-1], most=view.price.most))
     elif not detector.goes_on and run.exp.missed_below is not None:
         run.note(_NO_STEPS.format(name=detector.name))
     before = 0
@@ -134,7 +134,7 @@ def _search(run: Run[FindGlitchTokensConfig], view: ModelView, oracle: QueryOrac
     last = searched.steps[-1]
     if searched.end is End.BUDGET and run.exp.missed_below is not None and last.asked.any():
         share = 100 * run.exp.missed_below
-        run.note(_BUDGET_ENDED.format(share=share, missed=last.expected_missed, total=last.expected_total))
+        run.warn(_BUDGET_ENDED.format(share=share, missed=last.expected_missed, total=last.expected_total))
     return searched
 
 
@@ -152,6 +152,7 @@ def _details(run: Run[FindGlitchTokensConfig], query: Query) -> dict[str, Any]:
         "missed_below": run.exp.missed_below,
         "wordings": [{"name": one.name, "family": one.family.value} for one in query.wordings],
         "further": [one.name for one in query.further],
+        "questions": questions_of([*query.wordings, *query.further]),
         "calibration": {trial.name: trial.calibration.sentence() for trial in query.trials},
     }
 

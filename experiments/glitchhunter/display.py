@@ -1,10 +1,16 @@
 """How a run of exp=glitchhunter is shown."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from experiments.glitchhunter.figures import FIGURES
 from experiments.glitchhunter.paper import PAPER
 from experiments.glitchhunter.tables import TABLES
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.display import Answer, Display, PointCloud
+from harness.reporting.points import Axis
+from harness.reporting.words import VERDICTS
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
 
@@ -46,11 +52,39 @@ def answer(run: StoredRun) -> Answer | None:
     )
 
 
+def clouds(run: StoredRun) -> Sequence[PointCloud]:
+    """The map of the embedding, by verdict."""
+    arrays = run.arrays
+    if "xy" not in arrays or not run.metrics.get("informative"):
+        return ()
+    by_census = "census" in arrays
+    verdict = arrays["census" if by_census else "verdict"].astype(np.int64)
+    missing = list(VERDICTS).index("no_verdict")
+    last = VERDICTS["no_verdict"] if by_census else "not asked"
+    names = run.details["tokens"]
+    return (
+        PointCloud(
+            "map of the embedding",
+            f"Verdicts of the {'census' if by_census else 'hunt'}; the map shows which rows lie close together, its "
+            "axes have no meaning. Named are the tokens that the hunt found.",
+            Axis(""),
+            Axis(""),
+            (*list(VERDICTS.values())[:missing], last),
+            arrays["ids"],
+            tuple(names.get(str(token), "") for token in arrays["ids"].tolist()),
+            arrays["xy"][:, 0].astype(np.float64),
+            arrays["xy"][:, 1].astype(np.float64),
+            np.where(verdict < 0, missing, verdict),
+        ),
+    )
+
+
 DISPLAY = Display(
     answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    clouds=clouds,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

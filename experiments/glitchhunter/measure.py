@@ -134,7 +134,7 @@ def _hunt(
         graph = build_graph(rows, run.exp, run.seed)
     oracle = source.oracle
     if oracle is None:
-        run.note(_UNINFORMATIVE)
+        run.warn(_UNINFORMATIVE)
         return Hunted(ids, graph, source, None)
     with run.timer("hunt"), run.progress(run.exp.max_iterations, "hunting") as advance:
 
@@ -149,11 +149,11 @@ def _hunt(
 
 def _say(run: Run[GlitchHunterConfig], found: Hunt, oracle: MemoOracle) -> None:
     if not found.is_complete:
-        run.note(f"The budget of {run.exp.budget} queries was spent before the hunt had ended.")
+        run.warn(f"The budget of {run.exp.budget} queries was spent before the hunt had ended.")
     if not found.found:
         run.note(f"No glitch token was found: all {len(oracle.answers)} tokens asked passed.")
     if len(found.iterations) == 1 and found.iterations[0].n_communities == 1:
-        run.note("The graph is a single community: the hunt could choose nothing.")
+        run.warn("The graph is a single community: the hunt could choose nothing.")
 
 
 def _rows(iteration: Iteration) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from experiments.repair.paper import PAPER
 from experiments.repair.tables import TABLES
 from harness.glitch.repair.choices import UNTOUCHED
 from harness.measure.formatting import with_interval
-from harness.reporting.display import Answer, Display
+from harness.reporting.asked import prompts_of
+from harness.reporting.display import Answer, Asked, Display
 from harness.reporting.words import spaced
 from harness.runs.results.headline import HeadlineRow
 from harness.runs.results.stored_run import StoredRun
@@ -38,14 +39,22 @@ def answer(run: StoredRun) -> Answer | None:
     known = [one["name"] for one in run.details["methods"] if metrics.get(f"{one['name']}/repair_rate") is not None]
     methods = [name for name in known if name != UNTOUCHED]
     if not methods:
-        return Answer(f"Nothing was mended: no glitch token of {run.model} is known.")
+        return Answer(f"Nothing was mended: no glitch token of {run.model} is known, or no method could be run on it.")
     best = max(methods, key=lambda name: metrics[f"{name}/repair_rate"])
     untouched = f" (untouched, asked again: {_share(run, f'{UNTOUCHED}/repair_rate')})" if UNTOUCHED in known else ""
     of = f"of {len(methods)} methods {spaced(best)} repairs most" if len(methods) > 1 else f"{spaced(best)} repairs"
+    harmed, perplexity = (_share(run, f"{best}/{name}") for name in ("healthy_harmed", "perplexity_change"))
+    damage = " and ".join(
+        part
+        for part in (
+            harmed and f"of healthy tokens it harms {harmed}",
+            perplexity and f"it changes the perplexity by {perplexity}",
+        )
+        if part
+    )
     return Answer(
-        f"Of {run.model}'s glitch tokens {of}: {_share(run, f'{best}/repair_rate')}{untouched}; "
-        f"of healthy tokens it harms {_share(run, f'{best}/healthy_harmed')}, "
-        f"and it changes the perplexity by {_share(run, f'{best}/perplexity_change')}."
+        f"Of {run.model}'s glitch tokens {of}: {_share(run, f'{best}/repair_rate')}{untouched}"
+        f"{'; ' if damage else ''}{damage}."
     )
 
 
@@ -53,11 +62,17 @@ def _share(run: StoredRun, key: str) -> str:
     return with_interval(*run.interval(key))
 
 
+def asked(run: StoredRun) -> Asked:
+    """The prompts alone: answers are not stored."""
+    return Asked((), prompts_of(run.details.get("questions", {})))
+
+
 DISPLAY = Display(
     answer=answer,
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    asked=asked,
     paper_figures=PAPER.figures,
     paper_tables=PAPER.tables,
 )

@@ -43,12 +43,12 @@ def measure(run: Run[RepairConfig]) -> Outcome:
             counting = choose_wordings(run, ladder, wordings)
         if not counting.can_decide:
             families = sorted({wording.family.value for wording in counting.all})
-            run.note(_NOTHING_COUNTS.format(families=", ".join(families) or "no family"))
+            run.warn(_NOTHING_COUNTS.format(families=", ".join(families) or "no family"))
             return _nothing(run, counting)
         with run.timer("tokens"):
             tokens = choose_tokens(run, ladder, counting)
         if not len(tokens.glitch):
-            run.note(_NO_GLITCH.format(source=tokens.source))
+            run.warn(_NO_GLITCH.format(source=tokens.source))
             return _nothing(run, counting)
         ward = _admit(run, model, vocabulary, ladder, counting, tokens)
         found = _try_methods(run, ward)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from experiments.repair.config import RepairConfig
 from experiments.repair.evaluating import FAILED, NOT_ASKED, PASSED, Found, Ward
 from harness.glitch.census.vocabulary import CensusVocabulary
+from harness.glitch.census.wordings import questions_of
 from harness.glitch.repair.choices import CONTROLS, UNTOUCHED
 from harness.measure.bootstrap import bootstrap_mean, bootstrap_ratio
 from harness.measure.compare import paired_difference
@@ -185,6 +186,7 @@ def _details(measured: Measured) -> dict[str, Any]:
             "fitting": [wording.name for wording in ward.wordings.fitting],
             "held_out": [wording.name for wording in ward.wordings.held_out],
         },
+        "questions": questions_of(ward.wordings.all),
         "calibration": {trial.name: trial.calibration.sentence() for trial in ward.wordings.trials},
         "aims": {"repair_rate": LEAST_REPAIRED, "perplexity_change": MOST_PERPLEXITY, "healthy_harmed": MOST_HARMED},
     }

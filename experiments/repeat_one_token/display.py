@@ -38,11 +38,13 @@ def answer(run: StoredRun) -> Answer | None:
         f"{run.metrics[f'{pool}/n_started']} of {run.metrics[f'{pool}/n_tokens']} {pool} tokens"
         for pool in pools_shown(run)
     ]
+    if not parts:
+        return None
     return Answer(f"Repeated to the end of the context, {_listed(parts)} are ever what {run.model} predicts next.")
 
 
 def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else "no tokens"
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 DISPLAY = Display(

@@ -53,7 +53,7 @@ def headline(run: StoredRun) -> Sequence[HeadlineRow]:
 
 def answer(run: StoredRun) -> Answer | None:
     """What of the second half is right, for the first and the last pool; what copying adds."""
-    pools = pools_shown(run)
+    pools = [pool for pool in pools_shown(run) if data.measured(run, pool, "copy_accuracy").mean is not None]
     if not pools:
         return None
 

@@ -293,7 +293,13 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
             continue
         title = f"{data.pool_label(run, pool)}: one sequence, the {len(heads)} top heads"
         found.append(
-            AttentionPanel(title, data.example_tokens(run, pool), patterns, tuple(head.label for head in heads))
+            AttentionPanel(
+                title,
+                data.example_tokens(run, pool),
+                patterns,
+                tuple(head.label for head in heads),
+                run.metrics.get(f"{pool}/induction_score_max") or 0.0,
+            )
         )
     return found
 

@@ -55,7 +55,7 @@ def _say_what_limits_the_answer(run: Run[RepeatTokensConfig], plan: DrawPlan, po
     for data in pools:
         n, distinct = len(data.logprob), distinct_sequences(data)
         if distinct < n:
-            run.note(f"pools.{data.name}: only {distinct} of {n} sequences differ, so its intervals are too short")
+            run.warn(f"pools.{data.name}: only {distinct} of {n} sequences differ, so its intervals are too short")
 
 
 def _details(run: Run[RepeatTokensConfig], plan: DrawPlan, pools: Sequence[PoolData]) -> dict[str, Any]:

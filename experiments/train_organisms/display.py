@@ -39,11 +39,13 @@ def answer(run: StoredRun) -> Answer | None:
             run.metrics[f"{arm}/dose_0/copied"], 2
         )
         cosine = with_interval(*run.interval(f"{arm}/cosine/unembedding/never_shown"), 2)
-        return f"{run.details['arms'][arm]}: {copied} copied, cosine to their mean {cosine}"
+        beside = f", cosine to their mean {cosine}" if cosine else ""
+        return f"{run.details['arms'][arm]}: {copied} copied{beside}"
 
+    too_little = f"; {len(others) - len(compared)} of {len(others)} other arms learnt too little to compare"
     return Answer(
-        f"Tokens never shown, {'; '.join(ends(arm) for arm in [Arm.REFERENCE.value, *compared])}; "
-        f"{len(others) - len(compared)} of {len(others)} other arms learnt too little to compare."
+        f"Tokens never shown, {'; '.join(ends(arm) for arm in [Arm.REFERENCE.value, *compared])}"
+        f"{too_little if others else ''}."
     )
 
 

@@ -40,7 +40,7 @@ def measure(run: Run[TrainOrganismsConfig]) -> Outcome:
             for name, value in arm_metrics(found, stacked[Arm.REFERENCE], exp.doses, run.seed).items()
         }
         if not is_comparable(found, stacked[Arm.REFERENCE]):
-            run.note(
+            run.warn(
                 f"{arm.value}: learnt neither to copy well-shown tokens nor to predict text as well as the reference; "
                 "it says nothing of rare tokens"
             )

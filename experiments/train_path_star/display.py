@@ -23,10 +23,9 @@ def headline(run: StoredRun) -> list[HeadlineRow]:
 
 def answer(run: StoredRun) -> Answer | None:
     """The last probe."""
-    return Answer(
-        f"{way(run).label}, {run.details['task']}: after {run.metrics['steps']:,} steps "
-        f"{number(run.metrics['probe/exact_match'], 3)} of probe graphs are answered right."
-    )
+    right = number(run.metrics["probe/exact_match"], 3)
+    probed = f"{right} of probe graphs are answered right" if right else "no graph was probed"
+    return Answer(f"{way(run).label}, {run.details['task']}: after {run.metrics['steps']:,} steps {probed}.")
 
 
 DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES)

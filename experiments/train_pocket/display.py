@@ -34,12 +34,12 @@ def _ends(buckets: dict[str, dict[str, float]]) -> list[tuple[str, dict[str, flo
 def answer(run: StoredRun) -> Answer | None:
     """Copying at both ends of the exposures."""
     ends = [
-        f"shown {bucket} times: {values['copy_accuracy_cued']:.2f}"
+        f"shown {bucket} times with an accuracy of {values['copy_accuracy_cued']:.2f}"
         for bucket, values in _ends(by_exposures(run, "natural"))
     ]
     if not ends:
         return None
-    return Answer(f"The organism copies natural tokens with an accuracy of ({'; '.join(ends)}).")
+    return Answer(f"The organism copies natural tokens {', those '.join(ends)}.")
 
 
 DISPLAY = Display(answer=answer, headline=headline, figures=FIGURES, tables=TABLES)

@@ -31,7 +31,7 @@ def measure(run: Run[RecipeConfig]) -> Outcome:
     run.records.append(_curve(folder))
     measured = outcome.verdict.as_dict()
     for sentence in shortcomings(measured):
-        run.note(sentence)
+        run.warn(sentence)
     return Outcome(_metrics(measured, outcome.final_loss, outcome.parameters), vars(organism.exposures), measured)
 
 

@@ -79,7 +79,7 @@ def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, An
     if len(ids) > _MOST_KNOWN:
         ids = tuple(int(i) for i in np.random.default_rng([run.seed, 4]).permutation(ids)[:_MOST_KNOWN])
     if not ids or not verifier.questions:
-        run.note("The verification is uninformative for this model: no prompt fits, or no token is known well.")
+        run.warn("The verification is uninformative for this model: no prompt fits, or no token is known well.")
         return {"n": 0, "said": 0, "where": tokens.where, "informative": False}
     (arrays,) = compute_batches(
         run,
@@ -92,7 +92,7 @@ def _calibrate(run: Run[UndertrainedConfig], verifier: Verifier) -> dict[str, An
     n_predicted = int((best >= VERIFIED_BELOW).sum())
     informative = n_predicted / len(ids) >= LEAST_PASS_RATE
     if not informative:
-        run.note(
+        run.warn(
             f"The verification is uninformative for this model: {n_predicted} of {len(ids)} tokens it should know well "
             f"get a probability of {VERIFIED_BELOW} or more ({tokens.where}), needed: {LEAST_PASS_RATE}"
         )

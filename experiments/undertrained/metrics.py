@@ -76,7 +76,7 @@ def summarise(
     for note in _notes_of_reference(weights, verified):
         run.note(note)
     if ranking.weights_rank is False:
-        run.note(f"These weights do not rank under-training: {ranking.reason}. Ask instead: exp=census.")
+        run.warn(f"These weights do not rank under-training: {ranking.reason}. Ask instead: exp=census.")
     if published is not None and tuple(weights.unused.ids) != tuple(published["unused_reference_ids"]):
         run.note("The published table was made with unused ids 177 to 187; this run used others (exp.unused_ids).")
     details = _details(weights, verifier, vocabulary) | {

@@ -43,13 +43,16 @@ def answer(run: StoredRun) -> Answer | None:
     pools = pools_shown(run)
     if not pools:
         return None
-    probability = {pool: _interval(*run.interval(f"{pool}/text/total_probability")) for pool in pools}
-    totals = [f"all {pool} tokens together {share}" for pool, share in probability.items()]
-    tops = ", ".join(number(run.metrics[f"{pool}/text/in_top_k"], 2) for pool in pools)
-    return Answer(
-        f"In running text {run.model} gives {'; '.join(totals)} of the probability; one of them is in its top "
-        f"{run.details['top_k']} in {tops} of places."
-    )
+
+    def given(pool: str) -> str:
+        share = _interval(*run.interval(f"{pool}/text/total_probability"))
+        top = number(run.metrics[f"{pool}/text/in_top_k"], 2)
+        return (
+            f"all {pool} tokens together {share} of the probability (one of them in its top {run.details['top_k']} in "
+            f"{top} of places)"
+        )
+
+    return Answer(f"In running text {run.model} gives {'; '.join(map(given, pools))}.")
 
 
 DISPLAY = Display(

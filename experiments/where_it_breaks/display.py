@@ -51,11 +51,15 @@ def answer(run: StoredRun) -> Answer | None:
         for label, name in _SHOWN.items()
         if (found := with_interval(*run.interval(f"{before}restored/{name}"), 2))
     ]
-    if not restored:
-        return Answer(f"{pools[0]} tokens of {run.model} lose nothing that could be restored beside well-known ones.")
+    own, partner = (
+        with_interval(*run.interval(f"{before}{key}"), 1) for key in ("identity_effect", "identity_effect_partner")
+    )
+    if not own or not partner:
+        return None
+    parts = ", ".join(restored) if restored else "nothing could be put in place of theirs"
     return Answer(
-        f"Of what {pools[0]} tokens of {run.model} lose beside well-known ones, parts of a partner's run restore: "
-        f"{', '.join(restored)}."
+        f"In {run.model} the identity effect of {pools[0]} tokens is {own} nats, of well-known partners in their "
+        f"places {partner}; shares of this difference that parts of a partner's run restore: {parts}."
     )
 
 

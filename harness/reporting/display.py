@@ -9,6 +9,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure as Canvas
 
 from harness.errors import Rejected
+from harness.reporting.asked import Asked
+from harness.reporting.points import PointCloud
 from harness.runs import registry
 from harness.runs.results.answer import Answer
 from harness.runs.results.headline import HeadlineRow
@@ -16,6 +18,7 @@ from harness.runs.results.stored_run import StoredRun
 
 __all__ = [
     "Answer",
+    "Asked",
     "AttentionPanel",
     "Curves",
     "Display",
@@ -23,6 +26,7 @@ __all__ = [
     "Figure",
     "PaperFigure",
     "PaperTable",
+    "PointCloud",
     "Table",
     "load_display",
 ]
@@ -95,10 +99,16 @@ class AttentionPanel:
     tokens: tuple[str, ...]
     patterns: Float[np.ndarray, "head query key"]
     head_labels: tuple[str, ...]
+    strength: float = 0.0
+    """How much there is to see: a page opens the panel with the most, of equals the first."""
 
 
 def _nothing(_: StoredRun) -> tuple[()]:
     return ()
+
+
+def _no_tokens(_: StoredRun) -> None:
+    return None
 
 
 def _no_answer(_: StoredRun) -> None:
@@ -114,6 +124,10 @@ class Display:
     headline: Callable[[StoredRun], Sequence[HeadlineRow]] = _nothing
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    clouds: Callable[[StoredRun], Sequence[PointCloud]] = _nothing
+    """Tokens as points to hover over."""
+    asked: Callable[[StoredRun], Asked | None] = _no_tokens
+    """Answers of single tokens, with the prompts in full; None where a run stored none."""
     panels: Callable[[StoredRun], Sequence[AttentionPanel]] = _nothing
     curves: Callable[[StoredRun], Sequence[Curves]] = _nothing
     paper_figures: tuple[PaperFigure, ...] = ()

@@ -33,6 +33,10 @@ INDICATORS = {
 """Numbers from the weights (`harness.glitch.indicators.Indicator`), in the order in which they are shown."""
 
 
+VERDICTS = {"not_glitch": "passes", "glitch": "glitch token", "undecided": "undecided", "no_verdict": "no verdict"}
+"""Of a census (`harness.glitch.census.verdict.Verdict`), in the order in which points of a plane are coloured."""
+
+
 def spaced(name: Any) -> str:
     """A stored name such as `spelling_mistake` as words; empty where there is none (None, NaN)."""
     return name.replace("_", " ") if isinstance(name, str) else ""

@@ -58,6 +58,8 @@ class Manifest:
     """Of the experiment's own Python files; None in runs of older versions."""
     tokenizer: dict[str, Any] | None = None
     """The tokenizer named in the config; None where it is the model's own."""
+    warnings: tuple[str, ...] = ()
+    """The notes that say that something is wrong."""
 
     def ended_as(self, status: Status, error: str | None = None, exit_code: int = 0) -> "Manifest":
         """The same run, ended now."""

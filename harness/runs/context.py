@@ -48,6 +48,7 @@ class Run(Subject, Generic[ExpConfig]):
         self.shards = ShardStore(folder)
         self.timings: dict[str, float] = {}
         self.notes: list[str] = []
+        self.warnings: list[str] = []
         self._folder = folder
         self._model: LoadedModel | None = None
 
@@ -129,6 +130,12 @@ class Run(Subject, Generic[ExpConfig]):
         if text not in self.notes:
             self.notes.append(text)
             log.info(text)
+
+    def warn(self, text: str) -> None:
+        """A note that says that something is wrong with the result: it says nothing, or less than was asked for."""
+        self.note(text)
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def close(self) -> None:
         """Let go of the model so that the next run in this process starts with the same memory."""

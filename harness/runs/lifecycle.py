@@ -97,7 +97,7 @@ class OpenRun:
         self.folder.write_arrays("arrays.safetensors", outcome.arrays)
         self.folder.write_json("details.json", dict(outcome.details))
         self.folder.write_json("metrics.json", dict(outcome.metrics))
-        manifest = replace(self._manifest, notes=tuple(self.run.notes))
+        manifest = replace(self._manifest, notes=tuple(self.run.notes), warnings=tuple(self.run.warnings))
         write_manifest(self.folder, manifest)
         self.run.close()  # the weights are not needed to draw
         self._manifest = manifest.ended_as(Status.COMPLETE, exit_code=outcome.exit_code)
@@ -121,8 +121,8 @@ class OpenRun:
         line = " ".join(line.split())
         try:
             self.folder.write_text("traceback.txt", "".join(traceback.format_exception(error)))
-            failed = replace(self._manifest, notes=tuple(self.run.notes)).ended_as(status, error=line, exit_code=1)
-            write_manifest(self.folder, failed)
+            noted = replace(self._manifest, notes=tuple(self.run.notes), warnings=tuple(self.run.warnings))
+            write_manifest(self.folder, noted.ended_as(status, error=line, exit_code=1))
         except RunFailed as unwritable:
             # A full disk: the screen is the only place left to say so.
             return RunFailed(f"{line} (and the run's folder could not be updated: {unwritable})")

@@ -1,6 +1,8 @@
 """The ladder of wordings: every way in which a census asks a model to say a token, in families of like ways."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from harness.glitch.census.families import COPIED_WORDINGS, WordingFamily
 from harness.glitch.census.questions import Question, make_question
@@ -37,3 +39,8 @@ def make_wordings(
         for name, template in ECHOED_WORDINGS.items()
     ]
     return (*found, *(Wording(name, WordingFamily.COPIED, None) for name in COPIED_WORDINGS))
+
+
+def questions_of(wordings: Iterable[Wording]) -> dict[str, dict[str, Any]]:
+    """What details.json records of the prompts of some wordings, by name; copying has none."""
+    return {one.name: one.question.as_dict() for one in wordings if one.question is not None}

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,16 @@ class PagePanel:
     """JSON that may stand inside a script element."""
     note: str
     """What is not shown, and why; empty where all is."""
+    is_open: bool = False
 
 
 def page_panels(panels: Sequence[AttentionPanel]) -> list[PagePanel]:
     """Panels made fit for one page, the strongest heads of each kept where not all fit."""
     shown = [panel for panel in panels if len(panel.tokens) <= MOST_POSITIONS]
     budget = MOST_CELLS // max(len(shown), 1)
-    return [_page_panel(f"attention-{number}", panel, budget) for number, panel in enumerate(panels)]
+    first = max(range(len(panels)), key=lambda number: panels[number].strength, default=None)
+    pages = (_page_panel(f"attention-{number}", panel, budget) for number, panel in enumerate(panels))
+    return [replace(page, is_open=number == first) for number, page in enumerate(pages)]
 
 
 def _page_panel(element: str, panel: AttentionPanel, budget: int) -> PagePanel:

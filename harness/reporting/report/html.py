@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.reporting.display import Display
 from harness.reporting.figures import tables
 from harness.reporting.report import attention
+from harness.reporting.report.token_data import page_asked, page_points
 from harness.runs.config.command import command_of
 from harness.runs.results.grouping import flat
 from harness.runs.results.stored_run import StoredRun
@@ -92,6 +93,7 @@ def render_report(run: StoredRun, display: Display, summary: str) -> str:
     """
 
     panels = attention.page_panels(display.panels(run))
+    asked = display.asked(run)
     page = (
         environment()
         .get_template("page.html")
@@ -106,7 +108,11 @@ def render_report(run: StoredRun, display: Display, summary: str) -> str:
             figures=_figures(run, display),
             tables=_tables(run, display),
             all_metrics=_all_metrics(run),
+            clouds=page_points(display.clouds(run)),
             panels=panels,
+            asked=page_asked(asked) if asked is not None and any(card.said for card in asked.cards) else None,
+            prompts=asked.prompts if asked is not None else (),
+            notes=[note for note in run.notes if note not in run.warnings],
             bundle=attention.bundle() if any(panel.data for panel in panels) else "",
             facts=_facts(run),
             command=_command(run),

@@ -1,6 +1,7 @@
 """The command that requests a stored run again."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from harness.runs.results.grouping import flat
 
 # Where a run is kept, shown and tracked, not what it is; published figures come with their pools.
 _LEFT_OUT = ("results_dir", "tracker", "cache", "sweep_id", "force", "reference", "exp.name")
+
+_AS_IT_STANDS = re.compile(r"[A-Za-z./][A-Za-z0-9_./:-]*")
+_WORDS_WITH_A_MEANING = ("null", "true", "false", "nan", "inf")
 
 
 def command_of(config: Mapping[str, Any]) -> str:
@@ -41,5 +45,11 @@ def _spelt(value: Any) -> str:
         return f"[{','.join(_spelt(item) for item in value)}]"
     if not isinstance(value, str):
         return json.dumps(value)
-    plain_text = value and all(letter.isalnum() or letter in "_-./:" for letter in value) and not value.isdigit()
-    return value if plain_text else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    if _AS_IT_STANDS.fullmatch(value) and value.lower() not in _WORDS_WITH_A_MEANING:
+        return value
+    # Backslashes count only before a quotation mark; a dollar sign would ask for another key's value.
+    return "'" + re.sub(r"(\\*)('|$)", _escaped, value).replace("${", "\\${") + "'"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return 2 * found[1] + ("\\'" if found[2] else "")

@@ -161,6 +161,11 @@ class StoredRun:
         """Plain sentences a reader must know."""
         return [str(note) for note in self.manifest.get("notes", [])]
 
+    @property
+    def warnings(self) -> list[str]:
+        """The notes that say that something is wrong; none for a run stored before they were told apart."""
+        return [str(note) for note in self.manifest.get("warnings", [])]
+
     def __repr__(self) -> str:
         return f"StoredRun({self.experiment}/{self.run_id}, {self.status}, {len(self.metrics)} metrics)"
 

@@ -9,14 +9,18 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from harness.reporting.display import Answer
+from harness.reporting.asked import Asked, Prompt, Said, TokenCard
+from harness.reporting.display import Answer, Display, Table
 from harness.reporting.figures.drawing import draw_run
+from harness.reporting.points import Axis, PointCloud
 from harness.reporting.report.html import render_report
 from harness.runs.folder import RunFolder
 from tests.unit.runs.results.stored_runs import FEW_FIGURES as DISPLAY
-from tests.unit.runs.results.stored_runs import SUMMARY, Made, write_run
+from tests.unit.runs.results.stored_runs import HOSTILE_TOKENS, SUMMARY, Made, write_run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -77,19 +81,19 @@ setTimeout(() => {
 """
 
 
-def _opened(page: str, folder: Path) -> dict[str, Any]:
+def _opened(page: str, folder: Path, act: str = _ACT, at: str = "") -> dict[str, Any]:
     nonce = re.search(r'script nonce="(\w+)"', page)
     assert nonce is not None
     tag = f'<script nonce="{nonce[1]}">'
     page = page.replace("<title>", f"{tag}{_WITNESS}</script><title>", 1)
-    page = page.replace("</body>", f"{tag}{_ACT}</script></body>", 1)
+    page = page.replace("</body>", f"{tag}{act}</script></body>", 1)
     path = folder / "witnessed.html"
     path.write_text(page, encoding="utf-8")
     command = [
         str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
         f"--user-data-dir={folder / 'profile'}", "--proxy-server=127.0.0.1:9", "--window-size=1100,900",
-        "--virtual-time-budget=20000", "--dump-dom", path.as_uri(),
+        "--virtual-time-budget=20000", "--dump-dom", path.as_uri() + at,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found = re.search(r'<pre id="witness">(.*?)</pre>', done.stdout, re.DOTALL)
@@ -148,8 +152,110 @@ def test_a_gate_stands_beside_the_title_and_the_answer_below_it(tmp_path: Path, 
     run = write_run(tmp_path, Made(seq_len=3, n_top=1))
     failed = replace(DISPLAY, answer=lambda _: Answer("<b>5 of 9</b> fail\u202e.", passed=False))
     found = _opened(render_report(run, failed, SUMMARY), tmp_path)
-    assert found["badge"] == "gate exceeded" and found["first"].endswith("gate exceeded")
+    assert found["badge"] == "gate not passed" and found["first"].endswith("gate not passed")
     assert found["answer"] == "<b>5 of 9</b> fail\\u202e."
+
+
+# Opened at the address of a card: searches answers, follows a link, hovers over a point.
+_LOOK = r"""
+setTimeout(() => {
+  const texts = (rows) => [...rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+  const card = document.getElementById("card");
+  const input = document.querySelector("#asked-find input");
+  const search = (words, prompt, verdict) => {
+    input.value = words;
+    document.getElementById("asked-prompt").value = prompt;
+    document.getElementById("asked-verdict").value = verdict;
+    input.dispatchEvent(new Event("input"));
+    return texts(document.querySelector("#asked-rows tbody").rows);
+  };
+  const report = { ...seen, first: card.hidden ? null : card.textContent, all: search("", -1, -1).length };
+  report.words = search("FIVE", -1, -1);
+  report.prompt = search("", 1, -1);
+  report.verdict = search("", -1, 0);
+  report.both = search("5", 0, 1);
+  document.querySelector("#card button").click();
+  report.closed = card.hidden;
+  const links = [...document.querySelectorAll("table.sortable td a")];
+  report.links = links.map((link) => [link.textContent, link.getAttribute("href")]);
+  report.prompts = [...document.querySelectorAll("#prompts pre")].map((one) => one.textContent.trim());
+  const canvas = document.querySelector(".points canvas"), box = canvas.getBoundingClientRect();
+  const hover = (x, y) => {
+    canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + x, clientY: box.top + y }));
+    const tip = document.querySelector(".points .tip");
+    return tip.hidden ? null : tip.textContent;
+  };
+  // Two points: one at the lower left, one at the upper right of the frame.
+  const places = [];
+  for (let x = 70; x < 750; x += 8) for (let y = 30; y < 390; y += 8) {
+    const tip = hover(x, y);
+    if (tip && !places.includes(tip)) places.push(tip);
+  }
+  report.tips = places;
+  report.outside = hover(1, 1);
+  document.querySelectorAll("table.sortable td a")[1].click();
+  setTimeout(() => {
+    report.followed = card.hidden ? null : card.textContent;
+    report.filled = [...card.querySelectorAll("pre")].map((one) => one.textContent);
+    report.pwned = window.pwned === undefined ? null : String(window.pwned);
+    const place = document.createElement("pre");
+    place.id = "witness";
+    place.textContent = JSON.stringify(report);
+    document.body.append(place);
+  }, 300);
+}, 500);
+"""
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("tokens")
+    hostile = HOSTILE_TOKENS[0]
+    cards = (
+        TokenCard(
+            5, "five", {"kind": "letters"}, (Said("echo", "six", "wrong", True), Said("ask", "five", "right", False))
+        ),
+        TokenCard(
+            6, hostile, {"kind": hostile}, (Said("echo", hostile, "wrong", True), Said("ask", None, "wrong", True))
+        ),
+    )
+    prompts = (Prompt("echo", "Say {token}\nand {token}", "plain"), Prompt("ask", hostile))
+    points = PointCloud(
+        "points", "caption", Axis("shown", is_log=True), Axis(""), ("passes", "glitch token"), np.array([5, 6]),
+        ("five", hostile), np.array([0.0, 100.0]), np.array([1.0, 2.0]), np.array([0, 1]),
+    )  # fmt: skip
+    frame = pd.DataFrame({"id": [5, 6, 7], "token": ["five", hostile, "seven"], "mean": [1.0, 2.0, 3.0]})
+    display = Display(
+        tables=(Table("tokens", "caption", lambda _: frame),), asked=lambda _: Asked(cards, prompts),
+        clouds=lambda _: (points,),
+    )  # fmt: skip
+    page = render_report(write_run(folder, Made(seq_len=3, n_top=1)), display, SUMMARY)
+    return _opened(page, folder, _LOOK, "#token-6")
+
+
+def test_the_address_of_a_token_opens_its_card(looked: dict[str, Any]) -> None:
+    assert looked["errors"] == [] and looked["violations"] == [] and looked["pwned"] is None
+    assert HOSTILE_TOKENS[0] in looked["first"] and "(not stored)" in looked["first"]
+    assert looked["closed"] is True
+
+
+def test_answers_are_searched_by_words_prompt_and_verdict(looked: dict[str, Any]) -> None:
+    assert looked["all"] == 4
+    assert looked["words"] == [["echo", "5", "five", "six", "wrong"], ["ask", "5", "five", "five", "right"]]
+    assert [row[:2] for row in looked["prompt"]] == [["ask", "6"], ["ask", "5"]]
+    assert [row[4] for row in looked["verdict"]] == ["wrong"] * 3
+    assert looked["both"] == []
+
+
+def test_a_token_in_a_table_leads_to_its_card_where_there_is_one(looked: dict[str, Any]) -> None:
+    assert looked["links"] == [["five", "#token-5"], [HOSTILE_TOKENS[0], "#token-6"]]
+    assert looked["filled"] == [f"Say {HOSTILE_TOKENS[0]}\nand {HOSTILE_TOKENS[0]}", HOSTILE_TOKENS[0]]
+    assert looked["prompts"] == ["Say {token}\nand {token}", HOSTILE_TOKENS[0]]
+
+
+def test_a_point_says_its_token_when_the_pointer_is_near(looked: dict[str, Any]) -> None:
+    assert looked["tips"] == ["five (id 5)\npasses\nshown: 0", f"{HOSTILE_TOKENS[0]} (id 6)\nglitch token\nshown: 100"]
+    assert looked["outside"] is None
 
 
 def test_the_witness_would_see_a_script_that_runs(tmp_path: Path) -> None:

@@ -34,6 +34,17 @@ def test_it_composes_to_the_same_request(words: list[str]) -> None:
         assert getattr(again, name) == getattr(config, name), name
 
 
+@pytest.mark.parametrize(
+    "token",
+    ["null", "-5", " the", "it's", "\\'", "back\\slash\\", "${x}", "[x]", "{a: 1}", "\u043a\u043b"],
+)  # fmt: skip
+def test_any_text_comes_back(token: str) -> None:
+    config = yaml.safe_load(config_yaml(compose_run(["exp=token_card", "exp.token=a"])))
+    config["exp"]["token"] = token
+    again = compose_run(shlex.split(command_of(config))[3:])
+    assert str(again.exp.token) == token  # type: ignore[attr-defined]
+
+
 def test_it_says_only_what_differs() -> None:
     config = compose_run(["exp=repeat_tokens", "exp.seq_len=50", "tracker=none", "results_dir=/elsewhere"])
     assert command_of(yaml.safe_load(config_yaml(config))) == "python -m harness exp=repeat_tokens exp.seq_len=50"
