@@ -261,8 +261,8 @@ TABLES = (
     Table(
         "circuits",
         "What heads do by their weights alone: of each token the place of its own among the pool's tokens and all "
-        "well-known ones, in what an induction head writes of its input row (copying) and, as a cue, among keys made of "
-        "what a previous-token head writes (matching): share that come first, reciprocal rank, and height above the "
+        "well-known ones, in what an induction head writes of its input row (copying) and, as a cue, among keys made "
+        "of what a previous-token head writes (matching): share that come first, reciprocal rank, and height above the "
         "mean in standard deviations (95 % percentile bootstrap over tokens).",
         circuits,
     ),
