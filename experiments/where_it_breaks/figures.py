@@ -346,8 +346,8 @@ FIGURES = (
         "circuits",
         "What heads do by their weights alone (95 % intervals over tokens). Copying: where a token itself stands, "
         "among the pool's tokens and all well-known ones, in what an induction head writes of its input row. Matching: "
-        "where the key that a previous-token head makes of it stands, for its query as a cue. Reciprocal rank, mean over "
-        "tokens; copying and matching in a run pass through other layers, too.",
+        "where the key that a previous-token head makes of it stands, for its query as a cue. Reciprocal rank, mean "
+        "over tokens; copying and matching in a run pass through other layers, too.",
         draw_circuits,
     ),
     Figure(
