@@ -20,7 +20,7 @@ from harness.models.answers.sampling import Cutoff, EachItsOwn, NoRepeatedNgrams
 from harness.models.answers.stopping import EndOfLine, LineTable, UntilTarget
 from harness.runs.batches import Batch, compute_batches
 from harness.runs.context import Outcome, Run
-from harness.tokens.lookup import find_token
+from harness.tokens.lookup import find_token, note_of_form
 from harness.tokens.prompts import Task, input_output_template
 from harness.tokens.text import shown
 
@@ -167,6 +167,9 @@ def measure(run: Run[EchoTokenConfig]) -> Outcome:
 def _choose_tokens(run: Run[EchoTokenConfig]) -> list[_Tested]:
     if run.exp.token is not None:
         token = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer)
+        form = note_of_form(run.exp.token, token, run.tokenizer)
+        if form is not None:
+            run.note(form)
         return [_Tested("token", f"id {token}", 1, (token,))]
     pools = {name: (pool.label, pool.ids) for name, pool in run.pools.items()}
     for pool in run.pools.values():

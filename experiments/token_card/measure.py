@@ -15,7 +15,7 @@ from harness.glitch.census.vocabulary import CensusVocabulary
 from harness.measure.intervals import student_t
 from harness.models.answers.magikarp import VERIFIED_BELOW
 from harness.runs.context import Outcome, Run
-from harness.tokens.lookup import find_token
+from harness.tokens.lookup import find_token, note_of_form
 from harness.tokens.text import shown
 from harness.tokens.vocabulary_audit import Category
 
@@ -28,6 +28,9 @@ def measure(run: Run[TokenCardConfig]) -> Outcome:
     token_id = find_token(run.exp.token, run.facts.d_vocab, run.tokenizer)
     vocabulary = CensusVocabulary.read(run.tokenizer, run.facts)
     word = look_up(token_id, run.tokenizer, run.facts, vocabulary)
+    form = note_of_form(run.exp.token, token_id, run.tokenizer)
+    if form is not None:
+        run.note(form)
     _say(run, word)
     with run.answering() as model:
         with run.timer("rows"):

@@ -18,6 +18,27 @@ class NamesTokens(Protocol):
         """Ids of the tokens whose own text or name is exactly this."""
 
 
+def other_form(token: int, tokenizer: TextEncoder | None) -> int | None:
+    """The token whose text is that of `token` with a space before it, or without the one it has; None for none."""
+    if tokenizer is None:
+        return None
+    text = tokenizer.decode([token])
+    if not text.strip():
+        return None
+    other = text.removeprefix(" ") if text.startswith(" ") else f" {text}"
+    found = tokenizer.ids_of_text(other) if isinstance(tokenizer, NamesTokens) else ()
+    return found[0] if found else None
+
+
+def note_of_form(value: int | str, token: int, tokenizer: TextEncoder | None) -> str | None:
+    """What to say where a text was given and the vocabulary holds it with and without a space before it."""
+    other = other_form(token, tokenizer) if isinstance(value, str) else None
+    if other is None or tokenizer is None:
+        return None
+    taken, beside = (f"{shown(tokenizer.decode([one]))} (id {one})" for one in (token, other))
+    return f"Taken is the token {taken}; {beside} is another one (a space before the text is part of it)."
+
+
 def find_token(value: int | str, d_vocab: int, tokenizer: TextEncoder | None) -> int:
     """The id that `value` means: an id of the vocabulary, the exact text of a token, or a text that encodes to one.
 

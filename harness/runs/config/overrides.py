@@ -69,7 +69,8 @@ def odd_choices(overrides: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def keep_texts(overrides: Sequence[str], is_text: Callable[[str, type], bool]) -> list[str]:
-    """Overrides with values quoted that Hydra would take for a number or a truth value, and that are meant as text.
+    """Overrides with values quoted that are meant as text and that Hydra would take for a number or a truth value, or
+    cut spaces off.
 
     `is_text(key, kind)` tells whether the key holds text and nothing of that kind: `model.revision=5e10` is a commit,
     `exp.token=true` a word.
@@ -80,7 +81,11 @@ def keep_texts(overrides: Sequence[str], is_text: Callable[[str, type], bool]) -
         value = None if override.is_delete() else override.value()
 
         def quoted(raw: str, value: object, key: str = override.key_or_group) -> str:
-            return f"'{raw}'" if isinstance(value, bool | int | float) and is_text(key, type(value)) else raw
+            if isinstance(value, bool | int | float):
+                return f"'{raw}'" if is_text(key, type(value)) else raw
+            # ` the` and `the` are two tokens; Hydra cuts off what is not quoted.
+            is_spaced = isinstance(value, str) and raw != raw.strip() and is_text(key, bool)
+            return "'" + raw.replace("\\", "\\\\").replace("'", "\\'") + "'" if is_spaced else raw
 
         key, _, raw = text.partition("=")
         if isinstance(value, ChoiceSweep):

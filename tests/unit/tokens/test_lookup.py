@@ -3,7 +3,7 @@ from typing import ClassVar
 import pytest
 
 from harness.errors import Rejected
-from harness.tokens.lookup import find_token
+from harness.tokens.lookup import find_token, note_of_form
 
 pytestmark = pytest.mark.unit
 
@@ -61,3 +61,12 @@ def test_the_exact_text_of_a_token_comes_before_what_it_encodes_to(caplog):
     assert find_token("x", 50, Spaced()) == 42
     # A token beyond the embedding is none.
     assert find_token("on", 40, Spaced()) == 41
+
+
+def test_where_a_text_is_there_with_and_without_a_space_the_note_names_both():
+    taken = "Taken is the token on (id 40); ␣on (id 41) is another one (a space before the text is part of it)."
+    assert note_of_form("on", 40, Spaced()) == taken
+    assert note_of_form(" on", 41, Spaced()).startswith("Taken is the token ␣on (id 41); on (id 40)")
+    # An id leaves nothing open, and `x` has no other form.
+    assert note_of_form(40, 40, Spaced()) is None and note_of_form("x", 42, Spaced()) is None
+    assert note_of_form("a", 0, Letters()) is None
