@@ -330,8 +330,8 @@ FIGURES = (
     Figure(
         "stages",
         "What fails by pool (95 % intervals over tokens and draws): whether the final state tells a token from all "
-        "others of its pool, whether induction heads look at it after a well-known cue, whether it is found as a cue itself, and "
-        "whether it is copied.",
+        "others of its pool, whether induction heads look at it after a well-known cue, whether it is found as a cue "
+        "itself, and whether it is copied.",
         draw_stages,
     ),
     Figure(
@@ -352,8 +352,8 @@ FIGURES = (
         "circuits",
         "What heads do by their weights alone (95 % intervals over tokens). Copying: where a token itself stands "
         "among the pool's tokens and all well-known ones, in what an induction head writes of its input row. Matching: "
-        "where the key that a previous-token head makes of it stands, for its query as a cue (with several pools, the best "
-        "previous-token head only). Reciprocal rank, mean over tokens; in a run other layers have their part, too.",
+        "where the key that a previous-token head makes of it stands, for its query as a cue (with several pools, the "
+        "best previous-token head only). Reciprocal rank, mean over tokens; in a run other layers have their part.",
         draw_circuits,
     ),
     Figure(

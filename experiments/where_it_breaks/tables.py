@@ -254,8 +254,8 @@ TABLES = (
     Table(
         "attribution",
         "Direct logit attribution: the identity effect (logits) by what each part writes where the token is predicted, "
-        "the final norm's scale frozen at each run's own (95 % percentile bootstrap over tokens and draws). Parts add up "
-        "to the identity effect; the rest is the embedding and biases.",
+        "the final norm's scale frozen at each run's own (95 % percentile bootstrap over tokens and draws). Parts add "
+        "up to the identity effect; the rest is the embedding and biases.",
         attribution,
     ),
     Table(
