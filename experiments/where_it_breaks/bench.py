@@ -159,20 +159,27 @@ class Bench:
         residual stream; their queries and values, and all other heads, stay as they are."""
         edits: dict[str, Edit] = {}
         for layer in self.chosen.reached:
-            stream = changed.kept[self.abilities.residual[layer]]
+            residual, keys = self.abilities.residual[layer], self.abilities.keys[layer]
+            pattern = self.abilities.patterns[layer]
+            stream = changed.kept[residual]
             for before, heads in self.chosen.of(Heads.PREVIOUS).items():
-                weights = self.model.head_output_weights(before) if before < layer else None
-                if weights is not None:
-                    name = self.abilities.outputs[before]
-                    difference = (donor.kept[name] - changed.kept[name])[:, :, heads]
-                    stream = stream + torch.einsum("bphd,hdm->bpm", difference, weights[heads]).to(stream)
+                if before < layer:
+                    stream = stream + self._written_otherwise(before, heads, changed, donor).to(stream)
             # The layer itself makes keys of the stream, so its norm is not frozen; queries must not see it.
-            keys, pattern = self.abilities.keys[layer], self.abilities.patterns[layer]
-            read = run_pass(self.model, changed.sequences, {self.abilities.residual[layer]: _taking(stream)}, [keys])
-            seen = run_pass(self.model, changed.sequences, {keys: _taking(read.kept[keys])}, [pattern])
-            heads = self.chosen.of(Heads.INDUCTION)[layer]
-            edits[pattern] = _taking_at(seen.kept[pattern], (slice(None), heads))
+            made = run_pass(self.model, changed.sequences, {residual: _taking(stream)}, [keys]).kept[keys]
+            seen = run_pass(self.model, changed.sequences, {keys: _taking(made)}, [pattern]).kept[pattern]
+            edits[pattern] = _taking_at(seen, (slice(None), self.chosen.of(Heads.INDUCTION)[layer]))
         return edits
+
+    def _written_otherwise(
+        self, layer: int, heads: list[int], changed: Pass, donor: Pass
+    ) -> Float[Tensor, "row pos d_model"]:
+        """What some heads write in the donor's run beyond what they write in the changed one."""
+        weights, name = self.model.head_output_weights(layer), self.abilities.outputs[layer]
+        if weights is None:
+            raise RunFailed(f"what heads of layer {layer} write is not known")
+        difference = (donor.kept[name] - changed.kept[name])[:, :, heads]
+        return torch.einsum("bphd,hdm->bpm", difference, weights[heads].to(difference))
 
     def _head_edits(self, heads: Heads, hooks: Mapping[int, str], donor: Pass, axis: int) -> dict[str, Edit]:
         if heads is Heads.ALL:

@@ -43,6 +43,10 @@ class Ranked:
         height = mine[:, 0] - values.mean(axis=1)
         return cls(1 + above + equal / 2, np.divide(height, spread, out=np.zeros(len(values)), where=spread > 0))
 
+    def some(self, part: slice) -> "Ranked":
+        """Of some of the tokens."""
+        return Ranked(self.rank[part], self.z_score[part])
+
     @property
     def is_first(self) -> Float[np.ndarray, " token"]:
         """1 where no other is as good."""
@@ -86,15 +90,13 @@ class Circuits:
     def of_pool(self, studied: Studied) -> dict[str, dict[str, Ranked]]:
         """Circuit -> whose tokens -> where they stand among the pool's tokens under study and all well-known ones."""
         candidates = candidates_of(studied)
-        whose = {Whose.OWN.value: studied.ids, Whose.PARTNER.value: studied.partners}
-        found = {
-            f"ov_copying/{head.label}": {who: self.copies(head, ids, candidates) for who, ids in whose.items()}
-            for head in self.copying
-        }
-        for pair in self.matching:
-            name = f"matching/{'_'.join(head.label for head in pair)}"
-            found[name] = {who: self.matches(*pair, ids, candidates) for who, ids in whose.items()}
-        return found
+        both = np.concatenate([studied.ids, studied.partners])
+        found = {f"ov_copying/{head.label}": self.copies(head, both, candidates) for head in self.copying}
+        for previous, induction in self.matching:
+            name = f"matching/{previous.label}_{induction.label}"
+            found[name] = self.matches(previous, induction, both, candidates)
+        whose = {Whose.OWN.value: slice(len(studied.ids)), Whose.PARTNER.value: slice(len(studied.ids), None)}
+        return {name: {who: ranked.some(part) for who, part in whose.items()} for name, ranked in found.items()}
 
     def rows(self, ids: Int[np.ndarray, " token"]) -> Float[Tensor, "token d_model"]:
         """What the model sees of tokens, positions apart."""

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from experiments.where_it_breaks.interventions import Half, Whose
 from experiments.where_it_breaks.metrics import cell_key
-from experiments.where_it_breaks.tables import attribution_parts, circuit_names, prefix
+from experiments.where_it_breaks.tables import attribution_parts, circuit_label, circuit_names, prefix
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import IntervalRow, forest, short_share
 from harness.reporting.figures.layout import error_lengths, legend_below
@@ -205,42 +205,48 @@ def draw_circuits(run: StoredRun) -> MatplotlibFigure | None:
     """What heads copy and match by their weights, a panel each: own tokens filled, partners hollow."""
     names = pools_shown(run)
     circuits = list(dict.fromkeys(name for pool in names for name in circuit_names(run, pool)))
+    if len(names) > 1 and run.details["heads"]["previous"]:
+        # With several pools, keys of the best previous-token head alone: else the picture is too full to read.
+        best = f"matching/{run.details['heads']['previous'][0]}_"
+        circuits = [name for name in circuits if name.startswith(("ov_copying/", best))]
     kinds = [[name for name in circuits if name.startswith(kind)] for kind in ("ov_copying/", "matching/")]
     kinds = [some for some in kinds if some]
     if not kinds:
         return None
-    figure = new_figure(TWO_COLUMNS, 2.6 if len(names) == 1 else 3.4)
+    figure = new_figure(TWO_COLUMNS, 2.4 if len(names) == 1 else 3.4)
     panels = figure.subplots(1, len(kinds), squeeze=False)[0]
     for axes, some in zip(panels, kinds, strict=True):
         for number, circuit in enumerate(some):
-            for whose, after in ((Whose.OWN, ""), (Whose.PARTNER, f"_{Whose.PARTNER.value}")):
-                _draw_circuit(axes, run, circuit, after, number, len(some), is_own=whose is Whose.OWN)
+            for whose in Whose:
+                _draw_circuit(axes, run, circuit, whose, number, len(some))
+        shown = [circuit_label(name).split(", ")[1] for name in some]
         if len(names) == 1:
-            axes.set_xticks(range(len(some)), [name.split("/")[1].replace("_", " to ") for name in some], fontsize=6)
+            axes.set_xticks(range(len(some)), shown, fontsize=6)
             axes.set_xlim(-0.5, len(some) - 0.5)
         else:
             axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=90, fontsize=6)
         axes.set_yscale("log")
-        axes.set_title("copying (OV)" if some[0].startswith("ov_copying") else "matching (QK)")
-        axes.plot([], [], "o", color=QUIET, label="own")
-        axes.plot([], [], "o", color=QUIET, markerfacecolor="none", label="partners")
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3 if len(names) == 1 else -0.55), ncols=3, fontsize=6)
+        axes.set_title(circuit_label(some[0]).split(", ")[0])
     panels[0].set_ylabel("reciprocal rank (1: first)")
+    legend_below(figure, panels[0], 4)
     return figure
 
 
-def _draw_circuit(axes: Axes, run: StoredRun, circuit: str, after: str, number: int, n: int, *, is_own: bool) -> None:
+def _draw_circuit(axes: Axes, run: StoredRun, circuit: str, whose: Whose, number: int, n: int) -> None:
     """One point a pool; of a single pool beside the other circuits."""
     names = pools_shown(run)
+    after = "" if whose is Whose.OWN else f"_{whose.value}"
     known = [pool for pool in names if f"{prefix(run, pool)}{circuit}/top1" in run.metrics]
     found = [run.interval(f"{prefix(run, pool)}{circuit}/reciprocal_rank{after}") for pool in known]
-    shift = 0.0 if is_own else 0.15
-    x = [number + shift] if len(names) == 1 else [names.index(pool) + 0.15 * (number - n / 2) for pool in known]
-    label = circuit.split("/")[1].replace("_", " to ") if is_own and len(names) > 1 else None
+    shift = 0.0 if whose is Whose.OWN else 0.2
+    x = [number + shift] if len(names) == 1 else [names.index(pool) + 0.35 * (number / n - 0.5) for pool in known]
+    # A colour for each induction head, in both panels.
+    head = circuit.split("/")[1].split("_")[-1]
+    kind = run.details["heads"]["induction"].index(head)
     axes.errorbar(
-        x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt=MARKERS[number % len(MARKERS)],
-        color=COLOURS[number % len(COLOURS)], markerfacecolor=None if is_own else "none", markersize=3.5, linewidth=1,
-        label=label,
+        x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt=MARKERS[kind % len(MARKERS)],
+        color=COLOURS[kind % len(COLOURS)], markerfacecolor="none" if whose is Whose.PARTNER else None, markersize=3.5,
+        linewidth=1, label=f"{head}: {_TITLES[whose]}",
     )  # fmt: skip
 
 
@@ -316,16 +322,16 @@ def _one_decimal(value: float) -> str:
 FIGURES = (
     Figure(
         "restored",
-        "Share of the lost identity effect that each intervention restores (95 % intervals over tokens; 0: as the "
-        "tokens are, 1: as their well-known partners). Ticks: the share of their own identity effect "
-        "that partners keep under it. Several pools: a column each, blank where a pool loses nothing that shows.",
+        "Share of the lost identity effect that each intervention restores (95 % intervals over tokens and draws; "
+        "0: as the tokens are, 1: as their well-known partners). Ticks: the share of their own identity effect that "
+        "partners keep under it. Several pools: a column each, blank where a pool loses nothing that shows.",
         draw_restored,
     ),
     Figure(
         "stages",
-        "What fails by pool (95 % intervals over tokens): whether the final state tells a token from all others of its "
-        "pool, whether induction heads look at it after a well-known cue, whether it is found as a cue itself, and "
-        "whether it is copied.",
+        "What fails by pool (95 % intervals over tokens and draws): whether the final state tells a token from all "
+        "others of its pool, whether induction heads look at it after a well-known cue, whether it is found as a cue "
+        "itself, and whether it is copied.",
         draw_stages,
     ),
     Figure(
@@ -344,16 +350,16 @@ FIGURES = (
     ),
     Figure(
         "circuits",
-        "What heads do by their weights alone (95 % intervals over tokens). Copying: where a token itself stands, "
+        "What heads do by their weights alone (95 % intervals over tokens). Copying: where a token itself stands "
         "among the pool's tokens and all well-known ones, in what an induction head writes of its input row. Matching: "
-        "where the key that a previous-token head makes of it stands, for its query as a cue. Reciprocal rank, mean "
-        "over tokens; copying and matching in a run pass through other layers, too.",
+        "where the key that a previous-token head makes of it stands, for its query as a cue (with several pools, the "
+        "best previous-token head only). Reciprocal rank, mean over tokens; in a run other layers have their part.",
         draw_circuits,
     ),
     Figure(
         "mixed",
         "Identity effect (logits) by who announces and who is announced: tokens of the pool (own) or their well-known "
-        "partners in the same places (95 % intervals over tokens).",
+        "partners in the same places (95 % intervals over tokens and draws).",
         draw_mixed,
     ),
 )

@@ -13,8 +13,8 @@ from experiments.where_it_breaks.circuits import Ranked
 from experiments.where_it_breaks.decoding import decode
 from experiments.where_it_breaks.interventions import Heads, Whose
 from experiments.where_it_breaks.stages import CELLS, Names
-from harness.measure.bootstrap import bootstrap_mean, bootstrap_ratio
 from harness.measure.intervals import Interval
+from harness.measure.pigeonhole import Pigeonhole, per_token
 
 Metrics = dict[str, float | int | str | None]
 
@@ -32,35 +32,35 @@ MIXED = {
 
 @dataclass(frozen=True, eq=False)
 class PoolAnswer:
-    """Everything measured on one pool; all per token are means over its appearances."""
+    """Everything measured on one pool: each token in each draw, that is, once in other company."""
 
     studied: Studied
     prefix: str
     """Of its metrics."""
     names: Names
-    identity: Mapping[str, Float[np.ndarray, " token"]]
+    identity: Mapping[str, Float[np.ndarray, "token draw"]]
     """By name: `own`, `partner`, each intervention, each ablation. What shares are of."""
-    copy_effect: Mapping[str, Float[np.ndarray, " token"]]
-    copied: Mapping[str, Float[np.ndarray, " token"]]
-    """Share of appearances in which the column read was the only likeliest."""
-    control: Mapping[str, Float[np.ndarray, " token"]]
-    logprob: Mapping[str, Float[np.ndarray, " token"]]
-    attention: Mapping[str, Mapping[str, Float[np.ndarray, " token"]]]
+    copy_effect: Mapping[str, Float[np.ndarray, "token draw"]]
+    copied: Mapping[str, Float[np.ndarray, "token draw"]]
+    """Whether the column read was the only likeliest."""
+    control: Mapping[str, Float[np.ndarray, "token draw"]]
+    logprob: Mapping[str, Float[np.ndarray, "token draw"]]
+    attention: Mapping[str, Mapping[str, Float[np.ndarray, "token draw"]]]
     """Kind of head -> whose; empty without attention patterns."""
-    lens: Mapping[str, Float[np.ndarray, "token layer"]]
+    lens: Mapping[str, Float[np.ndarray, "layer token draw"]]
     """Whose -> identity effect read off the residual stream before each layer; empty without such hooks."""
-    attribution: Mapping[str, Float[np.ndarray, "part token"]]
+    attribution: Mapping[str, Float[np.ndarray, "part token draw"]]
     """Whose -> identity effect by `names.parts`; empty where it is no sum over parts."""
     circuits: Mapping[str, Mapping[str, Ranked]]
     """Circuit -> whose; empty where heads' weights can't be read."""
     decoded: Mapping[str, tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]]
     """By name: share nearest, share farther; empty where states are not known, or tokens or appearances are single."""
-    mixed: Float[np.ndarray, "token cell"] | None
-    """NaN for a token that never had a cue; None for a single token."""
-    mixed_attention: Float[np.ndarray, "token cell"] | None
+    mixed: Float[np.ndarray, "cell token draw"] | None
+    """NaN where a token had no cue; None for a single token."""
+    mixed_attention: Float[np.ndarray, "cell token draw"] | None
     """The same of induction heads' attention; None without attention patterns, too."""
-    mixed_matched: Float[np.ndarray, "token cell"] | None
-    """Share of induction heads, and of appearances, in which no other key of the half is attended as much."""
+    mixed_matched: Float[np.ndarray, "cell token draw"] | None
+    """Share of induction heads for which no other key of the half is attended as much."""
 
     @classmethod
     def of(
@@ -74,11 +74,11 @@ class PoolAnswer:
     ) -> "PoolAnswer":
         """From the shards of every appearance, and what weights alone say."""
 
-        def mean(key: str) -> Float[np.ndarray, "row token"]:
-            return np.asarray(np.mean([shard[key] for shard in alone], axis=0, dtype=np.float64))
+        def all_draws(key: str) -> Float[np.ndarray, "row token draw"]:
+            return np.stack([shard[key] for shard in alone], axis=-1).astype(np.float64)
 
-        def by_row(key: str, rows: Iterable[str]) -> dict[str, Float[np.ndarray, " token"]]:
-            return dict(zip(rows, mean(key), strict=True))
+        def by_row(key: str, rows: Iterable[str]) -> dict[str, Float[np.ndarray, "token draw"]]:
+            return dict(zip(rows, all_draws(key), strict=True))
 
         whose = (OWN, PARTNER)
         kinds = [kind.value for kind in (Heads.PREVIOUS, Heads.INDUCTION) if f"attention_{kind.value}" in alone[0]]
@@ -92,8 +92,8 @@ class PoolAnswer:
             control=by_row("control", (one.name for one in names.interventions)),
             logprob=by_row("logprob", whose),
             attention={kind: by_row(f"attention_{kind}", whose) for kind in kinds},
-            lens=dict(zip(whose, np.split(mean("lens").T, 2, axis=1), strict=True)) if names.layers else {},
-            attribution=dict(zip(whose, np.split(mean("attribution"), 2), strict=True)) if names.parts else {},
+            lens=dict(zip(whose, np.split(all_draws("lens"), 2), strict=True)) if names.layers else {},
+            attribution=dict(zip(whose, np.split(all_draws("attribution"), 2), strict=True)) if names.parts else {},
             circuits=circuits,
             decoded=_decoded(studied, names, alone),
             mixed=_mixed(studied, mixed, "identity"),
@@ -107,7 +107,7 @@ class PoolAnswer:
         return self.studied.name
 
     @cached_property
-    def lost(self) -> Float[np.ndarray, " token"]:
+    def lost(self) -> Float[np.ndarray, "token draw"]:
         """Of the identity effect: what the partners have and the tokens have not (logits)."""
         found: np.ndarray = self.identity[PARTNER] - self.identity[OWN]
         return found
@@ -124,15 +124,12 @@ def _decoded(
 
 def _mixed(
     studied: Studied, shards: Sequence[Mapping[str, np.ndarray]], key: str
-) -> Float[np.ndarray, "token cell"] | None:
+) -> Float[np.ndarray, "cell token draw"] | None:
     if not shards or key not in shards[0]:
         return None
-    total, count = np.zeros((len(studied.ids), len(shards[0][key]))), np.zeros(len(studied.ids))
-    for shard in shards:
-        at = np.searchsorted(studied.ids, shard["ids"])
-        total[at] += shard[key].T
-        count[at] += 1
-    found: np.ndarray = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
+    found = np.full((len(shards[0][key]), len(studied.ids), len(shards)), np.nan)
+    for draw, shard in enumerate(shards):
+        found[:, np.searchsorted(studied.ids, shard["ids"]), draw] = shard[key]
     return found
 
 
@@ -145,60 +142,63 @@ def all_metrics(answers: Sequence[PoolAnswer], seed: int) -> Metrics:
     """Every metric of the run; resampling starts from `seed`. What can't be said is None."""
     metrics: Metrics = {}
     for answer in answers:
-        metrics |= {f"{answer.prefix}{name}": value for name, value in _pool_metrics(answer, seed).items()}
+        n_tokens, n_draws = answer.lost.shape
+        resampled = Pigeonhole.of(n_tokens, n_draws, seed)
+        found = _pool_metrics(answer, resampled)
+        metrics |= {f"{answer.prefix}{name}": value for name, value in found.items()}
     return metrics
 
 
-def _pool_metrics(answer: PoolAnswer, seed: int) -> Metrics:
+def _pool_metrics(answer: PoolAnswer, resampled: Pigeonhole) -> Metrics:
     own, partner = answer.identity[OWN], answer.identity[PARTNER]
-    lost, gained = bootstrap_mean(answer.lost, seed), bootstrap_mean(partner, seed)
+    lost, gained = resampled.mean(answer.lost), resampled.mean(partner)
     copies = _surely_positive(gained)
     loses = copies and _surely_positive(lost)
     metrics: Metrics = {
         "n_tokens": len(own),
-        **bootstrap_mean(own, seed).metrics("identity_effect"),
+        **resampled.mean(own).metrics("identity_effect"),
         **gained.metrics("identity_effect_partner"),
         **lost.metrics("lost"),
         "loses": int(loses),
         "partner_copies": int(copies),
-        **bootstrap_mean(answer.copy_effect[OWN], seed).metrics("copy_effect"),
-        **bootstrap_mean(answer.copy_effect[PARTNER], seed).metrics("copy_effect_partner"),
+        **resampled.mean(answer.copy_effect[OWN]).metrics("copy_effect"),
+        **resampled.mean(answer.copy_effect[PARTNER]).metrics("copy_effect_partner"),
     }
     for name, copied in answer.copied.items():
-        metrics |= bootstrap_mean(copied, seed).metrics(f"copied/{name}")
+        metrics |= resampled.mean(copied).metrics(f"copied/{name}")
     for name in (one.name for one in (*answer.names.interventions, *answer.names.streams)):
-        found = bootstrap_ratio(answer.identity[name] - own, answer.lost, seed) if loses else None
+        found = resampled.ratio(answer.identity[name] - own, answer.lost) if loses else None
         metrics |= _interval(f"restored/{name}", found)
-    metrics |= _restored_copy_effect(answer, seed)
+    metrics |= _restored_copy_effect(answer, resampled)
     for name, control in answer.control.items():
-        metrics |= _interval(f"control/{name}", bootstrap_ratio(control, partner, seed) if copies else None)
+        metrics |= _interval(f"control/{name}", resampled.ratio(control, partner) if copies else None)
     for name in answer.names.ablations:
-        found = bootstrap_ratio(partner - answer.identity[name], partner, seed) if copies else None
+        found = resampled.ratio(partner - answer.identity[name], partner) if copies else None
         metrics |= _interval(f"ablated/{name}", found)
     for kind, looks in answer.attention.items():
-        metrics |= bootstrap_mean(looks[OWN], seed).metrics(f"attention/{kind}")
-        metrics |= bootstrap_mean(looks[PARTNER], seed).metrics(f"attention/{kind}_partner")
+        metrics |= resampled.mean(looks[OWN]).metrics(f"attention/{kind}")
+        metrics |= resampled.mean(looks[PARTNER]).metrics(f"attention/{kind}_partner")
     for whose, by_layer in answer.lens.items():
-        for layer, column in zip(answer.names.layers, by_layer.T, strict=True):
-            metrics |= bootstrap_mean(column, seed).metrics(f"lens/{whose}_{layer}")
-    metrics |= _attribution_metrics(answer, seed)
+        for layer, column in zip(answer.names.layers, by_layer, strict=True):
+            metrics |= resampled.mean(column).metrics(f"lens/{whose}_{layer}")
+    metrics |= _attribution_metrics(answer, resampled)
     for circuit, by_whose in answer.circuits.items():
         for whose, ranked in by_whose.items():
             after = "" if whose == OWN else f"_{whose}"
-            metrics |= bootstrap_mean(ranked.is_first, seed).metrics(f"{circuit}/top1{after}")
-            metrics |= bootstrap_mean(1 / ranked.rank, seed).metrics(f"{circuit}/reciprocal_rank{after}")
-            metrics |= bootstrap_mean(ranked.z_score, seed).metrics(f"{circuit}/z_score{after}")
+            metrics |= resampled.mean(ranked.is_first[:, None]).metrics(f"{circuit}/top1{after}")
+            metrics |= resampled.mean(1 / ranked.rank[:, None]).metrics(f"{circuit}/reciprocal_rank{after}")
+            metrics |= resampled.mean(ranked.z_score[:, None]).metrics(f"{circuit}/z_score{after}")
     for what, (nearest, farther) in answer.decoded.items():
-        metrics |= bootstrap_mean(nearest, seed).metrics(f"decoded/{what}")
-        metrics |= bootstrap_mean(farther, seed).metrics(f"decoded_pairwise/{what}")
+        metrics |= resampled.mean(nearest[:, None]).metrics(f"decoded/{what}")
+        metrics |= resampled.mean(farther[:, None]).metrics(f"decoded_pairwise/{what}")
     if "mend_both" in answer.identity:
         both, read, written = (answer.identity[f"mend_{end}"] for end in ("both", "input", "output"))
-        found = bootstrap_ratio(both - read - written + own, answer.lost, seed) if loses else None
+        found = resampled.ratio(both - read - written + own, answer.lost) if loses else None
         metrics |= _interval("mend_interaction", found)
-    return metrics | _mixed_metrics(answer, seed)
+    return metrics | _mixed_metrics(answer, resampled)
 
 
-def _attribution_metrics(answer: PoolAnswer, seed: int) -> Metrics:
+def _attribution_metrics(answer: PoolAnswer, resampled: Pigeonhole) -> Metrics:
     """By named head, all other heads together, each MLP and the rest: they add up."""
     metrics: Metrics = {}
     unexplained = 0.0
@@ -211,18 +211,18 @@ def _attribution_metrics(answer: PoolAnswer, seed: int) -> Metrics:
         if others:
             shown[OTHER_HEADS] = np.sum([by_part[name] for name in others], axis=0)
         for name, column in shown.items():
-            metrics |= bootstrap_mean(column, seed).metrics(f"attribution/{whose}_{name}")
+            metrics |= resampled.mean(column).metrics(f"attribution/{whose}_{name}")
         unexplained = max(unexplained, float(np.abs(values.sum(axis=0) - answer.identity[whose]).max()))
     return metrics | ({"attribution/unexplained": unexplained} if answer.attribution else {})
 
 
-def _restored_copy_effect(answer: PoolAnswer, seed: int) -> Metrics:
+def _restored_copy_effect(answer: PoolAnswer, resampled: Pigeonhole) -> Metrics:
     """The same of log-probs, where they lose anything: a pool's tokens may all rise together."""
     own, lost = answer.copy_effect[OWN], answer.copy_effect[PARTNER] - answer.copy_effect[OWN]
-    metrics: Metrics = dict(bootstrap_mean(lost, seed).metrics("lost_copy_effect"))
-    loses = _surely_positive(bootstrap_mean(lost, seed))
+    metrics: Metrics = dict(resampled.mean(lost).metrics("lost_copy_effect"))
+    loses = _surely_positive(resampled.mean(lost))
     for name in (one.name for one in answer.names.interventions):
-        found = bootstrap_ratio(answer.copy_effect[name] - own, lost, seed) if loses else None
+        found = resampled.ratio(answer.copy_effect[name] - own, lost) if loses else None
         metrics |= _interval(f"restored_copy_effect/{name}", found)
     return metrics
 
@@ -248,7 +248,7 @@ def cell_names(n: int) -> list[str]:
     return [*(cell_key(*cell).removeprefix("mixed/") for cell in CELLS), MENDED_CUE][:n]
 
 
-def _mixed_metrics(answer: PoolAnswer, seed: int) -> Metrics:
+def _mixed_metrics(answer: PoolAnswer, resampled: Pigeonhole) -> Metrics:
     metrics: Metrics = {}
     for of, values in (
         ("mixed", answer.mixed),
@@ -257,29 +257,28 @@ def _mixed_metrics(answer: PoolAnswer, seed: int) -> Metrics:
     ):
         if values is None:
             continue
-        known = values[~np.isnan(values[:, 0])]
-        cells = dict(zip(cell_names(known.shape[1]), known.T, strict=True))
+        cells = dict(zip(cell_names(len(values)), values, strict=True))
         for name, column in cells.items():
-            metrics |= bootstrap_mean(column, seed).metrics(f"{of}/{name}")
+            metrics |= resampled.mean(column).metrics(f"{of}/{name}")
         if of == "mixed":
             for name, weights in MIXED.items():
-                metrics |= bootstrap_mean(known[:, : len(CELLS)] @ np.array(weights), seed).metrics(name)
-            metrics |= _mended_cue(cells, seed)
+                metrics |= resampled.mean(np.tensordot(weights, values[: len(CELLS)], 1)).metrics(name)
+            metrics |= _mended_cue(cells, resampled)
     return metrics
 
 
-def _mended_cue(cells: Mapping[str, Float[np.ndarray, " token"]], seed: int) -> Metrics:
+def _mended_cue(cells: Mapping[str, Float[np.ndarray, "token draw"]], resampled: Pigeonhole) -> Metrics:
     """Of what a cue of the pool costs where partners are copied: the share that its mended input row restores."""
     if MENDED_CUE not in cells:
         return {}
     own, healthy = cells["own_then_partner"], cells["partner_then_partner"]
-    costs = _surely_positive(bootstrap_mean(healthy - own, seed))
-    found = bootstrap_ratio(cells[MENDED_CUE] - own, healthy - own, seed) if costs else None
+    costs = _surely_positive(resampled.mean(healthy - own))
+    found = resampled.ratio(cells[MENDED_CUE] - own, healthy - own) if costs else None
     return _interval("mixed/cue_restored_by_mending", found)
 
 
 def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
-    """What is kept of a pool, as float32."""
+    """What is kept of a pool, as float32: each token's mean over draws."""
     name, names = answer.name, answer.names
     arrays: dict[str, np.ndarray] = {
         f"{name}/ids": answer.studied.ids,
@@ -293,18 +292,16 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
         ("copied", answer.copied),
         ("control", answer.control),
     ):
-        arrays |= {
-            f"{name}/{key}/{what}": values.astype(np.float32) for what, values in of_tokens.items() if what not in curve
-        }
+        arrays |= {f"{name}/{key}/{what}": _kept(values) for what, values in of_tokens.items() if what not in curve}
     n_layers = len(names.layers)
     for start, half in enumerate(("first", "second") if n_layers else ()):
         some = names.streams[start * n_layers : (start + 1) * n_layers]
-        arrays[f"{name}/residual/{half}"] = np.stack([answer.identity[one.name] for one in some], 1).astype(np.float32)
+        arrays[f"{name}/residual/{half}"] = np.stack([_kept(answer.identity[one.name]) for one in some], 1)
     for whose, values in answer.logprob.items():
-        arrays[f"{name}/logprob/{whose}"] = values.astype(np.float32)
+        arrays[f"{name}/logprob/{whose}"] = _kept(values)
     for kind, looks in answer.attention.items():
-        arrays |= {f"{name}/attention/{kind}/{whose}": values.astype(np.float32) for whose, values in looks.items()}
-    arrays |= {f"{name}/lens/{whose}": by_layer.astype(np.float32) for whose, by_layer in answer.lens.items()}
+        arrays |= {f"{name}/attention/{kind}/{whose}": _kept(values) for whose, values in looks.items()}
+    arrays |= {f"{name}/lens/{whose}": _kept(by_layer).T for whose, by_layer in answer.lens.items()}
     arrays |= _attribution_arrays(answer)
     for what, (nearest, farther) in answer.decoded.items():
         arrays[f"{name}/decoded/{what}"] = nearest.astype(np.float32)
@@ -319,8 +316,13 @@ def pool_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
         ("mixed_matched", answer.mixed_matched),
     ):
         if cells is not None:
-            arrays[f"{name}/{what}"] = cells.astype(np.float32)
+            arrays[f"{name}/{what}"] = _kept(cells).T
     return arrays
+
+
+def _kept(values: Float[np.ndarray, "*more token draw"]) -> Float[np.ndarray, "*more token"]:
+    found: np.ndarray = per_token(values).astype(np.float32)
+    return found
 
 
 def _attribution_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
@@ -328,7 +330,7 @@ def _attribution_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
     parts, name = answer.names.parts, answer.name
     for whose, values in answer.attribution.items():
         assert parts is not None
-        of_tokens = values.T.astype(np.float32)
+        of_tokens = _kept(values).T
         n_heads, layers = len(parts.heads), list(parts.outputs)
         heads = np.full((len(of_tokens), len(layers), 1 + max(head.head for head in parts.heads)), np.nan, np.float32)
         for head, column in zip(parts.heads, of_tokens.T, strict=False):
@@ -342,6 +344,11 @@ def _attribution_arrays(answer: PoolAnswer) -> dict[str, np.ndarray]:
 def records(answer: PoolAnswer, special: Collection[int], shown: Callable[[int], str]) -> Iterable[dict[str, Any]]:
     """One for every token, in ascending order."""
     ids, partners = answer.studied.ids.tolist(), answer.studied.partners.tolist()
+    by_name = {"identity": answer.identity, "copy_effect": answer.copy_effect, "copied": answer.copied}
+    means = {key: {name: per_token(values) for name, values in found.items()} for key, found in by_name.items()}
+    logprob = {whose: per_token(values) for whose, values in answer.logprob.items()}
+    mixed = None if answer.mixed is None else per_token(answer.mixed).T
+    lost = per_token(answer.lost)
     for row, (token, partner) in enumerate(zip(ids, partners, strict=True)):
         yield {
             "item": f"{answer.name}/token/{token}",
@@ -351,13 +358,11 @@ def records(answer: PoolAnswer, special: Collection[int], shown: Callable[[int],
             "special": token in special,
             "partner": partner,
             "partner_shown": shown(partner),
-            "lost": float(answer.lost[row]),
-            "logprob": float(answer.logprob[OWN][row]),
-            "logprob_partner": float(answer.logprob[PARTNER][row]),
-            "identity": {name: float(values[row]) for name, values in answer.identity.items()},
-            "copy_effect": {name: float(values[row]) for name, values in answer.copy_effect.items()},
-            "copied": {name: float(values[row]) for name, values in answer.copied.items()},
-            "mixed": None if answer.mixed is None else _cells(answer.mixed[row]),
+            "lost": float(lost[row]),
+            "logprob": float(logprob[OWN][row]),
+            "logprob_partner": float(logprob[PARTNER][row]),
+            **{key: {name: float(values[row]) for name, values in found.items()} for key, found in means.items()},
+            "mixed": None if mixed is None else _cells(mixed[row]),
         }
 
 

@@ -233,15 +233,15 @@ TABLES = (
         "restored",
         "Share of the lost identity effect that each intervention restores; share of appearances copied with it; "
         "and the share of their own identity effect that partners keep under the same intervention (95 % percentile "
-        "bootstrap over tokens). A partner's row or output read as the token itself must fail, as it does among "
-        "well-known tokens.",
+        "bootstrap over tokens and draws). A partner's row or output read as the token itself must fail, as it does "
+        "among well-known tokens.",
         restored,
     ),
     Table(
         "pools",
         "Identity effect (logits) and copy effect (nats) of tokens under study and of their partners in the same "
         "places, where the chosen heads look, and the share of appearances in which the final state tells the token "
-        "from all others (95 % percentile bootstrap over tokens).",
+        "from all others (95 % percentile bootstrap over tokens and draws).",
         pools,
     ),
     Table(
@@ -254,8 +254,8 @@ TABLES = (
     Table(
         "attribution",
         "Direct logit attribution: the identity effect (logits) by what each part writes where the token is predicted, "
-        "the final norm's scale frozen at each run's own (95 % percentile bootstrap over tokens). Parts add up to the "
-        "identity effect; the rest is the embedding and biases.",
+        "the final norm's scale frozen at each run's own (95 % percentile bootstrap over tokens and draws). Parts add "
+        "up to the identity effect; the rest is the embedding and biases.",
         attribution,
     ),
     Table(

@@ -25,6 +25,7 @@ class Method(Enum):
     SANDWICH_T = "Student t with the sandwich variance clustered by token"
     FISHER_Z = "Fisher's z of a rank correlation"
     BOOTSTRAP = "percentile bootstrap"
+    PIGEONHOLE = "percentile bootstrap of tokens crossed with draws"
     KAPLAN_MEIER = "where a Kaplan-Meier band crosses"
     NONE = "none"
 

@@ -158,8 +158,10 @@ def test_states_tell_tokens_apart_only_by_what_recurs():
 def answer(own: np.ndarray, partner: np.ndarray, fixed: np.ndarray, prefix: str = "") -> PoolAnswer:
     one = studied(len(own))
     names = Names(tuple(i for i in INTERVENTIONS if i.name == "rescale_both"), (), (), ())
+    # Two draws, equal ones.
+    own, partner, fixed = (np.stack([values, values], axis=1) for values in (own, partner, fixed))
     values = {"own": own, "partner": partner, "rescale_both": fixed}
-    share = {name: np.zeros(len(own)) for name in values}
+    share = {name: np.zeros(own.shape) for name in values}
     logprob = {"own": own, "partner": partner}
     control = {"rescale_both": partner / 2}
     return PoolAnswer(
