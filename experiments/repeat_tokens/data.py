@@ -199,6 +199,14 @@ def top_heads(run: StoredRun) -> list[Top]:
     return [Top(str(h["label"]), row, rows[int(h["layer"])], int(h["head"])) for row, h in enumerate(kept)]
 
 
+def kept_labels(run: StoredRun) -> tuple[str, ...]:
+    """What the heads of example/pattern are called, in its order."""
+    heads = run.details["heads"]
+    # Runs stored before have no previous-token heads.
+    previous = [f"{head['label']} (previous token)" for head in heads.get("previous", [])]
+    return (*(head.label for head in top_heads(run)), *previous)
+
+
 def example_tokens(run: StoredRun, pool: str) -> tuple[str, ...]:
     """Token strings, BOS included, of the sequence whose patterns were kept."""
     return tuple(visible(str(token)) for token in run.details["examples"][pool]["tokens_shown"])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.repeat_tokens import data
-from experiments.repeat_tokens.figures import FIGURES, panels
+from experiments.repeat_tokens.figures import FIGURES, panels, texts
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
 from harness.measure.formatting import number, with_interval
@@ -81,6 +81,7 @@ DISPLAY = Display(
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    texts=texts,
     panels=panels,
     paper_figures=PAPER_FIGURES,
     paper_tables=PAPER_TABLES,
