@@ -199,12 +199,9 @@ def top_heads(run: StoredRun) -> list[Top]:
     return [Top(str(h["label"]), row, rows[int(h["layer"])], int(h["head"])) for row, h in enumerate(kept)]
 
 
-def kept_labels(run: StoredRun) -> tuple[str, ...]:
-    """What the heads of example/pattern are called, in its order."""
-    heads = run.details["heads"]
-    # Runs stored before have no previous-token heads.
-    previous = [f"{head['label']} (previous token)" for head in heads.get("previous", [])]
-    return (*(head.label for head in top_heads(run)), *previous)
+def previous_labels(run: StoredRun) -> tuple[str, ...]:
+    """Labels of the previous-token heads, whose patterns follow the top heads'; none in runs stored before."""
+    return tuple(str(head["label"]) for head in run.details["heads"].get("previous", []))
 
 
 def example_tokens(run: StoredRun, pool: str) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def answer(run: StoredRun) -> Answer | None:
     def said(pool: str) -> str:
         measured = with_interval(*data.measured(run, pool, "copy_accuracy").interval, 2)
         apart = data.measured(run, pool, "logit_diff")
-        identity = f", the right one {with_interval(*apart.interval, 1)} nats above another of its pool"
+        identity = f", the right one {with_interval(*apart.interval, 2)} nats above another of its pool"
         return f"{pool} tokens are said in {measured} of places{identity if apart.mean is not None else ''}"
 
     ends = [pools[0], *pools[1:][-1:]]

@@ -291,15 +291,15 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
         patterns = run.arrays.get(f"{pool}/example/pattern")
         if patterns is None or not heads:
             continue
-        labels = data.kept_labels(run)
-        previous = f" and {len(labels) - len(heads)} previous-token heads" if len(labels) > len(heads) else ""
-        title = f"{data.pool_label(run, pool)}: one sequence, the {len(heads)} top heads{previous}"
+        previous = data.previous_labels(run)
+        after = f", then the previous-token heads {', '.join(previous)}" if previous else ""
+        title = f"{data.pool_label(run, pool)}: one sequence, the {len(heads)} top heads{after}"
         found.append(
             AttentionPanel(
                 title,
                 data.example_tokens(run, pool),
                 patterns,
-                labels,
+                (*(head.label for head in heads), *previous),
                 run.metrics.get(f"{pool}/induction_score_max") or 0.0,
             )
         )

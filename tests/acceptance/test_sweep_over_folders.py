@@ -86,8 +86,7 @@ def test_the_offline_files_hold_one_group_with_metrics_tables_and_patterns(swept
         page = (media / logged["attention_patterns.path"]).read_text(encoding="utf-8")
         shown = re.findall(r'"attentionHeadNames":(\[[^\]]*\])', page)
         heads = details["heads"]
-        labels = [head["label"] for head in heads["top"]]
-        labels += [f"{head['label']} (previous token)" for head in heads["previous"]]
+        labels = [head["label"] for head in (*heads["top"], *heads["previous"])]
         assert [json.loads(names) for names in shown] == [labels] * 2
         assert {"arrays.safetensors", "records.jsonl", "report.html"} <= set(offline.artifacts)
 
