@@ -24,7 +24,8 @@ ARRAYS = (
               "of the second half after its own tokens in another order", _CONTROL),
     ArraySpec("<pool>/heads/attention_by_offset", "layer head offset", "float32",
               "mean attention from the pool's own second-half tokens to key = query - offset", _ATTENTION),
-    ArraySpec("<pool>/example/pattern", "top_head query key", "float32",
-              "attention of the pool's first sequence, BOS included", _ATTENTION),
+    ArraySpec("<pool>/example/pattern", "kept_head query key", "float32",
+              "attention of the pool's first sequence, BOS included: top heads, then previous-token heads", _ATTENTION),
+    ArraySpec("<pool>/example/logprob", "position", "float32", "nats, of each token of that sequence after BOS"),
     ArraySpec("<pool>/example/tokens", "pos", "int64", "its token ids, BOS included"),
 )  # fmt: skip

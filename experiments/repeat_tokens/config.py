@@ -104,7 +104,7 @@ def _inputs(config: RunConfig[RepeatTokensConfig], _: ModelIdentity | None) -> M
 
 EXPERIMENT = Experiment(
     name="repeat_tokens",
-    version=3,
+    version=4,
     summary="Random sequences seen twice: how well unused tokens are copied, against common ones, and by which heads.",
     config=RepeatTokensConfig,
     needs=frozenset({Needs.MODEL, Needs.POOLS}),

@@ -199,6 +199,11 @@ def top_heads(run: StoredRun) -> list[Top]:
     return [Top(str(h["label"]), row, rows[int(h["layer"])], int(h["head"])) for row, h in enumerate(kept)]
 
 
+def previous_labels(run: StoredRun) -> tuple[str, ...]:
+    """Labels of the previous-token heads, whose patterns follow the top heads'; none in runs stored before."""
+    return tuple(str(head["label"]) for head in run.details["heads"].get("previous", []))
+
+
 def example_tokens(run: StoredRun, pool: str) -> tuple[str, ...]:
     """Token strings, BOS included, of the sequence whose patterns were kept."""
     return tuple(visible(str(token)) for token in run.details["examples"][pool]["tokens_shown"])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.repeat_tokens import data
-from experiments.repeat_tokens.figures import FIGURES, panels
+from experiments.repeat_tokens.figures import FIGURES, panels, texts
 from experiments.repeat_tokens.paper import PAPER_FIGURES, PAPER_TABLES
 from experiments.repeat_tokens.tables import TABLES
 from harness.measure.formatting import number, with_interval
@@ -60,7 +60,7 @@ def answer(run: StoredRun) -> Answer | None:
     def said(pool: str) -> str:
         measured = with_interval(*data.measured(run, pool, "copy_accuracy").interval, 2)
         apart = data.measured(run, pool, "logit_diff")
-        identity = f", the right one {with_interval(*apart.interval, 1)} nats above another of its pool"
+        identity = f", the right one {with_interval(*apart.interval, 2)} nats above another of its pool"
         return f"{pool} tokens are said in {measured} of places{identity if apart.mean is not None else ''}"
 
     ends = [pools[0], *pools[1:][-1:]]
@@ -81,6 +81,7 @@ DISPLAY = Display(
     headline=headline,
     figures=FIGURES,
     tables=TABLES,
+    texts=texts,
     panels=panels,
     paper_figures=PAPER_FIGURES,
     paper_tables=PAPER_TABLES,

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response
-from harness.reporting.display import AttentionPanel, Canvas, Figure
+from harness.reporting.display import AttentionPanel, Canvas, ColouredText, Figure
 from harness.reporting.figures.charts import (
     Curve,
     HeadMap,
@@ -291,16 +291,33 @@ def panels(run: StoredRun) -> list[AttentionPanel]:
         patterns = run.arrays.get(f"{pool}/example/pattern")
         if patterns is None or not heads:
             continue
-        title = f"{data.pool_label(run, pool)}: one sequence, the {len(heads)} top heads"
+        previous = data.previous_labels(run)
+        after = f", then the previous-token heads {', '.join(previous)}" if previous else ""
+        title = f"{data.pool_label(run, pool)}: one sequence, the {len(heads)} top heads{after}"
         found.append(
             AttentionPanel(
                 title,
                 data.example_tokens(run, pool),
                 patterns,
-                tuple(head.label for head in heads),
+                (*(head.label for head in heads), *previous),
                 run.metrics.get(f"{pool}/induction_score_max") or 0.0,
             )
         )
+    return found
+
+
+def texts(run: StoredRun) -> list[ColouredText]:
+    """The same sequences, coloured by how well each token was predicted; none in runs stored before they were kept."""
+    found = []
+    for pool in pools_shown(run):
+        logprob = run.arrays.get(f"{pool}/example/logprob")
+        if logprob is None:
+            continue
+        tokens = data.example_tokens(run, pool)
+        # BOS is predicted by nothing.
+        values = np.concatenate([np.full(len(tokens) - len(logprob), np.nan), logprob])
+        caption = "Log-prob of each token of one sequence, which occurs twice."
+        found.append(ColouredText(data.pool_label(run, pool), caption, tokens, values.astype(np.float64)))
     return found
 
 

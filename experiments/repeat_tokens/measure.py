@@ -15,6 +15,8 @@ from harness.models.exposures import STREAMS
 from harness.runs.context import Outcome, Run
 
 _IDS_IN_DETAILS = 256
+_N_PREVIOUS = 2
+"""Previous-token heads whose patterns are kept beside those of the top heads: induction is made of both."""
 
 
 def measure(run: Run[RepeatTokensConfig]) -> Outcome:
@@ -29,11 +31,13 @@ def measure(run: Run[RepeatTokensConfig]) -> Outcome:
     arrays: dict[str, Any] = {}
     for data in pools:
         arrays |= metrics.pool_arrays(data)
+    previous = metrics.shared_previous_heads(pools, top, _N_PREVIOUS)
     if top:
-        arrays |= {f"{pool}/example/pattern": found for pool, found in example_patterns(run, pools, top).items()}
+        patterns = example_patterns(run, pools, [*top, *previous])
+        arrays |= {f"{pool}/example/pattern": found for pool, found in patterns.items()}
     why_none = run.model.no_patterns_reason if pools[0].attention is None else None
     details = _details(run, plan, pools) | {
-        "heads": metrics.head_details(pools, top, run.exp.top_heads, why_none),
+        "heads": metrics.head_details(pools, top, previous, run.exp.top_heads, why_none),
         "intervals": metrics.intervals(),
     }
     return Outcome(metrics.all_metrics(pools, run.seed), arrays, details)

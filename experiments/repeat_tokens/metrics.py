@@ -106,6 +106,15 @@ def shared_top_heads(pools: Sequence[PoolData], n: int) -> list[Head]:
     return top_heads(highest, n, pools[0].layers)
 
 
+def shared_previous_heads(pools: Sequence[PoolData], top: Sequence[Head], n: int) -> list[Head]:
+    """The `n` heads with the highest previous-token score in any pool that are not among the top heads."""
+    if pools[0].attention is None:
+        return []
+    highest = np.max([mean_scores(data, HeadScore.PREV_TOKEN) for data in pools], axis=0)
+    ranked = top_heads(highest, n + len(top), pools[0].layers)
+    return [head for head in ranked if head not in top][:n]
+
+
 def _head_interval(data: PoolData, score: HeadScore, head: Head) -> Interval:
     assert data.attention is not None
     row = data.layers.index(head.layer)
@@ -135,7 +144,10 @@ def pool_arrays(data: PoolData) -> dict[str, np.ndarray]:
     if data.attention is not None:
         arrays["heads/attention_by_offset"] = data.attention.mean(axis=0, dtype=np.float64)
     named = {f"{data.name}/{name}": array.astype(np.float32) for name, array in arrays.items()}
-    return named | {f"{data.name}/example/tokens": data.drawn.tokens[0]}
+    return named | {
+        f"{data.name}/example/tokens": data.drawn.tokens[0],
+        f"{data.name}/example/logprob": data.logprob[0].astype(np.float32),
+    }
 
 
 def _column_means(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
@@ -148,11 +160,13 @@ def _column_medians(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
     return np.array([np.median(column[here]) if here.any() else np.nan for column, here in columns])
 
 
-def head_details(pools: Sequence[PoolData], top: Sequence[Head], n: int, why_none: str | None) -> dict[str, Any]:
+def head_details(
+    pools: Sequence[PoolData], top: Sequence[Head], previous: Sequence[Head], n: int, why_none: str | None
+) -> dict[str, Any]:
     """`details["heads"]`: the ranking of every pool; `why_none` where the model gives no attention patterns."""
     first = pools[0]
     if first.attention is None:
-        return {"applicable": False, "reason": why_none, "layers": [], "top": []}
+        return {"applicable": False, "reason": why_none, "layers": [], "top": [], "previous": []}
     return {
         "applicable": True,
         "reason": None,
@@ -160,6 +174,7 @@ def head_details(pools: Sequence[PoolData], top: Sequence[Head], n: int, why_non
         "n_heads": first.attention.shape[2],
         "uniform_attention": uniform_attention(first.drawn.seq_len, first.drawn.first_query),
         "top": [_head_entry(head) for head in top],
+        "previous": [_head_entry(head) for head in previous],
         "by_pool": {data.name: {score.value: _ranking(data, score, n) for score in HeadScore} for data in pools},
     }
 

@@ -20,6 +20,7 @@ __all__ = [
     "Answer",
     "Asked",
     "AttentionPanel",
+    "ColouredText",
     "Curves",
     "Display",
     "DrawnFigure",
@@ -103,6 +104,17 @@ class AttentionPanel:
     """How much there is to see: a page opens the panel with the most, of equals the first."""
 
 
+@dataclass(frozen=True, eq=False)
+class ColouredText:
+    """A sequence whose tokens are coloured by a number, the lower the darker."""
+
+    title: str
+    caption: str
+    tokens: tuple[str, ...]
+    values: Float[np.ndarray, " token"]
+    """Not above 0 (nats); NaN leaves a token white."""
+
+
 def _nothing(_: StoredRun) -> tuple[()]:
     return ()
 
@@ -128,6 +140,7 @@ class Display:
     """Tokens as points to hover over."""
     asked: Callable[[StoredRun], Asked | None] = _no_tokens
     """Answers of single tokens, with the prompts in full; None where a run stored none."""
+    texts: Callable[[StoredRun], Sequence[ColouredText]] = _nothing
     panels: Callable[[StoredRun], Sequence[AttentionPanel]] = _nothing
     curves: Callable[[StoredRun], Sequence[Curves]] = _nothing
     paper_figures: tuple[PaperFigure, ...] = ()

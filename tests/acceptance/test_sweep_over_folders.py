@@ -85,7 +85,9 @@ def test_the_offline_files_hold_one_group_with_metrics_tables_and_patterns(swept
         details = json.loads((folder / "details.json").read_text())
         page = (media / logged["attention_patterns.path"]).read_text(encoding="utf-8")
         shown = re.findall(r'"attentionHeadNames":(\[[^\]]*\])', page)
-        assert [json.loads(names) for names in shown] == [[head["label"] for head in details["heads"]["top"]]] * 2
+        heads = details["heads"]
+        labels = [head["label"] for head in (*heads["top"], *heads["previous"])]
+        assert [json.loads(names) for names in shown] == [labels] * 2
         assert {"arrays.safetensors", "records.jsonl", "report.html"} <= set(offline.artifacts)
 
 

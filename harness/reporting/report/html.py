@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.reporting.display import Display
 from harness.reporting.figures import tables
 from harness.reporting.report import attention
+from harness.reporting.report.coloured import page_texts
 from harness.reporting.report.token_data import page_asked, page_points
 from harness.runs.config.command import command_of
 from harness.runs.results.grouping import flat
@@ -109,6 +110,7 @@ def render_report(run: StoredRun, display: Display, summary: str) -> str:
             tables=_tables(run, display),
             all_metrics=_all_metrics(run),
             clouds=page_points(display.clouds(run)),
+            texts=page_texts(display.texts(run)),
             panels=panels,
             asked=page_asked(asked) if asked is not None and any(card.said for card in asked.cards) else None,
             prompts=asked.prompts if asked is not None else (),

@@ -1,7 +1,8 @@
 """From overrides to a `RunConfig`: Hydra composes, the typed schema checks."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -53,12 +55,23 @@ def compose_hydra(overrides: Sequence[str], return_hydra_config: bool = False) -
 
 def _compose(normalised: list[str], return_hydra_config: bool = False) -> DictConfig:
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+        with _beside_a_sweep(), initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
             return compose("config", overrides=normalised, return_hydra_config=return_hydra_config)
     except (HydraException, OmegaConfBaseException) as error:
         raise _one_line(error) from None
     except YAMLError as error:
         raise Rejected(f"a file below conf/ is not readable YAML: {' '.join(str(error).split())}") from None
+
+
+@contextmanager
+def _beside_a_sweep() -> Iterator[None]:
+    """Hydra is one of a kind in a process: in a job of a sweep the sweep's is put away meanwhile."""
+    instance = GlobalHydra.instance()
+    of_the_sweep, instance.hydra = instance.hydra, None
+    try:
+        yield
+    finally:
+        instance.hydra = of_the_sweep
 
 
 def keep_texts(overrides: Sequence[str]) -> list[str]:

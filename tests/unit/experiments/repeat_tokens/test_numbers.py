@@ -103,8 +103,9 @@ def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
         "common/position/logprob_foil_mean": (5,),
         "common/position/logprob_shuffled_mean": (5,),
         "common/heads/attention_by_offset": (2, 3, 6),
-        "common/example/pattern": (2, 11, 11),
+        "common/example/pattern": (4, 11, 11),
         "common/example/tokens": (11,),
+        "common/example/logprob": (10,),
     }
     mean = outcome.arrays["common/position/logprob_mean"]
     assert mean.tolist() == pytest.approx([UNIFORM] * 6 + [CERTAIN] * 4, abs=1e-5)
@@ -114,10 +115,16 @@ def test_arrays_and_details_are_as_described(tmp_path: Path) -> None:
     assert by_offset[1, 2].tolist() == [0, 0, 0, 0, 1, 0]
     details = outcome.details
     assert [head["label"] for head in details["heads"]["top"]] == ["L3H2", "L0H0"]
+    # The previous-token head first; no head is kept twice.
+    assert [head["label"] for head in details["heads"]["previous"]] == ["L0H1", "L0H2"]
     assert details["heads"]["layers"] == [0, 3]
     assert details["heads"]["by_pool"]["common"]["induction"][0]["score"] == 1.0
     assert details["pools"]["unused"]["ids"] == list(range(30, 42))
     assert details["examples"]["common"]["tokens_shown"][0] == str(BOS)
+    logprob = outcome.arrays["common/example/logprob"]
+    assert logprob.tolist() == pytest.approx([UNIFORM] * 6 + [CERTAIN] * 4, abs=1e-5)
+    previous = outcome.arrays["common/example/pattern"][2]
+    assert all(previous[query, query - 1] == 1 for query in range(SEQ_LEN + 1, 2 * SEQ_LEN + 1))
     # The first top head's pattern: from every second-half query to the token after its copy.
     pattern = outcome.arrays["common/example/pattern"][0]
     assert all(pattern[query, query - SEQ_LEN + 1] == 1 for query in range(SEQ_LEN + 1, 2 * SEQ_LEN + 1))
