@@ -1,10 +1,8 @@
 """The command line: one run or a sweep, and the last lines a person sees."""
 
-import os
 import textwrap
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
 from harness.arguments import Arguments
 from harness.completion import SCRIPTS, complete
@@ -66,7 +64,7 @@ def run_command(argv: Sequence[str]) -> int:
     try:
         command = _parse(argv)
         for folder in command.config_dir:
-            _add_search_folder(folder)
+            registry.add_search_folder(folder)
         return _dispatch(command)
     except HarnessError as error:
         console.fail(str(error))
@@ -122,14 +120,6 @@ def _parse(argv: Sequence[str]) -> Namespace:
             parser.error(f"{word}: no such option")
     command.overrides = overrides
     return command
-
-
-def _add_search_folder(folder: str) -> None:
-    path = Path(folder).expanduser().absolute()
-    if not registry.is_search_folder(path):
-        raise Rejected.key("--config-dir", folder, "a folder that has experiments/NAME.py")
-    # The environment, so that sweep jobs in other processes look there too.
-    os.environ["HARNESS_PATH"] = os.pathsep.join([str(path), *filter(None, [os.environ.get("HARNESS_PATH")])])
 
 
 def help_text() -> str:

@@ -9,8 +9,9 @@ from experiments.detectors.tables import budgets, glitch_key, is_ours, kind_of, 
 from harness.measure.formatting import number
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import Curve, draw_curve
+from harness.reporting.figures.families import colour_of, line_style_of
 from harness.reporting.figures.layout import NEVER_SHOWN, error_lengths, exposure_axis, legend_below
-from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
+from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
 from harness.runs.results.stored_run import StoredRun
 
 _PER_CENT = 100.0

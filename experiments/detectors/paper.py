@@ -12,8 +12,9 @@ from experiments.detectors.tables import budget_words, budgets, kind_of, names
 from harness.measure.intervals import Interval, student_t
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, draw_curve
+from harness.reporting.figures.families import colour_of
 from harness.reporting.figures.layout import legend_below
-from harness.reporting.figures.style import colour_of, new_figure
+from harness.reporting.figures.style import new_figure
 from harness.reporting.figures.tables import interval_columns
 from harness.runs.results.stored_run import StoredRun
 

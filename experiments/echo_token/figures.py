@@ -5,8 +5,9 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from experiments.echo_token.tables import SETTINGS, settings, success_key
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import IntervalRow
+from harness.reporting.figures.families import colour_of, marker_of
 from harness.reporting.figures.layout import forest_figure
-from harness.reporting.figures.style import ONE_COLUMN, colour_of, marker_of
+from harness.reporting.figures.style import ONE_COLUMN
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 

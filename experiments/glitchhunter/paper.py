@@ -1,6 +1,6 @@
 """What GlitchHunter finds and costs, across models and seeds."""
 
-from harness.reporting.figures.across import Across, Quantity
+from harness.reporting.figures.across import Across, Quantity, Scale
 
 PAPER = Across(
     "glitchhunter",
@@ -8,6 +8,6 @@ PAPER = Across(
     (
         Quantity("precision", "precision"),
         Quantity("recall", "recall"),
-        Quantity("queries_fraction", "queries (share of the vocabulary)", is_share=False),
+        Quantity("queries_fraction", "queries (share of the vocabulary)", Scale.FROM_ZERO),
     ),
 )

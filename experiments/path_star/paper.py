@@ -17,7 +17,8 @@ from harness.path_star.ways.roster import WAYS
 from harness.path_star.ways.way import Way
 from harness.reporting.display import DrawnFigure, PaperFigure, PaperTable
 from harness.reporting.figures.charts import HeadMap, head_map_grid, short_share
-from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, colour_of, new_figure
+from harness.reporting.figures.families import colour_of
+from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
 from harness.reporting.figures.tables import interval_columns
 from harness.reporting.figures.text import figure_text
 from harness.runs.results.stored_run import StoredRun

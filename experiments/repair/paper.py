@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.reporting.figures.across import Across, Part, Quantity
+from harness.reporting.figures.across import Across, Part, Quantity, Scale
 from harness.reporting.words import spaced
 from harness.runs.results.stored_run import StoredRun
 
@@ -17,8 +17,8 @@ PAPER = Across(
     "beyond those of the untouched model; relative change of the perplexity.",
     (
         Quantity("{part}/repair_rate", "repaired (share)"),
-        Quantity("{part}/healthy_harmed", "healthy harmed (share)", is_share=False),
-        Quantity("{part}/perplexity_change", "perplexity (relative change)", is_share=False),
+        Quantity("{part}/healthy_harmed", "healthy harmed (share)", Scale.DIFFERENCE),
+        Quantity("{part}/perplexity_change", "perplexity (relative change)", Scale.DIFFERENCE),
     ),
     _methods,
 )

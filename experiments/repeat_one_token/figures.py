@@ -6,8 +6,9 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import Curve, draw_curve
+from harness.reporting.figures.families import colour_of, line_style_of
 from harness.reporting.figures.layout import legend_below
-from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, new_figure
+from harness.reporting.figures.style import QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 

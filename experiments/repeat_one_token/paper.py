@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.reporting.figures.across import Across, Part, Quantity
+from harness.reporting.figures.across import Across, Part, Quantity, Scale
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 
@@ -18,7 +18,7 @@ PAPER = Across(
     (
         Quantity("{part}/started", "ever the likeliest (share)"),
         Quantity("{part}/still_going", "at the end, too (share)"),
-        Quantity("{part}/norm", "norm of copies", is_share=False),
+        Quantity("{part}/norm", "norm of copies", Scale.FROM_ZERO),
     ),
     _pools,
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
+from harness.reporting.figures.families import pool_title
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
@@ -44,8 +45,9 @@ class Top:
 
 def pool_label(run: StoredRun, pool: str) -> str:
     """A pool with what it is made of."""
-    words = pool_words(run, pool)
-    return f"{pool} ({words})" if words else pool
+    words, title = pool_words(run, pool), pool_title(pool)
+    # A pool named by its doses says them already.
+    return f"{pool} ({words})" if words and title == pool else title
 
 
 def tokens_of(run: StoredRun) -> pd.DataFrame:

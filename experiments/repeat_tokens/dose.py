@@ -10,9 +10,10 @@ from experiments.repeat_tokens import data
 from experiments.repeat_tokens.quantities import Shown, shown_in
 from experiments.repeat_tokens.seeds import AcrossSeeds, across_seeds
 from harness.reporting.display import DrawnFigure
-from harness.reporting.figures.layout import NEVER_SHOWN, exposure_axis
-from harness.reporting.figures.style import QUIET, TWO_COLUMNS, colour_of, line_style_of, marker_of, new_figure
-from harness.reporting.figures.text import figure_text
+from harness.reporting.figures.families import colour_of, line_style_of, marker_of
+from harness.reporting.figures.layout import NEVER_SHOWN, exposure_axis, legend_below, panels
+from harness.reporting.figures.style import QUIET
+from harness.reporting.figures.text import figure_text, setting_text
 from harness.reporting.pools import pools_shown
 from harness.runs.results.grouping import Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
@@ -66,9 +67,9 @@ def doses(groups: Sequence[Setting], metric: str) -> dict[str, dict[str, Point]]
             dose, value = dose_of(group, pool), across_seeds(group, pool, metric)
             if dose is not None and value is not None:
                 spec = data.spec_text(group.runs[0].details["pools"][pool]["spec"])
-                name = " ".join(
-                    part for part in (_series_name(group), _GROUPS[data.rule_of(group.runs[0], pool)]) if part
-                )
+                kind = _GROUPS[data.rule_of(group.runs[0], pool)]
+                where = ", ".join(part for part in (model_shown(group, groups), setting_text(group.other)) if part)
+                name = f"{where}: {kind}" if where and kind else where or kind or group.model
                 found.setdefault(name, {}).setdefault(spec, Point(dose, value, group))
     return {name: values for name, values in found.items() if len(values) >= FEWEST_DOSES}
 
@@ -82,9 +83,9 @@ def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
         return None
 
     names = list(series["copy_accuracy"])
-    figure = new_figure(TWO_COLUMNS, 2.4 + 0.14 * (len(names) // 2))
+    figure, grid = panels(len(drawn), 2.0, share_rows=False)
     largest = max(point.dose.mean for points in series["copy_accuracy"].values() for point in points.values())
-    for axes, quantity in zip(figure.subplots(1, len(drawn)), drawn, strict=True):
+    for axes, quantity in zip(grid, drawn, strict=True):
         for name, values in series[quantity.name].items():
             _draw_series(axes, name, names, values)
         exposure_axis(axes, largest)
@@ -94,13 +95,14 @@ def draw_dose_response(runs: Sequence[StoredRun]) -> DrawnFigure | None:
             axes.set_ylim(-0.03, 1.03)
         else:
             axes.axhline(0, color=QUIET, linewidth=0.6, zorder=0)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    legend_below(figure, grid[0], 2)
     shown = [point.group for points in series["copy_accuracy"].values() for point in points.values()]
     return DrawnFigure(figure, tuple(run for group in groups if group in shown for run in group.runs))
 
 
-def _series_name(group: Setting) -> str:
-    return " ".join(part for part in (group.model, group.other) if part)
+def model_shown(group: Setting, groups: Sequence[Setting]) -> str:
+    """The model's name where several are in the picture; else it says nothing."""
+    return group.model if len({other.model for other in groups}) > 1 else ""
 
 
 def _draw_series(axes: Axes, name: str, names: Sequence[str], values: Mapping[str, Point]) -> None:

@@ -21,8 +21,9 @@ from harness.reporting.figures.charts import (
     head_map_grid,
     mark_halves,
 )
+from harness.reporting.figures.families import can_be_told_apart, colour_of, line_style_of, pool_title
 from harness.reporting.figures.layout import legend_below, name_rows
-from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, WARNING, colour_of, line_style_of, new_figure
+from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, WARNING, new_figure
 from harness.reporting.figures.text import figure_text
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
@@ -40,7 +41,7 @@ BESIDE_LABELS = {
 }
 
 MOST_CURVES = len(COLOURS)
-"""Pools whose curves or columns can be told apart in one picture."""
+"""Pools that have room for bands, controls and columns in one picture; of more only the curves are drawn."""
 
 MOST_HEADS = 4
 """Columns of a picture of heads; the report shows all that were kept."""
@@ -48,13 +49,13 @@ MOST_HEADS = 4
 
 def draw_logprob(run: StoredRun) -> MatplotlibFigure | None:
     """Log-prob against position, a curve for each pool."""
-    if len(pools_shown(run)) > MOST_CURVES:
+    if not can_be_told_apart(pools_shown(run)):
         return None
     n_lines = len(pools_shown(run)) + bool(data.published(run)) + 2 * data.is_controlled(run)
-    figure = new_figure(height=2.2 + 0.14 * n_lines)
+    figure = new_figure(height=2.2 + 0.14 * (n_lines if n_lines <= MOST_CURVES else n_lines / 2))
     axes = figure.subplots()
     draw_logprob_axes(axes, run)
-    legend_below(figure, axes)
+    legend_below(figure, axes, 1 if n_lines <= MOST_CURVES else 2)
     return figure
 
 
@@ -63,17 +64,19 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
     names = pools_shown(run)
     length = data.seq_len(run)
     mark_halves(axes, length)
-    shown_published = False
+    shown_published, is_crowded = False, len(names) > MOST_CURVES
     for pool in names:
         mean, low, high = (data.position(run, pool, f"logprob_{part}") for part in ("mean", "low", "high"))
         if mean is None:
             continue
+        if is_crowded:
+            low = high = None
         curve = Curve(
             data.pool_label(run, pool), np.arange(len(mean)), mean, low, high,
             colour_of(pool, names), line_style_of(pool, names),
         )  # fmt: skip
         draw_curve(axes, curve)
-        for beside, dashes in BESIDE.items():
+        for beside, dashes in () if is_crowded else BESIDE.items():
             values = run.arrays.get(f"{pool}/position/{beside}")
             if values is not None:
                 axes.plot(length + np.arange(length), values, dashes, color=colour_of(pool, names), linewidth=1.0)
@@ -84,7 +87,7 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
             ends = [half * length - 0.5, (half + 1) * length - 0.5]
             axes.plot(ends, [value, value], "--", color=colour_of(pool, names), linewidth=1.0)
             shown_published = True
-    if data.is_controlled(run):
+    if data.is_controlled(run) and not is_crowded:
         for dashes, label in BESIDE_LABELS.items():
             axes.plot([], [], dashes, color=QUIET, linewidth=1.0, label=label)
     if shown_published:
@@ -97,9 +100,9 @@ def draw_logprob_axes(axes: Axes, run: StoredRun) -> None:
 def draw_rank_entropy(run: StoredRun) -> MatplotlibFigure | None:
     """Median rank of the right token, and the entropy of the prediction, against position."""
     names = [name for name in pools_shown(run) if data.position(run, name, "rank_median") is not None]
-    if not names or len(names) > MOST_CURVES:
+    if not names or not can_be_told_apart(names):
         return None
-    figure = new_figure(TWO_COLUMNS, 2.3)
+    figure = new_figure(TWO_COLUMNS, 2.3 + 0.07 * max(0, len(names) - 2))
     ranks, entropies = figure.subplots(1, 2)
     for axes, array in ((ranks, "rank_median"), (entropies, "entropy_mean")):
         mark_halves(axes, data.seq_len(run))
@@ -178,7 +181,7 @@ def draw_tokens(run: StoredRun) -> MatplotlibFigure | None:
         axes.annotate(f"lowest: {lowest}", (0.01, row - 0.36), xycoords=("axes fraction", "data"), fontsize=5.5,
                       color=QUIET, va="bottom")  # fmt: skip
     axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
-    name_rows(axes, [f"{pool}, {int((found['pool'] == pool).sum())} tokens" for pool in names])
+    name_rows(axes, [f"{pool_title(pool)}, {int((found['pool'] == pool).sum())} tokens" for pool in names])
     axes.set_xlabel("copy effect of each token (nats)")
     return figure
 
@@ -191,9 +194,9 @@ def draw_head_scores(run: StoredRun) -> MatplotlibFigure | None:
     rows = []
     for score in data.SCORES:
         maps = {pool: _score_map(run, pool, score) for pool in names}
-        row = [HeadMap(pool, values) for pool, values in maps.items()]
+        row = [HeadMap(pool_title(pool), values) for pool, values in maps.items()]
         row += [
-            HeadMap(f"{a} − {b}", maps[a] - maps[b], diverging=True)
+            HeadMap(f"{pool_title(a)} − {pool_title(b)}", maps[a] - maps[b], diverging=True)
             for a, b in _compared(run)
             if a in maps and b in maps
         ]

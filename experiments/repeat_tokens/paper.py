@@ -10,25 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.repeat_tokens import data
-from experiments.repeat_tokens.dose import draw_dose_response
+from experiments.repeat_tokens.dose import draw_dose_response, model_shown
 from experiments.repeat_tokens.figures import BESIDE, BESIDE_LABELS, MOST_CURVES
 from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
 from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
 from experiments.repeat_tokens.tables import exposure_columns
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
-from harness.reporting.figures.style import (
-    ONE_COLUMN,
-    QUIET,
-    TWO_COLUMNS,
-    WARNING,
-    colour_of,
-    line_style_of,
-    marker_of,
-    new_figure,
-)
+from harness.reporting.figures.families import can_be_told_apart, colour_of, line_style_of, marker_of, pool_title
+from harness.reporting.figures.layout import fitting_columns, panels
+from harness.reporting.figures.style import ONE_COLUMN, QUIET, TWO_COLUMNS, WARNING, new_figure, widest
 from harness.reporting.figures.tables import HIGH, LOW
-from harness.reporting.figures.text import figure_text
+from harness.reporting.figures.text import figure_text, setting_text
 from harness.reporting.pools import pools_shown
 from harness.runs.results.grouping import Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
@@ -40,37 +33,45 @@ _LETTERS_BESIDE = 20
 
 def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     """Log-prob against position: a row for each model, a column for each choice of pools."""
-    groups = [group for group in _in_order(group_by_setting(runs)) if len(pools_shown(group.runs[0])) <= MOST_CURVES]
+    groups = [group for group in _in_order(group_by_setting(runs)) if can_be_told_apart(pools_shown(group.runs[0]))]
     if not groups:
         return None
 
     names = pools_of_all([run for group in groups for run in group.runs])
     rows = list(dict.fromkeys((group.model, group.other) for group in groups))
     columns = list(dict.fromkeys(group.pools for group in groups))
-    width = ONE_COLUMN if len(columns) == 1 else TWO_COLUMNS
-    is_controlled = any(data.is_controlled(run) for group in groups for run in group.runs)
-    legend_columns = 1 if len(columns) == 1 else 2
+    # A grid with holes, and one in a single column of the page, becomes panels one after another with own titles.
+    is_grid = len(groups) == len(rows) * len(columns) and (len(columns) == 1 or widest() == TWO_COLUMNS)
+    n_columns = len(columns) if is_grid else int(widest() // ONE_COLUMN)
+    n_rows = math.ceil(len(groups) / n_columns)
+    is_controlled = any(data.is_controlled(run) for group in groups for run in group.runs if not _is_crowded(group))
+    legend_columns = 1 if n_columns == 1 and len(names) <= MOST_CURVES else 2
     legend_rows = math.ceil((len(names) + is_controlled * len(BESIDE_LABELS)) / legend_columns)
-    figure = new_figure(max(width, 1.7 * len(columns)), 1.45 * len(rows) + 0.5 + 0.13 * legend_rows)
-    grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey=True)
+    width = ONE_COLUMN if n_columns == 1 else TWO_COLUMNS
+    figure = new_figure(max(width, 1.7 * n_columns), 1.45 * n_rows + 0.5 + 0.13 * legend_rows)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)
     for axes in grid.flat:
         axes.set_axis_off()
-    letters = int(24 * (figure.get_figwidth() / len(columns)) / 1.7)
+    letters = int(24 * (figure.get_figwidth() / n_columns) / 1.7)
     titles = _pools_titles(groups, letters)
     lowest = 0.0
-    for group in groups:
-        row, column = rows.index((group.model, group.other)), columns.index(group.pools)
+    for number, group in enumerate(groups):
+        row, column = divmod(number, n_columns)
+        if is_grid:
+            row, column = rows.index((group.model, group.other)), columns.index(group.pools)
         axes = grid[row, column]
         axes.set_axis_on()
         mark_halves(axes, data.seq_len(group.runs[0]), named=False)
         lowest = min(lowest, _draw_setting(axes, group, names))
-        if row == 0 and len(columns) > 1:
+        where = [part for part in (model_shown(group, groups), setting_text(group.other)) if part]
+        if not is_grid:
+            axes.set_title(_titled([*where, titles[group.pools]] if len(columns) > 1 else where, letters))
+        elif row == 0 and len(columns) > 1:
             axes.set_title(titles[group.pools])
-        if row == len(rows) - 1:
+        if number + n_columns >= len(groups):
             axes.set_xlabel("position in the sequence (tokens)")
         if column == 0:
-            title = "\n".join(_wrapped(part) for part in (group.model, group.other) if part)
-            axes.set_ylabel(f"{title}\nlog-prob (nats)")
+            axes.set_ylabel("\n".join([*(map(_wrapped, where) if is_grid else ()), "log-prob (nats)"]))
     # A band of a few seeds with few tokens at a position may be several times as wide as all curves lie apart.
     grid[0, 0].set_ylim(1.15 * lowest, max(0.5, -0.04 * lowest))
     if is_controlled:
@@ -79,8 +80,19 @@ def draw_grid(runs: Sequence[StoredRun]) -> Figure | None:
     handles = {
         label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=legend_columns)
+    shown = fitting_columns(figure, list(handles), legend_columns)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=shown)
     return figure
+
+
+def _is_crowded(group: Setting) -> bool:
+    """Whether there is room for the curves alone."""
+    return len(pools_shown(group.runs[0])) > MOST_CURVES
+
+
+def _titled(parts: Sequence[str], letters: int) -> str:
+    """A panel's title, on as many lines as it takes."""
+    return textwrap.fill(", ".join(figure_text(part, 2 * letters) for part in parts), letters)
 
 
 def _is_default(group: Setting) -> bool:
@@ -95,13 +107,17 @@ def _in_order(groups: Sequence[Setting]) -> list[Setting]:
 def _pools_titles(groups: Sequence[Setting], letters: int) -> dict[str, str]:
     """What stands above each choice of pools: as typed where there is room, else the pools' names where those tell."""
     by_pools = {group.pools: group for group in groups}
-    names = {pools: ", ".join(pools_shown(group.runs[0])) for pools, group in by_pools.items()}
+    names = {pools: _named(pools_shown(group.runs[0])) for pools, group in by_pools.items()}
     titles = {}
     for pools, group in by_pools.items():
         is_own_name = list(names.values()).count(names[pools]) == 1
         typed = names[pools] if len(pools) > letters and is_own_name else pools
         titles[pools] = figure_text("default pools" if _is_default(group) else typed, letters)
     return titles
+
+
+def _named(pools: Sequence[str]) -> str:
+    return ", ".join(pools) if len(pools) <= MOST_CURVES else f"{len(pools)} pools"
 
 
 def _wrapped(text: str) -> str:
@@ -111,20 +127,25 @@ def _wrapped(text: str) -> str:
 
 def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> float:
     """Draw every pool's curve; the lowest value of any."""
-    lowest = 0.0
+    lowest, is_crowded = 0.0, _is_crowded(group)
     for pool in names:
         curve = curve_across_seeds(group, pool)
         if curve is None:
             continue
         mean, low, high = curve
+        shade = (None, None) if is_crowded else (low, high)
         lowest = min(lowest, float(np.nanmin(mean, initial=0.0)))
         if 1 < len(group.runs) < FEWEST_SEEDS:
             for run in group.runs:
                 axes.plot(run.arrays[f"{pool}/position/logprob_mean"], color=colour_of(pool, names), linewidth=0.4)
         draw_curve(
-            axes, Curve(pool, np.arange(len(mean)), mean, low, high, colour_of(pool, names), line_style_of(pool, names))
-        )
-        for beside, dashes in BESIDE.items():
+            axes,
+            Curve(
+                pool_title(pool), np.arange(len(mean)), mean, shade[0], shade[1],
+                colour_of(pool, names), line_style_of(pool, names),
+            ),
+        )  # fmt: skip
+        for beside, dashes in () if is_crowded else BESIDE.items():
             values = [found for run in group.runs if (found := run.arrays.get(f"{pool}/position/{beside}")) is not None]
             if values:
                 places = len(mean) - len(values[0]) + np.arange(len(values[0]))
@@ -161,14 +182,14 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
         for pool in names:
             if pool not in pools_shown(group.runs[0]):
                 continue
-            where = " ".join(part for part in (group.model, group.other) if part)
+            where = ", ".join(part for part in (model_shown(group, groups), setting_text(group.other)) if part)
             if len(groups) == 1:
                 words = data.pool_label(group.runs[0], pool)
             elif shown.count((group.model, group.other, pool)) > 1:
                 words = f"{pool}={data.spec_text(group.runs[0].config['pools'][pool])}"
             else:
-                words = pool
-            label = f"{where}  {words}"
+                words = pool_title(pool)
+            label = f"{where}  {words}" if where else words
             found = {metric: across_seeds(group, pool, metric) for metric in rows}
             if not any(found.values()):
                 continue
@@ -187,8 +208,7 @@ def draw_forest(runs: Sequence[StoredRun]) -> Figure | None:
     if not rows[main]:
         return None
     n_rows = len(rows[main])
-    figure = new_figure(TWO_COLUMNS, 0.65 + 0.27 * n_rows)
-    both = figure.subplots(1, len(drawn), sharey=True)
+    figure, both = panels(len(drawn), 0.65 + 0.27 * n_rows)
     for axes, quantity in zip(both, drawn, strict=True):
         forest(axes, rows[quantity.name], quantity.axis or quantity.label)
         if quantity.is_share:
@@ -298,11 +318,11 @@ _BANDS = (
 PAPER_FIGURES = (
     PaperFigure(
         "logprob_grid",
-        "Log-prob of each token against its position, a row for each model, a column for each choice of pools; the "
-        f"shaded second half repeats the first. {_BANDS} Two seeds are drawn as two thin lines instead of a "
-        "band. Bands may reach beyond the axis. Dotted: the second half after another first half; dash-dotted: what "
-        "another token of the pool, which did not occur, gets in its place. Settings with more than eight pools "
-        "are left out.",
+        "Log-prob of each token against its position, a row for each model, a column for each choice of pools (panels "
+        f"of their own where that would leave holes); the shaded second half repeats the first. {_BANDS} Two seeds "
+        "are drawn as two thin lines instead of a band. Bands may reach beyond the axis. Dotted: the second half after "
+        "another first half; dash-dotted: what another token of the pool, which did not occur, gets in its place. Of "
+        "more than eight pools the means alone are drawn, doses the darker the higher.",
         draw_grid,
     ),
     PaperFigure(

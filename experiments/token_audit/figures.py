@@ -6,8 +6,9 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from experiments.token_audit.tables import KINDS
 from harness.reporting.display import Figure
+from harness.reporting.figures.families import colour_of
 from harness.reporting.figures.layout import name_rows
-from harness.reporting.figures.style import TWO_COLUMNS, colour_of, new_figure
+from harness.reporting.figures.style import TWO_COLUMNS, new_figure
 from harness.runs.results.stored_run import StoredRun
 
 

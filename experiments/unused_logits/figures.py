@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.reporting.display import Figure
+from harness.reporting.figures.families import colour_of, line_style_of, marker_of
 from harness.reporting.figures.layout import legend_below
-from harness.reporting.figures.style import QUIET, colour_of, line_style_of, marker_of, new_figure
+from harness.reporting.figures.style import QUIET, new_figure
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 

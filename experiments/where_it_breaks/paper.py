@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.where_it_breaks.tables import prefix
-from harness.reporting.figures.across import Across, Part, Quantity
+from harness.reporting.figures.across import Across, Part, Quantity, Scale
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 
@@ -20,8 +20,8 @@ PAPER = Across(
     "Share of the lost identity effect that each intervention restores (first pool), and the share of their own that "
     "well-known partners keep under the same one.",
     (
-        Quantity("restored/{part}", "restored (share)", is_share=False),
-        Quantity("control/{part}", "partners keep (share)", is_share=False),
+        Quantity("restored/{part}", "restored (share)", Scale.DIFFERENCE),
+        Quantity("control/{part}", "partners keep (share)", Scale.DIFFERENCE),
     ),
     _interventions,
 )

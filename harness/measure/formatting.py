@@ -15,10 +15,11 @@ def number(value: Any, digits: int = 3) -> str:
     if value != 0 and (abs(value) < 10**-digits or abs(value) >= 1e6):
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    return _fixed(value, digits)
+    return fixed(value, digits)
 
 
-def _fixed(value: float, digits: int) -> str:
+def fixed(value: float, digits: int) -> str:
+    """A number with so many decimals, a minus of full width, and none before what rounds to zero."""
     return f"{value:.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
 
 
@@ -27,11 +28,11 @@ def with_interval(mean: Any, low: Any, high: Any, digits: int = 3) -> str:
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in (mean, low, high)):
         return number(mean, digits)
     # The same decimals for all three: a mean and its ends are read against one another.
-    digits = _enough(mean, max(abs(low), abs(high)), digits)
-    return f"{_fixed(mean, digits)} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
+    digits = decimals(mean, max(abs(low), abs(high)), digits)
+    return f"{fixed(mean, digits)} [{fixed(low, digits)}, {fixed(high, digits)}]"
 
 
-def _enough(mean: float, widest: float, digits: int) -> int:
+def decimals(mean: float, widest: float, digits: int) -> int:
     """As many decimals as show two digits of a small mean that its interval doesn't dwarf; at most eight."""
     size = abs(mean) if abs(mean) >= 0.1 * widest else widest
     if not size or round(size, digits):

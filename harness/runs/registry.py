@@ -31,6 +31,15 @@ def search_folders() -> list[Path]:
     return list(dict.fromkeys(folder.resolve() for folder in folders))
 
 
+def add_search_folder(folder: str) -> None:
+    """Look for experiments in a folder of one's own, too; `Rejected` where it holds none."""
+    path = Path(folder).expanduser().absolute()
+    if not is_search_folder(path):
+        raise Rejected.key("--config-dir", folder, "a folder that has experiments/NAME.py")
+    # The environment, so that sweep jobs in other processes look there too.
+    os.environ["HARNESS_PATH"] = os.pathsep.join([str(path), *filter(None, [os.environ.get("HARNESS_PATH")])])
+
+
 def is_search_folder(folder: Path) -> bool:
     """Whether a folder is laid out like the project, as far as it goes."""
     return (folder / "experiments").is_dir() or (folder / "conf").is_dir()

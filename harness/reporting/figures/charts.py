@@ -1,6 +1,7 @@
 """The kinds of picture several experiments draw: curves with bands, maps of heads, rows of means with intervals."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.measure.formatting import decimals, fixed, number
 from harness.reporting.figures.style import COLOURS, DIVERGING, QUIET, SEQUENTIAL, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
 
@@ -147,44 +149,70 @@ def short_share(value: float) -> str:
     return f"−{text}" if value < 0 else text
 
 
+_MOST_PLACES = 5
+"""Decimals beyond which a power of ten is easier to read."""
+_LETTERS = 36
+"""Of a row's label on one line."""
+
+
+def row_label(text: str) -> str:
+    """The label of a row, on two lines where it is long; only what does not fit on them either is cut."""
+    return textwrap.fill(figure_text(text, 2 * _LETTERS), _LETTERS)
+
+
 @dataclass(frozen=True)
 class IntervalRow:
     """One mean with its interval in a forest plot, and a published value beside it where there is one."""
 
     label: str
-    mean: float | None
-    low: float | None
-    high: float | None
+    mean: float | int | None
+    low: float | int | None
+    high: float | int | None
     colour: str = COLOURS[0]
     marker: str = "o"
     reference: float | None = None
+    each: tuple[float, ...] = ()
+    """Values behind the mean that are too few for an interval, drawn as small hollow dots."""
 
 
 def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 2) -> None:
-    """Means with 95 % intervals, one row each from the top; published values as hollow diamonds."""
+    """Means with 95 % intervals, one row each from the top; published values as hollow diamonds.
+
+    Every mean is written with as many digits as it takes to be seen, whole numbers whole.
+    """
     for position, row in enumerate(rows):
         if row.mean is not None:
             axes.plot(row.mean, position, row.marker, color=row.colour)
             if row.low is not None and row.high is not None:
                 axes.plot([row.low, row.high], [position, position], color=row.colour, linewidth=1.2)
             axes.annotate(
-                _signed(row.mean, digits), (row.mean, position), xytext=(0, 4),
+                value_text(row.mean, row.low, row.high, digits), (row.mean, position), xytext=(0, 4),
                 textcoords="offset points", ha="center", va="bottom", fontsize=6, color=row.colour,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
             )  # fmt: skip
+        if row.each:
+            axes.plot(
+                row.each, [position] * len(row.each), row.marker, color=row.colour, fillstyle="none", markersize=2.5
+            )
         if row.reference is not None:
             axes.plot(row.reference, position, "D", markerfacecolor="none", markeredgecolor=QUIET, markersize=4.5)
     axes.set_ylim(len(rows) - 0.4, -0.7)
-    axes.set_yticks(range(len(rows)), [figure_text(row.label, 52) for row in rows])
+    axes.set_yticks(range(len(rows)), [row_label(row.label) for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(x_label)
     axes.margins(x=0.12)
 
 
-def _signed(value: float, digits: int) -> str:
-    """With a minus of full width, and none before what rounds to zero."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+def value_text(
+    mean: float | int, low: float | int | None = None, high: float | int | None = None, digits: int = 2
+) -> str:
+    """A mean as it stands in a picture: `1.4e−4` and not 0.00, but 0.00 where its interval is far wider than it."""
+    if isinstance(mean, int):
+        return f"{mean:,}".replace("-", "−")
+    widest = 0.0 if low is None or high is None else max(abs(low), abs(high))
+    places = decimals(mean, widest, digits)
+    return number(mean, digits) if places > _MOST_PLACES and round(mean, places) else fixed(mean, places)
 
 
 def attention_map(axes: Axes, pattern: np.ndarray, tokens: Sequence[str], has_bos: bool, vmax: float) -> object:

@@ -6,16 +6,42 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.reporting.figures.charts import IntervalRow, forest
-from harness.reporting.figures.style import new_figure
+from harness.reporting.figures.style import TWO_COLUMNS, new_figure, widest
 
 NEVER_SHOWN = 0.35
 """Where a count of 0 stands on a logarithmic axis."""
+_LETTER_INCHES, _HANDLE_INCHES = 0.05, 0.35
+"""Of a legend: an average letter, and what stands before each label."""
 _COUNTS = (1, 10, 100, 1000, 10_000, 100_000)
 
 
+def panels(n: int, height: float, share_rows: bool = True) -> tuple[Figure, list[Axes]]:
+    """A picture across runs with `n` panels of `height` inches: side by side, in one column one above another.
+
+    `share_rows`: the rows' names stand at the left of each line of panels only.
+    """
+    width = widest()
+    if width < TWO_COLUMNS:
+        figure = new_figure(width, n * height)
+        return figure, list(figure.subplots(n, 1, squeeze=False)[:, 0])
+    figure = new_figure(width, height)
+    return figure, list(figure.subplots(1, n, squeeze=False, sharey=share_rows)[0])
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int = 1) -> None:
-    """What is drawn in `axes`, named below the whole picture."""
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
+    """What is drawn in `axes`, named below the whole picture, in at most so many columns as fit its width."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=fitting_columns(figure, labels, columns))
+
+
+def fitting_columns(figure: Figure, labels: Sequence[str], most: int) -> int:
+    """Columns of a legend that the picture has room for."""
+    for columns in range(min(most, len(labels)), 1, -1):
+        high = -(-len(labels) // columns)
+        widest_of_each = (max(map(len, labels[at : at + high])) for at in range(0, len(labels), high))
+        if sum(_HANDLE_INCHES + _LETTER_INCHES * letters for letters in widest_of_each) <= figure.get_figwidth():
+            return columns
+    return 1
 
 
 def name_rows(axes: Axes, names: Sequence[str], below: float = 0.4, above: float = 0.6) -> None:

@@ -10,7 +10,7 @@ from harness.errors import Rejected
 from harness.reporting.display import Display, DrawnFigure, PaperFigure, PaperTable, load_display
 from harness.reporting.figures import tables
 from harness.reporting.figures.drawing import add_footer, runs_footer, write_figure
-from harness.reporting.figures.style import paper_style
+from harness.reporting.figures.style import TWO_COLUMNS, paper_style
 from harness.runs import registry
 from harness.runs.folder import RunFolder
 from harness.runs.results.collect import collect
@@ -28,7 +28,19 @@ class Drawn:
     n_runs: int
 
 
-def draw_paper(results_dir: Path, out: Path | None = None, experiment: str | None = None) -> list[Drawn]:
+@dataclass(frozen=True)
+class PaperLook:
+    """What the pages are like that pictures are drawn for."""
+
+    width: float = TWO_COLUMNS
+    """The widest picture, in inches: a column (`ONE_COLUMN`, panels one above another) or the page."""
+    names_runs: bool = False
+    """Whether the runs stand in small print below each picture; they always stand in its JSON file."""
+
+
+def draw_paper(
+    results_dir: Path, out: Path | None = None, experiment: str | None = None, look: PaperLook | None = None
+) -> list[Drawn]:
     """Draw every registered paper figure and table from stored files; no model is loaded.
 
     Written to `<out>/<experiment>/figures` and `/tables` (default out: `<results_dir>/paper`), each with a JSON file
@@ -50,7 +62,7 @@ def draw_paper(results_dir: Path, out: Path | None = None, experiment: str | Non
             log.warning("%d runs of %s are left out: %s", len(runs), name, error)
             continue
         folder = RunFolder((out or results_dir / "paper") / name)
-        written += _draw_experiment(name, display, runs, folder, results_dir)
+        written += _draw_experiment(name, display, runs, folder, results_dir, look or PaperLook())
     if not written:
         raise Rejected(_nothing(results_dir, experiment, collected.runs))
     return written
@@ -64,18 +76,19 @@ def _nothing(results_dir: Path, experiment: str | None, runs: dict[str, tuple[St
 
 
 def _draw_experiment(
-    name: str, display: Display, runs: Sequence[StoredRun], folder: RunFolder, results_dir: Path
+    name: str, display: Display, runs: Sequence[StoredRun], folder: RunFolder, results_dir: Path, look: PaperLook
 ) -> list[Drawn]:
     written = []
     for figure in display.paper_figures:
-        with paper_style():
+        with paper_style(look.width):
             made = figure.draw(runs)
             if made is None:
                 continue
             drawn = made if isinstance(made, DrawnFigure) else DrawnFigure(made, tuple(runs))
             sidecar = f"{figure.name}.json"
-            ids = [run.run_id for run in drawn.runs]
-            add_footer(drawn.canvas, runs_footer(ids, sidecar, drawn.canvas.get_figwidth()))
+            if look.names_runs:
+                ids = [run.run_id for run in drawn.runs]
+                add_footer(drawn.canvas, runs_footer(ids, sidecar, drawn.canvas.get_figwidth()))
             write_figure(folder, figure.name, drawn.canvas)
         folder.write_json(f"figures/{sidecar}", _sources(figure, drawn.runs, results_dir))
         written.append(Drawn(folder.path / "figures" / f"{figure.name}.pdf", len(drawn.runs)))

@@ -1,7 +1,8 @@
 """How every picture looks: one style sheet, two widths, one order of colours."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import matplotlib
@@ -25,32 +26,29 @@ SEQUENTIAL = "Blues"
 DIVERGING = "PuOr"
 
 
+_WIDEST: ContextVar[float] = ContextVar("widest", default=TWO_COLUMNS)
+
+
 @contextmanager
-def paper_style() -> Iterator[None]:
-    """Draw and save under the project's style, whatever the caller's own settings are."""
+def paper_style(width: float = TWO_COLUMNS) -> Iterator[None]:
+    """Draw and save under the project's style, whatever the caller's own settings are; `width`: see `widest`."""
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(matplotlib.rc_params_from_file(str(STYLE_SHEET), use_default_template=False))
-        yield
+        before = _WIDEST.set(width)
+        try:
+            yield
+        finally:
+            _WIDEST.reset(before)
+
+
+def widest() -> float:
+    """How wide a picture across runs may be in the style in force, in inches: a paper's column, or its page."""
+    return _WIDEST.get()
 
 
 def new_figure(width: float = ONE_COLUMN, height: float = 2.3) -> Figure:
     """An empty picture in inches, outside pyplot's global state (nothing to close, no window, no display needed)."""
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def colour_of(name: str, names: Sequence[str]) -> str:
-    """The colour of one member of an ordered family, the same in every picture of that family."""
-    return COLOURS[list(names).index(name) % len(COLOURS)]
-
-
-def line_style_of(name: str, names: Sequence[str]) -> str:
-    """The dash pattern of one member, so that a black-and-white print can be read."""
-    return LINE_STYLES[list(names).index(name) % len(LINE_STYLES)]
-
-
-def marker_of(name: str, names: Sequence[str]) -> str:
-    """The marker of one member of an ordered family."""
-    return MARKERS[list(names).index(name) % len(MARKERS)]

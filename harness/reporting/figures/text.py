@@ -1,5 +1,6 @@
 """Strings from vocabularies and configs made fit for a picture or a LaTeX table."""
 
+import re
 import unicodedata
 from functools import cache
 
@@ -7,6 +8,8 @@ from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
 from harness.tokens.text import shorten, visible
+
+_KEY = re.compile(r"(?:^|(?<= ))([\w.]+)=")
 
 # What LaTeX reads as a command, and the few signs of our own captions that need one.
 _LATEX = {
@@ -57,6 +60,14 @@ def figure_text(text: str, limit: int = 24) -> str:
     """
     drawable = "".join(_for_picture(char) for char in visible(text))
     return shorten(drawable, limit).replace("$", r"\$")
+
+
+def setting_text(other: str) -> str:
+    """What distinguishes a setting (`Setting.other`) as words: `exp.seq_len=50 model.dtype=bfloat16` is `seq len 50,
+    dtype bfloat16`."""
+    parts = _KEY.split(other)[1:]
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return ", ".join(f"{key.rsplit('.', 1)[-1].replace('_', ' ')} {value.strip()}" for key, value in pairs)
 
 
 def _for_picture(char: str) -> str:

@@ -1,58 +1,65 @@
-"""Means with intervals across models and seeds, as picture and table."""
-
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
-from harness.measure.intervals import student_t
-from harness.reporting.display import load_display
-from harness.reporting.figures.across import Across, Part, Quantity
-from harness.reporting.pools import pools_shown
-from harness.runs import registry
+from harness.reporting.figures.across import Across, Part, Quantity, Scale, over_seeds
+from harness.runs.results.stored_run import StoredRun
 from tests.unit.runs.results.stored_runs import Made, write_run
 
-pytestmark = pytest.mark.unit
-
-SPEC = Across(
-    "gain",
-    "Copying.",
-    (Quantity("{part}/copy_gain", "copy gain", is_share=False), Quantity("{part}/not_there", "not there")),
-    lambda run: [Part(pool, pool) for pool in pools_shown(run)],
-)
+SMALL = Made(seq_len=3, heads=False)
+WHOLE = Part("", "")
 
 
-def test_seeds_become_one_row_and_models_stay_apart(tmp_path: Path) -> None:
-    seeds = [write_run(tmp_path, Made(seq_len=3, seed=seed, gain=5.0 + seed)) for seed in range(3)]
-    other = write_run(tmp_path, Made(seq_len=3, model="gpt2", gain=4.0))
-    table = SPEC.build([*seeds, other])
-    assert table is not None
-    assert table[["model", "of", "runs"]].values.tolist() == [
-        ["gpt2", "unused", 1], ["gpt2", "common", 1], ["pocket", "unused", 3], ["pocket", "common", 3],
-    ]  # fmt: skip
-    three, one = table.iloc[3], table.iloc[1]
-    expected = student_t(np.array([run.metrics["common/copy_gain"] for run in seeds]))
-    assert (three["copy gain"], three["copy gain ci_low"]) == (expected.mean, expected.low)
-    assert (one["copy gain"], one["copy gain ci_low"], one["copy gain ci_high"]) == other.interval("common/copy_gain")
-    drawn = SPEC.draw([*seeds, other])
-    assert drawn is not None and len(drawn.runs) == 4
-    (axes,) = drawn.canvas.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        "unused, gpt2", "common, gpt2", "unused, pocket", "common, pocket",
-    ]  # fmt: skip
+def _runs(folder: Path, name: str, values: list[Any]) -> list[StoredRun]:
+    runs = [write_run(folder, replace(SMALL, seed=seed)) for seed in range(len(values))]
+    for run, value in zip(runs, values, strict=True):
+        run.metrics[name] = value
+    return runs
 
 
-def test_what_all_rows_have_in_common_is_left_out_and_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
-    run = write_run(tmp_path, Made(seq_len=3))
-    drawn = SPEC.draw([run])
+def test_one_run_keeps_its_own_interval(tmp_path: Path) -> None:
+    (run,) = _runs(tmp_path, "x", [0.4])
+    run.metrics |= {"x/ci_low": 0.3, "x/ci_high": 0.6}
+    row = over_seeds([run], WHOLE, Quantity("x", ""))
+    assert (row.mean, row.low, row.high, row.each) == (0.4, 0.3, 0.6, ())
+
+
+def test_two_seeds_stand_side_by_side_and_have_no_interval(tmp_path: Path) -> None:
+    row = over_seeds(_runs(tmp_path, "x", [0.2, 0.4]), WHOLE, Quantity("x", ""))
+    assert (row.mean, row.low, row.high, row.each) == (pytest.approx(0.3), None, None, (0.2, 0.4))
+
+
+def test_three_seeds_have_students_interval_within_what_is_possible(tmp_path: Path) -> None:
+    runs = _runs(tmp_path, "x", [0.0, 0.5, 1.0])
+    # 4.303 * 0.5 / sqrt(3) = 1.242 on either side of 0.5.
+    row = over_seeds(runs, WHOLE, Quantity("x", ""))
+    assert (row.low, row.high) == (0.0, 1.0)
+    row = over_seeds(runs, WHOLE, Quantity("x", "", Scale.FROM_ZERO))
+    assert (row.low, row.high) == (0.0, pytest.approx(0.5 + 1.2421, abs=1e-3))
+    row = over_seeds(runs, WHOLE, Quantity("x", "", Scale.DIFFERENCE))
+    assert row.low == pytest.approx(0.5 - 1.2421, abs=1e-3)
+
+
+def test_a_count_that_is_the_same_every_time_is_a_whole_number(tmp_path: Path) -> None:
+    row = over_seeds(_runs(tmp_path, "x", [5, 5]), WHOLE, Quantity("x", ""))
+    assert row.mean == 5 and isinstance(row.mean, int)
+
+
+def test_rows_are_named_by_what_tells_them_apart_and_axes_start_at_zero(tmp_path: Path) -> None:
+    across = Across(
+        "a", "A.", (Quantity("{part}/n", "tokens", Scale.FROM_ZERO), Quantity("absent", "absent")),
+        lambda _: [Part(name, name) for name in ("unused", "planted_1024")],
+    )  # fmt: skip
+    runs = _runs(tmp_path, "unused/n", [27])
+    runs[0].metrics["planted_1024/n"] = 0
+    drawn = across.draw(runs)
     assert drawn is not None
-    assert [label.get_text() for label in drawn.canvas.axes[0].get_yticklabels()] == ["unused", "common"]
-    table = SPEC.build([run])
-    assert table is not None and "model" in table and "setting" not in table
-    nothing = Across("nothing", "Nothing.", (Quantity("no/such", "no"),))
-    assert nothing.draw([run]) is None and nothing.build([run]) is None
-
-
-@pytest.mark.parametrize("name", sorted(set(registry.names()) - {"token_card", "train_path_star", "train_pocket"}))
-def test_every_experiment_that_compares_has_a_figure_across_runs(name: str) -> None:
-    assert load_display(name).paper_figures
+    (axes,) = drawn.canvas.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["unused", "planted 1,024"]
+    assert axes.get_xlim()[0] <= 0 < 27 < axes.get_xlim()[1]
+    assert [text.get_text() for text in axes.texts] == ["27", "0"]
+    table = across.build(runs)
+    assert table is not None and list(table["tokens"]) == [27, 0]
+    assert across.draw(_runs(tmp_path, "other", [1])) is None

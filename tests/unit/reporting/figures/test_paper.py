@@ -1,5 +1,6 @@
 import csv
 import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from experiments.repeat_tokens.dose import doses
 from experiments.repeat_tokens.seeds import across_seeds, curve_across_seeds
 from harness.errors import Rejected
 from harness.figures import main
-from harness.reporting.figures.charts import _signed
+from harness.reporting.figures.charts import value_text
 from harness.reporting.figures.paper import draw_paper
+from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, widest
 from harness.runs.results.collect import collect
 from harness.runs.results.grouping import group_by_setting
 from harness.runs.results.stored_run import StoredRun, load_run
@@ -160,6 +162,59 @@ def test_the_command_answers_in_plain_words(tmp_path: Path, capsys: pytest.Captu
     assert not (tmp_path / "paper").exists()
 
 
+def test_run_ids_stand_below_a_picture_on_request_only(tmp_path: Path) -> None:
+    run = write_run(tmp_path, SMALL)
+    sizes = []
+    for words in ([], ["--footer"]):
+        out = tmp_path / f"out{len(sizes)}"
+        assert main([str(tmp_path), "--out", str(out), *words]) == 0
+        sizes.append((out / "repeat_tokens/figures/copy_forest.png").read_bytes())
+        sources = json.loads((out / "repeat_tokens/figures/copy_forest.json").read_text())
+        assert [one["run_id"] for one in sources["runs"]] == [run.run_id]
+    assert sizes[0] != sizes[1]
+
+
+def test_no_picture_is_wider_than_was_requested(tmp_path: Path) -> None:
+    for pools in POOLS:
+        write_run(tmp_path, replace(SMALL, pools=pools))
+    for words, inches in (("one", ONE_COLUMN), ("two", TWO_COLUMNS)):
+        out = tmp_path / words
+        assert main([str(tmp_path), "--out", str(out), "--width", words]) == 0
+        widths = [struct.unpack(">I", path.read_bytes()[16:20])[0] for path in out.rglob("*.png")]
+        assert max(widths) == round(inches * 200)
+    assert widest() == TWO_COLUMNS  # as before
+
+
+def test_experiments_of_ones_own_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_PATH", "")
+    run = write_run(tmp_path / "results", SMALL)
+    text = (run.folder / "manifest.json").read_text().replace('"repeat_tokens"', '"figures_of_mine"')
+    (run.folder / "manifest.json").write_text(text)
+    assert main([str(tmp_path / "results")]) == 2
+    assert main([str(tmp_path / "results"), "--config-dir", str(tmp_path / "results")]) == 2
+    (tmp_path / "mine/experiments").mkdir(parents=True)
+    (tmp_path / "mine/experiments/figures_of_mine.py").write_text(_OWN)
+    assert main([str(tmp_path / "results"), "--config-dir", str(tmp_path / "mine")]) == 0
+    assert (tmp_path / "results/paper/figures_of_mine/figures/gain.pdf").is_file()
+
+
+_OWN = '''"""An experiment of one's own."""
+from dataclasses import dataclass
+
+from harness.reporting.display import Display
+from harness.reporting.figures.across import Across, Quantity, Scale
+from harness.runs.experiment import Experiment
+
+@dataclass(frozen=True)
+class Config:
+    """No parameters."""
+
+PAPER = Across("gain", "Gains.", (Quantity("common/copy_gain", "gain (nats)", Scale.DIFFERENCE),))
+EXPERIMENT = Experiment(name="figures_of_mine", version=1, summary="mine", config=Config)
+DISPLAY = Display(paper_figures=PAPER.figures, paper_tables=PAPER.tables)
+'''
+
+
 def test_pictures_across_equal_runs_are_equal_bytes(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         for seed in range(2):
@@ -197,12 +252,12 @@ def test_pools_given_by_training_counts_become_a_dose_response(tmp_path: Path) -
     found = doses(group_by_setting(runs), "copy_gain")
     # A curve for each kind of token, each pool at the mean of its own tokens; ids of a slice are on neither.
     assert {name: [point.dose.mean for point in points.values()] for name, points in found.items()} == {
-        "pocket natural tokens": [0, 7.5, 3000], "pocket planted tokens": [0, 4, 64],
+        "natural tokens": [0, 7.5, 3000], "planted tokens": [0, 4, 64],
     }  # fmt: skip
     drawn = paper.draw_dose_response(runs)
     assert drawn is not None
     lines = {line.get_label(): line for line in drawn.canvas.axes[0].get_lines() if line.get_label()[0] != "_"}
-    natural, planted = (lines[f"pocket {kind} tokens"].get_xdata() for kind in ("natural", "planted"))
+    natural, planted = (lines[f"{kind} tokens"].get_xdata() for kind in ("natural", "planted"))
     assert natural[1:] == pytest.approx([7.5, 3000], rel=0.05)
     # Neither group hides the other where both were never shown.
     assert 0 < natural[0] < planted[0] < 1
@@ -235,13 +290,16 @@ def test_a_row_is_named_by_model_and_pool_and_by_the_spec_where_two_share_a_name
     halves = {"common_a": "common_part:1:2", "common_b": "common_part:2:2"}
     auto = {"unused": "auto", "common": "auto"}
     models = [replace(SMALL, model=long, pools=pools) for pools in (halves, auto)]
-    figure = paper.draw_forest([write_run(tmp_path / "one", made) for made in models])
-    # The question first, then the control; nothing is cut out of the middle.
-    assert _labels(figure) == [f"{long}  {pool}" for pool in (*auto, *halves)]
+    runs = [write_run(tmp_path / "one", made) for made in models]
+    # The question first, then the control; a model that all rows are of is named on none.
+    assert _labels(paper.draw_forest(runs)) == [*auto, *halves]
+    runs.append(write_run(tmp_path / "one", replace(SMALL, pools=auto)))
+    # Nothing is cut out of the middle.
+    assert _labels(paper.draw_forest(runs))[:4] == [f"{long}  {pool}" for pool in (*auto, *halves)]
     slices = {"unused": "177:188", "common": "100:111"}
     two = [write_run(tmp_path / "two", replace(SMALL, pools=pools)) for pools in (auto, slices)]
     assert _labels(paper.draw_forest(two)) == [
-        "pocket  unused=auto", "pocket  common=auto", "pocket  unused=177:188", "pocket  common=100:111",
+        "unused=auto", "common=auto", "unused=177:188", "common=100:111",
     ]  # fmt: skip
 
 
@@ -273,5 +331,12 @@ def test_published_figures_stand_beside_the_measured_ones(tmp_path: Path) -> Non
     assert paper.published_table(runs) is None
 
 
-def test_a_mean_that_rounds_to_zero_has_no_sign() -> None:
-    assert [_signed(value, 2) for value in (-0.004, 0.004, -0.07, -1.0)] == ["0.00", "0.00", "−0.07", "−1.00"]
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "text"),
+    [(-1.0, None, None, "−1.00"), (5, None, None, "5"), (12_345, None, None, "12,345"), (0.0, 0.0, 0.1, "0.00"),
+     (0.0014, 0.0003, 0.006, "0.0014"), (1.4e-7, None, None, "1.4e−7"), (-0.004, -0.5, 0.5, "0.00")],
+)  # fmt: skip
+def test_a_mean_is_written_with_digits_enough_and_none_that_say_nothing(
+    mean: float | int, low: float | None, high: float | None, text: str
+) -> None:
+    assert value_text(mean, low, high) == text
