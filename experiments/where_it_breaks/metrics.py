@@ -13,7 +13,7 @@ from experiments.where_it_breaks.circuits import Ranked
 from experiments.where_it_breaks.decoding import decode
 from experiments.where_it_breaks.interventions import Heads, Whose
 from experiments.where_it_breaks.stages import CELLS, Names
-from harness.measure.intervals import Interval
+from harness.measure.intervals import Interval, wilson
 from harness.measure.pigeonhole import Pigeonhole, per_token
 
 Metrics = dict[str, float | int | str | None]
@@ -185,7 +185,9 @@ def _pool_metrics(answer: PoolAnswer, resampled: Pigeonhole) -> Metrics:
     for circuit, by_whose in answer.circuits.items():
         for whose, ranked in by_whose.items():
             after = "" if whose == OWN else f"_{whose}"
-            metrics |= resampled.mean(ranked.is_first[:, None]).metrics(f"{circuit}/top1{after}")
+            # One trial a token, often none of them a success: no interval from 0 to 0.
+            first = wilson(int(ranked.is_first.sum()), len(ranked.is_first))
+            metrics |= first.metrics(f"{circuit}/top1{after}")
             metrics |= resampled.mean(1 / ranked.rank[:, None]).metrics(f"{circuit}/reciprocal_rank{after}")
             metrics |= resampled.mean(ranked.z_score[:, None]).metrics(f"{circuit}/z_score{after}")
     for what, (nearest, farther) in answer.decoded.items():

@@ -263,7 +263,7 @@ TABLES = (
         "What heads do by their weights alone: of each token the place of its own among the pool's tokens and all "
         "well-known ones, in what an induction head writes of its input row (copying) and, as a cue, among keys made "
         "of what a previous-token head writes (matching): share that come first, reciprocal rank, and height above the "
-        "mean in standard deviations (95 % percentile bootstrap over tokens).",
+        "mean in standard deviations (95 % intervals over tokens: Wilson for shares, percentile bootstrap otherwise).",
         circuits,
     ),
     Table(
