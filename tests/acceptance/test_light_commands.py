@@ -1,5 +1,6 @@
 """What answers without computing imports nothing heavy, each in a process of its own."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,6 @@ def test_a_complete_run_that_is_found(tmp_path: Path) -> None:
     words = ["exp=token_audit", "tracker=none", f"results_dir={tmp_path}"]
     assert imported(*words)[0] == "0"
     assert imported(*words) == ["0"]
+    again = subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, check=True)
+    (manifest,) = tmp_path.glob("token_audit/*/manifest.json")
+    assert f"found: computed {json.loads(manifest.read_text())['ended']} " in again.stdout

@@ -43,7 +43,7 @@ def page_texts(texts: Sequence[ColouredText]) -> list[PageText]:
 def _page_text(text: ColouredText, lowest: float) -> PageText:
     tokens = []
     for token, value in zip(text.tokens, text.values.tolist(), strict=True):
-        share = value / lowest if lowest and np.isfinite(value) else 0.0
+        share = abs(value / lowest) if lowest and np.isfinite(value) else 0.0
         tokens.append(PageToken(visible(token), f"{_DARKEST * share:.3f}", number(value, 2)))
     scale = f" White: 0 nats or no value; darkest: {number(lowest, 1)} nats."
     return PageText(visible(text.title), visible(text.caption) + scale, tuple(tokens))

@@ -66,12 +66,13 @@ def _compose(normalised: list[str], return_hydra_config: bool = False) -> DictCo
 @contextmanager
 def _beside_a_sweep() -> Iterator[None]:
     """Hydra is one of a kind in a process: in a job of a sweep the sweep's is put away meanwhile."""
-    instance = GlobalHydra.instance()
-    of_the_sweep, instance.hydra = instance.hydra, None
+    of_the_sweep = GlobalHydra.instance().hydra
+    GlobalHydra.instance().hydra = None
     try:
         yield
     finally:
-        instance.hydra = of_the_sweep
+        # Asked for anew: Hydra has put another instance in place.
+        GlobalHydra.instance().hydra = of_the_sweep
 
 
 def keep_texts(overrides: Sequence[str]) -> list[str]:

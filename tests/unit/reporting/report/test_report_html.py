@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.reporting.display import AttentionPanel
+from harness.reporting.display import AttentionPanel, ColouredText
 from harness.reporting.figures.drawing import draw_run
 from harness.reporting.report import attention
+from harness.reporting.report.coloured import page_texts
 from harness.reporting.report.html import render_report
 from harness.runs.folder import RunFolder
 from tests.unit.runs.results.stored_runs import FEW_FIGURES as DISPLAY
@@ -166,3 +167,43 @@ def test_a_page_of_panels_alone_escapes_too() -> None:
     assert page.count("var CircuitsVis=") == 1
     assert "<img" not in page.split("<script>")[0]
     assert page.count("</script>") == 2
+
+
+def test_the_panel_with_most_to_see_is_open(tmp_path: Path) -> None:
+    run = write_run(tmp_path, Made(n_top=2))
+    panels = [
+        AttentionPanel(f"panel {number}", ("a", "b"), np.ones((1, 2, 2)), ("L0H0",), strength)
+        for number, strength in enumerate((0.1, 0.9, 0.9))
+    ]
+    opened = [page.is_open for page in attention.page_panels(panels)]
+    assert opened == [False, True, False]
+    page = render_report(run, replace(DISPLAY, panels=lambda _: panels), SUMMARY)
+    assert re.findall(r"<details open><summary>(panel \d)", page) == ["panel 1"]
+
+
+def test_warnings_are_told_from_notes(tmp_path: Path) -> None:
+    run = write_run(tmp_path, Made(n_top=1))
+    neutral = render_report(run, DISPLAY, SUMMARY)
+    assert 'class="notes"' in neutral and 'class="notes warning"' not in neutral
+    run.manifest["notes"] += ["the <budget> was spent"]
+    run.manifest["warnings"] = ["the <budget> was spent"]
+    page = render_report(run, DISPLAY, SUMMARY)
+    assert page.count("the &lt;budget&gt; was spent") == 1
+    warning = page[page.index('class="notes warning"') : page.index('<details class="notes"')]
+    assert "the &lt;budget&gt; was spent" in warning and "tokens were drawn" not in warning
+
+
+def test_tokens_are_coloured_on_one_scale() -> None:
+    texts = [
+        ColouredText("first", "", ("<b>", "x"), np.array([np.nan, -5.0])),
+        ColouredText("second", "", ("y", "z"), np.array([0.0, -10.0])),
+    ]
+    first, second = page_texts(texts)
+    assert [(token.opacity, token.value) for token in first.tokens] == [("0.000", ""), ("0.425", "\u22125.00")]
+    assert [token.opacity for token in second.tokens] == ["0.000", "0.850"]
+    assert first.caption.endswith("darkest: \u221210.0 nats.")
+
+
+def test_a_sequence_that_is_certain_throughout_is_white() -> None:
+    (text,) = page_texts([ColouredText("all", "", ("a", "b"), np.array([0.0, np.nan]))])
+    assert {token.opacity for token in text.tokens} == {"0.000"}

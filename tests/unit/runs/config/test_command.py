@@ -4,9 +4,11 @@ import shlex
 
 import pytest
 import yaml
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from harness.runs.config.command import command_of
-from harness.runs.config.compose import compose_run
+from harness.runs.config.compose import CONF, compose_run
 from harness.runs.config.rendered import config_yaml
 
 pytestmark = pytest.mark.unit
@@ -48,3 +50,11 @@ def test_any_text_comes_back(token: str) -> None:
 def test_it_says_only_what_differs() -> None:
     config = compose_run(["exp=repeat_tokens", "exp.seq_len=50", "tracker=none", "results_dir=/elsewhere"])
     assert command_of(yaml.safe_load(config_yaml(config))) == "python -m harness exp=repeat_tokens exp.seq_len=50"
+
+
+def test_a_job_of_a_sweep_keeps_its_hydra() -> None:
+    stored = yaml.safe_load(config_yaml(compose_run(["exp=repeat_tokens", "seed=3"])))
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        of_the_sweep = GlobalHydra.instance().hydra
+        assert command_of(stored) == "python -m harness exp=repeat_tokens seed=3"
+        assert GlobalHydra.instance().hydra is of_the_sweep is not None
