@@ -18,8 +18,11 @@ def _of(rule: VerdictRule | None, figure: Figure) -> Figure:
     return replace(figure, draw=draw)
 
 
+_EXPOSURES, *_OTHERS = SHARED_FIGURES
 FIGURES = (
+    # The picture that answers comes first, where training counts are known.
+    _of(None, _EXPOSURES),
     *(_of(VerdictRule.AGREEMENT, figure) for figure in AGREEMENT_FIGURES),
     *(_of(VerdictRule.PUBLISHED, figure) for figure in PUBLISHED_FIGURES),
-    *(_of(None, figure) for figure in SHARED_FIGURES),
+    *(_of(None, figure) for figure in _OTHERS),
 )

@@ -205,10 +205,10 @@ def draw_worst(run: StoredRun) -> MatplotlibFigure | None:
 
 FIGURES = (
     Figure(
-        "histogram",
-        "How likely every token is at its second occurrence, where it must be copied (mean over its appearances); "
-        "dashed lines are the stated thresholds.",
-        draw_histogram,
+        "exposures",
+        "How often training showed a token (0 stands left of 1) against how it is copied. Left: every token. Right: "
+        "the share not copied in ranges of counts, at their means, with 95 % Wilson intervals.",
+        draw_exposures,
     ),
     Figure(
         "kinds",
@@ -217,16 +217,16 @@ FIGURES = (
         draw_kinds,
     ),
     Figure(
+        "histogram",
+        "How likely every token is at its second occurrence, where it must be copied (mean over its appearances); "
+        "dashed lines are the stated thresholds.",
+        draw_histogram,
+    ),
+    Figure(
         "indicators",
         "Indicators from the weights (low is suspicious) against how likely a token is where it must be copied; one "
         "point a token.",
         draw_indicators,
-    ),
-    Figure(
-        "exposures",
-        "How often training showed a token (0 stands left of 1) against how it is copied. Left: every token. Right: "
-        "the share not copied in ranges of counts, at their means, with 95 % Wilson intervals.",
-        draw_exposures,
     ),
     Figure(
         "what_counts",

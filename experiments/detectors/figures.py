@@ -12,6 +12,7 @@ from harness.reporting.figures.charts import Curve, draw_curve
 from harness.reporting.figures.families import colour_of, line_style_of
 from harness.reporting.figures.layout import NEVER_SHOWN, error_lengths, exposure_axis, legend_below
 from harness.reporting.figures.style import COLOURS, QUIET, TWO_COLUMNS, new_figure
+from harness.reporting.words import INDICATORS, spaced
 from harness.runs.results.stored_run import StoredRun
 
 _PER_CENT = 100.0
@@ -114,11 +115,11 @@ def draw_roc(run: StoredRun) -> MatplotlibFigure | None:
     for name, curve in curves.items():
         if curve is None or not np.isfinite(curve).all():
             continue
-        label = f"{name} ({number(run.metrics.get(f'indicator/{name}/roc_auc'), 3)})"
+        label = f"{INDICATORS.get(name, spaced(name))}: area {number(run.metrics.get(f'indicator/{name}/roc_auc'), 3)}"
         colour, style = colour_of(name, indicators), line_style_of(name, indicators)
         draw_curve(axes, Curve(label, run.arrays["fpr"], curve, colour=colour, line_style=style))
-    axes.set_xlabel("false-positive rate")
-    axes.set_ylabel("true-positive rate")
+    axes.set_xlabel("share of other tokens ranked as high")
+    axes.set_ylabel("share of glitch tokens ranked as high")
     axes.set_xlim(-0.02, 1)
     axes.set_ylim(0, 1.02)
     legend_below(figure, axes, 1)
@@ -168,7 +169,12 @@ FIGURES = (
         "glitch tokens; over all seeds and budgets.",
         draw_promises,
     ),
-    Figure("roc", "ROC curves of the weight indicators against the truth, with their areas.", draw_roc),
+    Figure(
+        "roc",
+        "ROC curves of the weight indicators against the truth. Area: the chance that a glitch token is ranked above "
+        "one that is none (0.5: no better than drawing lots).",
+        draw_roc,
+    ),
     Figure(
         "calibration",
         "Share of glitch tokens against how often training showed a token, 95 % Wilson intervals (0 stands left of 1).",

@@ -1,6 +1,7 @@
 """Pictures of one glitchhunter run, from its stored files."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -15,6 +16,9 @@ from harness.runs.results.stored_run import StoredRun
 _PASSES = "#C9D3DC"
 _UNKNOWN = "#ECECEC"
 _GLITCH = "#D55E00"
+_FAILING = matplotlib.colormaps["Oranges"]
+_SHARES = (0.0, 1e-9, 0.1, 0.5, 1.01)
+"""Ends of the ranges of shares that are told apart; the first is none at all."""
 
 
 def draw_map(run: StoredRun) -> MatplotlibFigure | None:
@@ -61,10 +65,23 @@ def _legend(axes: Axes) -> None:
 
 def _draw_communities(axes: Axes, run: StoredRun) -> None:
     community = run.arrays["community"]
-    colours = np.array([*COLOURS[:7]])[community % 7]
-    everything = np.ones(len(community), dtype=bool)
-    _dots(axes, run, everything, colours, "tokens")
-    axes.set_title(f"{community.max() + 1:,} communities (colours repeat)")
+    axes.set_title(f"{community.max() + 1:,} communities of the first graph")
+    asked, failed = _outcomes(run)
+    counts = np.bincount(community, asked)
+    known = (counts > 0)[community]
+    _dots(axes, run, ~known, _UNKNOWN, "no token of it asked")
+    shares = np.bincount(community, failed) / np.maximum(counts, 1)
+    for number, (low, high) in enumerate(pairwise(_SHARES)):
+        chosen = known & (shares[community] >= low) & (shares[community] < high)
+        words = "none fails" if number == 0 else f"up to {min(high, 1.0):.0%} fail"
+        _dots(axes, run, chosen, [_FAILING(0.12 + 0.88 * number / (len(_SHARES) - 2))], words)
+    _legend(axes)
+
+
+def _outcomes(run: StoredRun) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each token has a verdict, and whether it fails: by the census where there is one, else by the hunt."""
+    verdict = run.arrays["census" if "census" in run.arrays else "verdict"]
+    return verdict >= 0, verdict == 1
 
 
 def _draw_verdicts(axes: Axes, run: StoredRun) -> None:
@@ -168,8 +185,9 @@ def draw_recall(run: StoredRun) -> MatplotlibFigure | None:
 FIGURES = (
     Figure(
         "embedding_map",
-        "The tokens' input embeddings in two dimensions, to look at only: by community of the first graph, by verdict, "
-        "and by the last graph a token was part of. The farthest 0.2 % of points on each side lie outside the frame.",
+        "The tokens' input embeddings in two dimensions, to look at only: by the share of their community of the first "
+        "graph that fails, by verdict, and by the last graph a token was part of. The farthest 0.2 % of points on each "
+        "side lie outside the frame.",
         draw_map,
     ),
     Figure(

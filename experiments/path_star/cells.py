@@ -11,7 +11,7 @@ from experiments.path_star import data
 from harness.measure.intervals import Interval, student_t, wilson
 from harness.path_star.ways.roster import WAYS
 from harness.path_star.ways.way import Way
-from harness.runs.results.grouping import flat
+from harness.runs.results.grouping import FEWEST_SEEDS, flat
 from harness.runs.results.stored_run import StoredRun
 
 _SEEDS = ("graph_seed", "weights_seed", "order_seed")
@@ -34,6 +34,16 @@ class Variant:
     def label(self) -> str:
         """The variant on one line."""
         return ", ".join(part for part in (self.model, f"{self.n_values} node numbers", self.other) if part)
+
+    @property
+    def words(self) -> str:
+        """The variant as it stands in a picture: `2 heads` and not `n_heads=2`."""
+        pairs = (part.partition("=")[::2] for part in self.other.split())
+        told = (_WORDS.get(key, f"{key.replace('_', ' ')} {{}}").format(value) for key, value in pairs)
+        return ", ".join([self.model, f"{self.n_values} node numbers", *told])
+
+
+_WORDS = {"n_heads": "{} heads", "n_steps": "{} steps", "n_train": "{} training graphs", "lr": "learning rate {}"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ def _other(run: StoredRun, telling: Sequence[str]) -> str:
 
 
 def over_seeds(cell: Cell, metric: str) -> data.Share:
-    """A share's mean over the cell's runs with a Student t interval, cut at 0 and 1.
+    """A share's mean over the cell's runs with a Student t interval, cut at 0 and 1; none of two runs.
 
     One run keeps its own interval over graphs. Runs that agree exactly have Wilson's over all their graphs: that they
     do not differ is no proof of exactly 0 or 1.
@@ -158,6 +168,8 @@ def over_seeds(cell: Cell, metric: str) -> data.Share:
     if len(set(values)) == 1:
         trials = sum(data.n_test(run) for run in cell.runs if run.metrics.get(metric) is not None)
         interval = wilson(round(values[0] * trials), trials)
+    elif len(values) < FEWEST_SEEDS:
+        return data.Share(float(np.mean(values)), None, None)
     else:
         interval = student_t(np.array(values, dtype=np.float64))
     return cut(interval, 0.0)

@@ -6,102 +6,78 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from experiments.path_star import data
 from experiments.path_star.cells import Cell, Variant, cells, cut, over_seeds
 from harness.measure.intervals import student_t
 from harness.path_star.ways.roster import WAYS
-from harness.path_star.ways.way import Way
 from harness.reporting.display import DrawnFigure, PaperFigure, PaperTable
-from harness.reporting.figures.charts import HeadMap, head_map_grid, short_share
+from harness.reporting.figures.charts import HeadMap, head_map_grid
 from harness.reporting.figures.families import colour_of
-from harness.reporting.figures.style import ONE_COLUMN, TWO_COLUMNS, new_figure
+from harness.reporting.figures.style import ONE_COLUMN, new_figure
 from harness.reporting.figures.tables import interval_columns
 from harness.reporting.figures.text import figure_text
+from harness.runs.results.grouping import FEWEST_SEEDS
 from harness.runs.results.stored_run import StoredRun
 
-_ROOM_FOR_VALUES = 36
-"""Bars over the width of a page that still have room for a value above them."""
+_ROW_INCHES = 0.17
 EACH = "each seed"
 """The column with the value of every seed."""
 
 
 def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
-    """Exact match by graph and objective, a panel for each kind of model."""
+    """Exact match, a row for each graph and objective that was run, below the kind of model."""
     found = cells(runs)
     if not found:
         return None
-
     variants = list(dict.fromkeys(cell.variant for cell in found))
-    graphs = sorted({cell.graph for cell in found})
-    ways = [way for way in WAYS.values() if any(cell.way is way for cell in found)]
-    width = ONE_COLUMN if len(graphs) * len(ways) <= 6 else TWO_COLUMNS
-    figure = new_figure(width, 1.55 * len(variants) + 0.85)
-    grid = figure.subplots(len(variants), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
-    for axes, variant in zip(grid, variants, strict=True):
+    ways = [way.name for way in WAYS.values() if any(cell.way is way for cell in found)]
+    figure = new_figure(ONE_COLUMN, 0.75 + _ROW_INCHES * (len(found) + len(variants)))
+    axes = figure.subplots()
+    names: dict[int, str] = {}
+    row = 0
+    for variant in variants:
         here = [cell for cell in found if cell.variant == variant]
-        _draw_panel(axes, here, graphs, ways)
-        _name_panel(axes, variant, here, int(19 * width))
-    grid[-1].set_xticks(range(len(graphs)), [f"G({d},{length})" for d, length in graphs])
-    grid[-1].set_xlim(-0.5, len(graphs) - 0.5)
-    grid[-1].set_xlabel("graph G(d, l): d arms of l nodes")
-    grid[0].set_ylim(0, 1.13)
-    grid[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
-    _legend(figure, ways)
-    return DrawnFigure(figure, tuple(run for cell in found for run in cell.runs))
-
-
-def _draw_panel(
-    axes: Axes, found: Sequence[Cell], graphs: Sequence[tuple[int, int]], ways: Sequence[type[Way]]
-) -> None:
-    width = 0.84 / len(ways)
-    # There are more objectives than colours: colours are assigned among the objectives drawn.
-    names = [way.name for way in ways]
-    for cell in found:
-        x = graphs.index(cell.graph) + (ways.index(cell.way) - (len(ways) - 1) / 2) * width
-        value = over_seeds(cell, "exact_match")
-        if value.mean is None:
-            continue
-        axes.bar(x, value.mean, 0.9 * width, color=colour_of(cell.way.name, names), alpha=0.75)
-        tops = [value.mean]
-        if value.low is not None and value.high is not None:
-            axes.plot([x, x], [value.low, value.high], color="black", linewidth=0.9)
-            tops.append(value.high)
-        seeds = cell.values("exact_match")
-        places = [x + (at - (len(seeds) - 1) / 2) * 0.6 * width / max(len(seeds), 3) for at in range(len(seeds))]
-        axes.plot(places, seeds, "o", color="black", markersize=2.2, markerfacecolor="white", markeredgewidth=0.6,
-                  clip_on=False, zorder=4)  # fmt: skip
-        if len(graphs) * len(ways) <= _ROOM_FOR_VALUES:
-            axes.text(
-                x, max(*tops, *seeds) + 0.035, short_share(value.mean), ha="center", va="bottom", fontsize=5.5,
-                zorder=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
-            )  # fmt: skip
-    for at, (degree, _) in enumerate(graphs):
-        if any(cell.graph == graphs[at] for cell in found):
-            axes.plot([at - 0.46, at + 0.46], [1 / degree] * 2, "--", color="black", linewidth=0.8, zorder=3)
-
-
-def _name_panel(axes: Axes, variant: Variant, found: Sequence[Cell], letters: int) -> None:
-    counts = sorted({len(cell.runs) for cell in found})
-    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    title = f"{variant.label}; {seeds} seed{'s' * (counts[-1] > 1)}"
-    axes.set_title(figure_text(title, letters), loc="left")
-    axes.set_ylabel("exact match")
-
-
-def _legend(figure: Figure, ways: Sequence[type[Way]]) -> None:
-    names = [way.name for way in ways]
-    handles: list[Any] = [Patch(color=colour_of(way.name, names), alpha=0.75, label=way.label) for way in ways]
-    handles += [
+        axes.text(0, row, figure_text(_heading(variant, here), 60), va="center", fontsize=6.5, fontweight="bold")
+        for place, cell in enumerate(here, start=row + 1):
+            names[place] = f"{cell.task} {cell.way.label}"
+            _draw_cell(axes, place, cell, colour_of(cell.way.name, ways))
+        row += 1 + len(here)
+    axes.set_yticks(list(names), list(names.values()))
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(row - 0.4, -0.6)
+    axes.set_xlim(0, 1.16)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_xlabel("exact match")
+    handles: list[Any] = [
         Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="chance, 1/d"),
         Line2D([], [], color="black", linestyle="", marker="o", markersize=2.2, markerfacecolor="white",
                markeredgewidth=0.6, label="one seed"),
     ]  # fmt: skip
-    columns = 2 if figure.get_figwidth() < 5 else min(len(handles), 4)
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return DrawnFigure(figure, tuple(run for cell in found for run in cell.runs))
+
+
+def _heading(variant: Variant, found: Sequence[Cell]) -> str:
+    counts = sorted({len(cell.runs) for cell in found})
+    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{variant.words}; {seeds} seed{'s' * (counts[-1] > 1)}"
+
+
+def _draw_cell(axes: Axes, row: int, cell: Cell, colour: str) -> None:
+    value = over_seeds(cell, "exact_match")
+    if value.mean is None:
+        return
+    axes.barh(row, value.mean, 0.72, color=colour, alpha=0.75)
+    if value.low is not None and value.high is not None:
+        axes.plot([value.low, value.high], [row, row], color="black", linewidth=0.9)
+    seeds = cell.values("exact_match")
+    places = [row + (at - (len(seeds) - 1) / 2) * 0.5 / max(len(seeds), 3) for at in range(len(seeds))]
+    axes.plot(seeds, places, "o", color="black", markersize=2.2, markerfacecolor="white", markeredgewidth=0.6,
+              clip_on=False, zorder=4)  # fmt: skip
+    axes.plot([1 / cell.graph[0]] * 2, [row - 0.5, row + 0.5], "--", color="black", linewidth=0.8, zorder=3)
+    axes.text(1.15, row, f"{value.mean:.2f}", ha="right", va="center", fontsize=5.5)
 
 
 def draw_lookup(runs: Sequence[StoredRun]) -> DrawnFigure | None:
@@ -123,7 +99,7 @@ def draw_lookup(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     for axes, cell in zip(figure.axes, chosen, strict=False):
         # Six columns leave room for one word a line.
         axes.set_title(cell.way.label.replace(" ", "\n"))
-    title = f"{chosen[0].task}, {chosen[0].variant.label}"
+    title = f"{chosen[0].task}, {chosen[0].variant.words}"
     figure.suptitle(title.replace("$", r"\$"), fontsize=7, x=0.01, ha="left")
     return DrawnFigure(figure, tuple(first))
 
@@ -202,8 +178,9 @@ def knock_out_table(runs: Sequence[StoredRun]) -> pd.DataFrame | None:
         costs = cell.values("knock_out/cost")
         if not costs:
             continue
-        # No share of graphs but a difference of two, so one seed has no interval.
-        lost = cut(student_t(np.array(costs, dtype=np.float64)), -1.0)
+        # No share of graphs but a difference of two, so a seed has no interval of its own.
+        few = len(costs) < FEWEST_SEEDS
+        lost = data.Share(float(np.mean(costs)), None, None) if few else cut(student_t(np.array(costs)), -1.0)
         ends = interval_columns("share right, lost", lost)
         heads = _heads_of(cell, "knock_out/head", "knock_out/cost", "knock_out/node")
         rows.append(_who(cell) | ends | {"seeds": len(costs), EACH: heads})
@@ -244,15 +221,15 @@ def _framed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
 
 
 _INTERVALS = (
-    "Means over seeds with 95 % Student t intervals, cut at 0 and 1; Wilson over graphs for one seed, and for seeds "
-    "that agree exactly."
+    "Means over seeds, of three and more with 95 % Student t intervals, cut at 0 and 1; Wilson over graphs for one "
+    "seed, and for seeds that agree exactly."
 )
 
 PAPER_FIGURES = (
     PaperFigure(
         "path_star_table",
-        "Share of held-out graphs whose whole answer is right, by graph and objective, a panel for each kind of model. "
-        f"{_INTERVALS} Dots are seeds, dashed lines chance among the arms; an empty place was not run.",
+        "Share of held-out graphs whose whole answer is right, by graph G(d, l), of d arms of l nodes, and objective, "
+        f"below the kind of model. {_INTERVALS} Dots are seeds, dashed lines chance among the arms.",
         draw_bars,
     ),
     PaperFigure(
@@ -270,7 +247,8 @@ PAPER_TABLES = (
     PaperTable(
         "knock_out",
         "The head that is needed most: the largest share right, the truth before a node, that is lost when one head's "
-        "output is replaced by its mean. Means over seeds with 95 % Student t intervals, cut at -1 and 1.",
+        "output is replaced by its mean. Means over seeds, of three and more with 95 % Student t intervals, cut at -1 "
+        "and 1.",
         knock_out_table,
     ),
     PaperTable(

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from experiments.repeat_one_token.quantities import QUANTITIES
+from harness.measure.compare import least_p_value
 from harness.reporting.display import Table
-from harness.reporting.figures.tables import interval_columns
+from harness.reporting.figures.tables import interval_columns, with_floors
 from harness.reporting.pools import pools_shown
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import visible
@@ -43,7 +44,7 @@ def comparisons(run: StoredRun) -> pd.DataFrame:
                         "p": run.metrics[f"{key}/p_value"],
                     }
                 )
-    return pd.DataFrame(rows)
+    return with_floors(pd.DataFrame(rows), {"p": least_p_value()})
 
 
 def tokens(run: StoredRun) -> pd.DataFrame:

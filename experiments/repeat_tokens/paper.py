@@ -13,7 +13,7 @@ from experiments.repeat_tokens import data
 from experiments.repeat_tokens.dose import draw_dose_response, model_shown
 from experiments.repeat_tokens.figures import BESIDE, BESIDE_LABELS, MOST_CURVES
 from experiments.repeat_tokens.quantities import QUANTITIES, Quantity, Shown, shown_in
-from experiments.repeat_tokens.seeds import FEWEST_SEEDS, across_seeds, curve_across_seeds, pools_of_all
+from experiments.repeat_tokens.seeds import across_seeds, curve_across_seeds, pools_of_all
 from experiments.repeat_tokens.tables import exposure_columns
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, IntervalRow, draw_curve, forest, mark_halves
@@ -23,7 +23,7 @@ from harness.reporting.figures.style import ONE_COLUMN, QUIET, TWO_COLUMNS, WARN
 from harness.reporting.figures.tables import HIGH, LOW
 from harness.reporting.figures.text import figure_text, setting_text
 from harness.reporting.pools import pools_shown
-from harness.runs.results.grouping import Setting, group_by_setting
+from harness.runs.results.grouping import FEWEST_SEEDS, Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 from harness.tokens.text import shorten
 
@@ -133,7 +133,7 @@ def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> float:
         if curve is None:
             continue
         mean, low, high = curve
-        shade = (None, None) if is_crowded else (low, high)
+        ends = (None, None) if is_crowded else (low, high)
         lowest = min(lowest, float(np.nanmin(mean, initial=0.0)))
         if 1 < len(group.runs) < FEWEST_SEEDS:
             for run in group.runs:
@@ -141,7 +141,7 @@ def _draw_setting(axes: Axes, group: Setting, names: Sequence[str]) -> float:
         draw_curve(
             axes,
             Curve(
-                pool_title(pool), np.arange(len(mean)), mean, shade[0], shade[1],
+                pool_title(pool), np.arange(len(mean)), mean, ends[0], ends[1],
                 colour_of(pool, names), line_style_of(pool, names),
             ),
         )  # fmt: skip

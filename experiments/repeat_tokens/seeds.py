@@ -8,11 +8,8 @@ import numpy as np
 from experiments.repeat_tokens import data
 from harness.measure.intervals import student_t_columns
 from harness.reporting.pools import pools_shown
-from harness.runs.results.grouping import Setting
+from harness.runs.results.grouping import FEWEST_SEEDS, Setting
 from harness.runs.results.stored_run import StoredRun
-
-FEWEST_SEEDS = 3
-"""Of a band over seeds: with two, Student's interval is 13 standard errors wide and would hide the curves."""
 
 
 @dataclass(frozen=True)

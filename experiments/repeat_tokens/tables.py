@@ -7,8 +7,9 @@ import pandas as pd
 
 from experiments.repeat_tokens import data
 from experiments.repeat_tokens.quantities import Shown, shown_in
+from harness.measure.compare import least_p_value
 from harness.reporting.display import Table
-from harness.reporting.figures.tables import HIGH, LOW, interval_columns
+from harness.reporting.figures.tables import HIGH, LOW, interval_columns, with_floors
 from harness.reporting.pools import pools_shown
 from harness.reporting.words import spaced
 from harness.runs.results.stored_run import StoredRun
@@ -58,7 +59,7 @@ def comparisons(run: StoredRun) -> pd.DataFrame:
                     **({} if warning is None else {"caution": warning}),
                 }
             )
-    return pd.DataFrame(rows)
+    return with_floors(pd.DataFrame(rows), {"p, these very tokens": least_p_value()})
 
 
 def top_heads(run: StoredRun) -> pd.DataFrame | None:

@@ -59,6 +59,11 @@ def _paired_phi(both: int, only_a: int, only_b: int, neither: int) -> float:
     return (max(product - n / 2, 0.0) if product > 0 else float(product)) / math.sqrt(margins)
 
 
+def least_p_value(n_permutations: int = N_PERMUTATIONS) -> float:
+    """The lowest p-value that so many random relabellings can give: the true one may be lower."""
+    return 1 / (n_permutations + 1)
+
+
 def permutation_p_value(
     a: Float[np.ndarray, " sample_a"],
     b: Float[np.ndarray, " sample_b"],

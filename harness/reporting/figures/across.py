@@ -17,12 +17,10 @@ from harness.reporting.figures.layout import panels
 from harness.reporting.figures.style import COLOURS, QUIET
 from harness.reporting.figures.tables import interval_columns
 from harness.reporting.figures.text import setting_text
-from harness.runs.results.grouping import Setting, group_by_setting
+from harness.runs.results.grouping import FEWEST_SEEDS, Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 
 _ROW_INCHES, _FRAME_INCHES = 0.24, 0.62
-FEWEST_SEEDS = 3
-"""Of an interval over seeds: with two, Student's is 13 standard errors wide and says nothing."""
 _SEEDS = (
     "Points are means: of one run with its own 95 % interval, of three seeds and more with Student's t over them; two "
     "seeds are drawn as hollow points beside their mean."

@@ -151,6 +151,8 @@ def short_share(value: float) -> str:
 
 _MOST_PLACES = 5
 """Decimals beyond which a power of ten is easier to read."""
+_VALUES = "#333333"
+"""Of written numbers: a mark's own colour may be too pale to be read."""
 _LETTERS = 36
 """Of a row's label on one line."""
 
@@ -187,7 +189,7 @@ def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 
                 axes.plot([row.low, row.high], [position, position], color=row.colour, linewidth=1.2)
             axes.annotate(
                 value_text(row.mean, row.low, row.high, digits), (row.mean, position), xytext=(0, 4),
-                textcoords="offset points", ha="center", va="bottom", fontsize=6, color=row.colour,
+                textcoords="offset points", ha="center", va="bottom", fontsize=6, color=_VALUES,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
             )  # fmt: skip
         if row.each:

@@ -14,6 +14,8 @@ _OWN_PLACE = {"unused": 0, "common": 1, "common_a": 2, "common_b": 3, "held_out"
 
 _DOSE = re.compile(r"(natural|planted|exposures)_(?:(never)|from_(\d+)|(\d+)_to_(\d+)|(\d+))")
 _SHADES = {"natural": ("Blues", "-", "o"), "planted": ("Oranges", "--", "s"), "exposures": ("Greens", "-.", "^")}
+# What whole curves of doses are called.
+_KINDS = {"natural tokens": (COLOURS[1], "-", "o"), "planted tokens": (COLOURS[0], "--", "s")}
 # Paler ones would not be seen on white.
 _PALEST = 0.4
 
@@ -58,28 +60,31 @@ def pool_title(name: str) -> str:
 
 def colour_of(name: str, names: Sequence[str]) -> str:
     """The colour of one member of a family: darker for higher doses, else one of the house's."""
-    dose = _dose(name)
-    if dose is None:
-        return COLOURS[_place(name, names) % len(COLOURS)]
-    lows = sorted({one.low for other in names if (one := _dose(other)) is not None and one.kind == dose.kind})
-    share = lows.index(dose.low) / (len(lows) - 1) if len(lows) > 1 else 1.0
-    return str(to_hex(matplotlib.colormaps[_SHADES[dose.kind][0]](_PALEST + (1 - _PALEST) * share)))
+    return _look(name, names)[0]
 
 
 def line_style_of(name: str, names: Sequence[str]) -> str:
     """The dash pattern of one member, so that a black-and-white print can be read; of doses, that of their kind."""
-    dose = _dose(name)
-    if dose is not None:
-        return _SHADES[dose.kind][1]
-    return LINE_STYLES[_place(name, names) % len(LINE_STYLES)]
+    return _look(name, names)[1]
 
 
 def marker_of(name: str, names: Sequence[str]) -> str:
     """The marker of one member; of doses, that of their kind."""
+    return _look(name, names)[2]
+
+
+def _look(name: str, names: Sequence[str]) -> tuple[str, str, str]:
+    """Colour, dashes, marker."""
+    if name in _KINDS:
+        return _KINDS[name]
     dose = _dose(name)
     if dose is not None:
-        return _SHADES[dose.kind][2]
-    return MARKERS[_place(name, names) % len(MARKERS)]
+        palette, dashes, marker = _SHADES[dose.kind]
+        lows = sorted({one.low for other in names if (one := _dose(other)) is not None and one.kind == dose.kind})
+        share = lows.index(dose.low) / (len(lows) - 1) if len(lows) > 1 else 1.0
+        return str(to_hex(matplotlib.colormaps[palette](_PALEST + (1 - _PALEST) * share))), dashes, marker
+    place = _place(name, names)
+    return COLOURS[place % len(COLOURS)], LINE_STYLES[place % len(LINE_STYLES)], MARKERS[place % len(MARKERS)]
 
 
 def _place(name: str, names: Sequence[str]) -> int:

@@ -11,6 +11,9 @@ from harness.tokens.text import visible
 LOW, HIGH = " ci_low", " ci_high"
 """Endings of the two columns that hold a column's 95 % interval: `mean`, `mean ci_low`, `mean ci_high`."""
 
+_LETTERS_OF_A_COLUMN = 60
+"""That still can be read when shrunk to a column of the page."""
+
 # Prose has apostrophes; a token's stays straight.
 _STRAIGHT, _APOSTROPHE = latex_text("'"), "'"
 
@@ -19,6 +22,12 @@ def interval_columns(name: str, interval: tuple[Any, Any, Any]) -> dict[str, Any
     """A mean with the ends of its 95 % interval as the three columns that are read as one."""
     mean, low, high = interval
     return {name: mean, f"{name}{LOW}": low, f"{name}{HIGH}": high}
+
+
+def with_floors(frame: pd.DataFrame, floors: dict[str, float]) -> pd.DataFrame:
+    """The table, in which a column's values can't be below its floor: there a reader is shown `≤`."""
+    frame.attrs["floors"] = floors
+    return frame
 
 
 def is_missing(value: Any) -> bool:
@@ -45,8 +54,14 @@ def for_reading(frame: pd.DataFrame) -> pd.DataFrame:
             lows, highs = ([plain(value) for value in frame[f"{name}{end}"]] for end in (LOW, HIGH))
             columns[str(name)] = [with_interval(*cell) for cell in zip(values, lows, highs, strict=True)]
         else:
-            columns[str(name)] = [visible(value) if isinstance(value, str) else number(value) for value in values]
+            least = frame.attrs.get("floors", {}).get(name)
+            columns[str(name)] = [_cell(value, least) for value in values]
     return pd.DataFrame(columns)
+
+
+def _cell(value: Any, least: float | None) -> str:
+    text = visible(value) if isinstance(value, str) else number(value)
+    return f"≤ {text}" if least is not None and isinstance(value, float) and value <= least else text
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -64,26 +79,30 @@ def _no_formula(text: str) -> str:
 
 
 def to_latex(frame: pd.DataFrame, caption: str, label: str) -> str:
-    """A booktabs table; token strings cannot break out of their cell."""
+    """A booktabs table, shrunk to the width of its column where it is wider, over both columns where it has many
+    letters; token strings cannot break out of their cell."""
     readable = for_reading(frame)
     kinds = "".join("r" if _is_numeric(frame, name) else "l" for name in readable.columns)
     rows = [" & ".join(latex_text(cell) for cell in row) + r" \\" for row in readable.itertuples(index=False)]
+    widths = (max(map(len, [str(name), *readable[name]])) for name in readable.columns)
+    table = "table*" if sum(widths) > _LETTERS_OF_A_COLUMN else "table"
     header = " & ".join(latex_text(str(name)) for name in readable.columns) + r" \\"
     return "\n".join(
         (
-            r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}",
-            r"\begin{table}",
+            r"% needs \usepackage{booktabs}, \usepackage{graphicx} and \usepackage[T1]{fontenc}",
+            rf"\begin{{{table}}}",
             r"\centering",
             rf"\caption{{{latex_text(caption).replace(_STRAIGHT, _APOSTROPHE)}}}",
             rf"\label{{tab:{label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{kinds}}}",
             r"\toprule",
             header,
             r"\midrule",
             *rows,
             r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
+            r"\end{tabular}}",
+            rf"\end{{{table}}}",
             "",
         )
     )

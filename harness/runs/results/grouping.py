@@ -7,6 +7,9 @@ from typing import Any
 
 from harness.runs.results.stored_run import StoredRun
 
+FEWEST_SEEDS = 3
+"""Of an interval over seeds: with two, Student's is 13 standard errors wide and would hide everything else."""
+
 # Keys that never change a result, or are compared in another way (the model by its weights).
 _NOT_COMPARED = ("results_dir", "tracker", "cache", "sweep_id", "force", "reference", "model.name", "model.revision",
               "model.device", "model.device_map", "model.trust_remote_code")  # fmt: skip

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.measure.compare import permutation_p_value, proportion_difference
+from harness.measure.compare import least_p_value, permutation_p_value, proportion_difference
 from harness.measure.intervals import wilson_clustered
 
 pytestmark = pytest.mark.unit
@@ -47,3 +47,9 @@ def test_proportions_at_the_ends_keep_an_interval() -> None:
 
 def test_one_sequence_has_no_test() -> None:
     assert permutation_p_value(np.array([1.0]), np.array([1.0, 2.0, 3.0]), seed=0) is None
+
+
+def test_the_floor_of_a_p_value_is_what_clearly_different_samples_get() -> None:
+    a, b = np.arange(20.0), np.arange(20.0) + 100
+    assert permutation_p_value(a, b, seed=0) == least_p_value()
+    assert permutation_p_value(a, a + 0.1, seed=0) > least_p_value()

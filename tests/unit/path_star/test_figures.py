@@ -152,8 +152,11 @@ def test_seeds_become_a_mean_with_students_interval(tmp_path: Path) -> None:
 
 
 def test_an_interval_over_seeds_ends_at_one_and_agreement_is_no_proof(tmp_path: Path) -> None:
-    (cell,) = cells(_replicates(tmp_path / "a", [0.9, 1.0]))
+    (cell,) = cells(_replicates(tmp_path / "a", [0.9, 1.0, 1.0]))
     assert over_seeds(cell, "exact_match").high == 1.0
+    # Two seeds have no interval: Student's would reach from one end to the other.
+    (cell,) = cells(_replicates(tmp_path / "d", [0.9, 1.0]))
+    assert over_seeds(cell, "exact_match") == data.Share(pytest.approx(0.95), None, None)
     (cell,) = cells(_replicates(tmp_path / "b", [1.0, 1.0, 1.0]))
     value = over_seeds(cell, "exact_match")
     # Wilson with 300 of 300: 300 / (300 + 1.96 squared).
@@ -171,6 +174,7 @@ def test_other_sizes_and_recipes_are_not_averaged_together(tmp_path: Path) -> No
         write_run(tmp_path, Made(exact=0.7, recipe={"checkpoint": "/far/away/model_b"})),
     ]
     found = {cell.variant.label: [run.metrics["exact_match"] for run in cell.runs] for cell in cells(runs)}
+    assert {cell.variant.words for cell in cells(runs)} >= {"GPT-2 3×128, 50 node numbers, 900 steps"}
     assert found == {
         "GPT-2 3×128, 50 node numbers, n_steps=4000": [0.5, 0.6],
         "GPT-2 3×128, 50 node numbers, n_steps=900": [0.3],
@@ -204,7 +208,7 @@ def test_a_model_trained_on_the_first_step_alone_is_no_cell(tmp_path: Path) -> N
     assert paper.draw_lookup(runs) is None
 
 
-def test_bars_stand_by_graph_and_objective_and_missing_ones_are_empty(tmp_path: Path) -> None:
+def test_bars_stand_by_graph_and_objective_and_none_where_nothing_was_run(tmp_path: Path) -> None:
     runs = [
         *_replicates(tmp_path, [0.5, 0.4], graph=(2, 3)),
         *_replicates(tmp_path, [0.9], graph=(2, 3), objective="reversed"),
@@ -213,12 +217,12 @@ def test_bars_stand_by_graph_and_objective_and_missing_ones_are_empty(tmp_path: 
     drawn = paper.draw_bars(list(reversed(runs)))
     assert drawn is not None
     (axes,) = drawn.canvas.axes
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["G(2,3)", "G(3,5)"]
-    bars = [(round(bar.get_x() + bar.get_width() / 2, 2), round(bar.get_height(), 2)) for bar in axes.patches]  # type: ignore[attr-defined]
-    assert bars == [(-0.21, 0.45), (0.21, 0.9), (1.21, 0.8)]
-    dashed = [np.asarray(line.get_ydata())[0] for line in axes.lines if line.get_linestyle() == "--"]
-    assert dashed == [0.5, pytest.approx(1 / 3)]
-    assert axes.get_title(loc="left").endswith("1 to 2 seeds")
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels == ["G(2,3) teacher forcing", "G(2,3) reversed", "G(3,5) reversed"]
+    assert [round(bar.get_width(), 2) for bar in axes.patches] == [0.45, 0.9, 0.8]  # type: ignore[attr-defined]
+    dashed = [np.asarray(line.get_xdata())[0] for line in axes.lines if line.get_linestyle() == "--"]
+    assert dashed == [0.5, 0.5, pytest.approx(1 / 3)]
+    assert axes.texts[0].get_text() == "GPT-2 3×128, 50 node numbers; 1 to 2 seeds"
 
 
 def test_heads_are_compared_on_the_graph_that_most_objectives_have(tmp_path: Path) -> None:

@@ -121,3 +121,21 @@ def test_numbers_as_people_read_them(value: object, text: str) -> None:
 def test_a_token_in_a_csv_is_no_formula() -> None:
     frame = pd.DataFrame({"token": ["=1+1", "@SUM(A1)", "+x", "-y", "a=b"], "n": [-1.5, 2, 3, 4, 5]})
     assert tables.to_csv(frame).splitlines()[1:] == ["'=1+1,-1.5", "'@SUM(A1),2.0", "'+x,3.0", "'-y,4.0", "a=b,5.0"]
+
+
+def test_a_p_value_at_its_floor_is_shown_as_a_bound_and_stored_as_it_is() -> None:
+    frame = tables.with_floors(pd.DataFrame({"p": [1e-4, 2e-4, None], "q": [1e-4, 2e-4, 0.5]}), {"p": 1e-4})
+    readable = tables.for_reading(frame)
+    assert readable["p"].tolist() == ["≤ 1.00e−4", "2.00e−4", ""]
+    assert readable["q"].tolist()[0] == "1.00e−4"
+    assert tables.to_csv(frame).splitlines()[1] == "0.0001,0.0001"
+    assert r"$\leq$ 1.00e$-$4" in tables.to_latex(frame, "c", "t")
+
+
+def test_a_wide_table_stands_over_both_columns_and_none_leaves_its_own() -> None:
+    narrow, wide = pd.DataFrame({"a": ["x"]}), pd.DataFrame({f"column {n}": ["x" * 12] for n in range(6)})
+    for frame, table in ((narrow, "table"), (wide, "table*")):
+        latex = tables.to_latex(frame, "c", "t")
+        assert rf"\begin{{{table}}}" in latex and rf"\end{{{table}}}" in latex
+        assert r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" in latex
+        assert latex.count("{") == latex.count("}")
