@@ -20,6 +20,8 @@ from harness.reporting.figures.text import setting_text
 from harness.runs.results.grouping import FEWEST_SEEDS, Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 
+_NOTHING = 0.01
+"""Differences below this are not magnified: they may be rounding errors."""
 _ROW_INCHES, _FRAME_INCHES = 0.24, 0.62
 _SEEDS = (
     "Points are means: of one run with its own 95 % interval, of three seeds and more with Student's t over them; two "
@@ -99,7 +101,7 @@ class Across:
                 )
                 for label, row in zip(labels, rows, strict=True)
             ]  # fmt: skip
-            forest(axes, found, quantity.label)
+            forest(axes, found, quantity.label, shows_small=quantity.scale is not Scale.DIFFERENCE)
             _scale(axes, quantity.scale, found)
         drawn = {run.run_id: run for row in rows for run in row.setting.runs}
         return DrawnFigure(figure, tuple(drawn.values()))
@@ -157,7 +159,7 @@ def _scale(axes: Axes, scale: Scale, rows: Sequence[IntervalRow]) -> None:
         top = high or 1.0
         axes.set_xlim(-0.05 * top, 1.15 * top)
     else:
-        reach = max(abs(low), abs(high)) or 1.0
+        reach = max(abs(low), abs(high), _NOTHING)
         axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
         axes.set_xlim(min(low, 0) - 0.15 * reach, max(high, 0) + 0.15 * reach)
     are_counts = all(isinstance(row.mean, int) for row in rows if row.mean is not None)
