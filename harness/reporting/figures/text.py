@@ -63,7 +63,7 @@ def figure_text(text: str, limit: int = 24) -> str:
 
 
 def setting_text(other: str) -> str:
-    """What distinguishes a setting (`Setting.other`) as words: of `exp.seq_len=50 exp.n_shots=3` seq len 50, 3 shots."""
+    """What distinguishes a setting as words: `exp.seq_len=50 exp.n_shots=3` is `seq len 50, 3 shots`."""
     parts = _KEY.split(other)[1:]
     pairs = zip(parts[::2], parts[1::2], strict=True)
     return ", ".join(_setting_words(key.rsplit(".", 1)[-1], value.strip()) for key, value in pairs)
