@@ -1,5 +1,7 @@
 """Pictures of one comparison, from its stored files."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
@@ -49,13 +51,19 @@ def draw_f1(run: StoredRun) -> MatplotlibFigure | None:
     return figure
 
 
+def line_of(name: str, among: Sequence[str]) -> tuple[str, str]:
+    """Colour and dashes of a detector's curve: dashes say its kind, colours tell those of one kind apart."""
+    kind = kind_of(name)
+    return colour_of(name, [other for other in among if kind_of(other) == kind]), LINE_STYLES[kind]
+
+
 def _draw_curves(axes: Axes, run: StoredRun, key: str) -> None:
     x = np.array(budgets(run)) * _PER_CENT
     for name in names(run):
         values = [run.interval(f"{name}/{budget_key(share)}/{key}") for share in budgets(run)]
         mean, low, high = (np.array([np.nan if v is None else v for v in part]) for part in zip(*values, strict=True))
         has_band = np.isfinite(low).all() and is_ours(name)
-        colour, style = colour_of(name, names(run)), LINE_STYLES[kind_of(name)]
+        colour, style = line_of(name, names(run))
         ends = (low, high) if has_band else (None, None)
         draw_curve(axes, Curve(name, x, mean, ends[0], ends[1], colour, style))
 

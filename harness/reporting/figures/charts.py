@@ -106,10 +106,11 @@ def head_map_grid(
 
 
 def _title(text: str, letters: int) -> str:
-    """A title over a narrow map: a difference that does not fit on one line goes on two."""
-    if len(text) <= letters:
-        return figure_text(text, letters)
-    return " −\n".join(figure_text(part, letters - 2) for part in text.split(" − "))
+    """A title over a narrow map: what does not fit on one line goes on several; only longer words are cut."""
+    lines = text.split(" − ") if len(text) > letters else [text]
+    return " −\n".join(
+        textwrap.fill(" ".join(figure_text(w, letters - 2) for w in line.split()), letters) for line in lines
+    )
 
 
 def _largest(maps: Sequence[HeadMap]) -> float:
