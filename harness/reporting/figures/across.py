@@ -20,6 +20,8 @@ from harness.reporting.figures.text import setting_text
 from harness.runs.results.grouping import FEWEST_SEEDS, Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 
+_NAMED_POOLS = 4
+"""Of one setting that have room beside a row."""
 _NOTHING = 0.01
 """Differences below this are not magnified: they may be rounding errors."""
 _ROW_INCHES, _FRAME_INCHES = 0.24, 0.62
@@ -171,10 +173,18 @@ def _labels(rows: Sequence[_Row]) -> list[str]:
     columns = [[pool_title(row.part.label) for row in rows], [row.setting.model for row in rows]]
     columns.append([setting_text(row.setting.other) for row in rows])
     if not any(columns[0]):
-        columns.append([row.setting.pools for row in rows])
+        columns.append(_pools_words([row.setting for row in rows]))
     telling = [column for column in columns if len(set(column)) > 1]
     labels = [", ".join(text for text in texts if text) for texts in zip(*telling, strict=True)] if telling else []
     return labels or [row.part.label or row.setting.model for row in rows]
+
+
+def _pools_words(settings: Sequence[Setting]) -> list[str]:
+    """The names of each setting's pools where these tell settings apart, else how they were given."""
+    names = [list(setting.runs[0].config.get("pools") or {}) for setting in settings]
+    words = [", ".join(some) if len(some) <= _NAMED_POOLS else f"{len(some)} pools" for some in names]
+    given = [setting.pools for setting in settings]
+    return words if len(set(words)) == len(set(given)) else given
 
 
 def over_seeds(runs: Sequence[StoredRun], part: Part, quantity: Quantity) -> IntervalRow:
