@@ -17,7 +17,7 @@ _PASSES = "#C9D3DC"
 _UNKNOWN = "#ECECEC"
 _GLITCH = "#D55E00"
 _FAILING = matplotlib.colormaps["Oranges"]
-_SHARES = (0.0, 1e-9, 0.1, 0.5, 1.01)
+_SHARES = (-1.0, 0.0, 0.1, 0.5, 1.0)
 """Ends of the ranges of shares that are told apart; the first is none at all."""
 _SHARE_WORDS = ("none fails", "up to 10 % fail", "up to half fail", "more fail")
 
@@ -74,7 +74,7 @@ def _draw_communities(axes: Axes, run: StoredRun) -> None:
     _dots(axes, run, ~known, _UNKNOWN, "no token of it asked")
     shares = np.bincount(community, failed) / np.maximum(counts, 1)
     for number, (low, high) in enumerate(pairwise(_SHARES)):
-        chosen = known & (shares[community] >= low) & (shares[community] < high)
+        chosen = known & (shares[community] > low) & (shares[community] <= high)
         _dots(axes, run, chosen, [_FAILING(0.12 + 0.88 * number / (len(_SHARES) - 2))], _SHARE_WORDS[number])
     _legend(axes)
 

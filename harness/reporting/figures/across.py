@@ -20,6 +20,8 @@ from harness.reporting.figures.text import setting_text
 from harness.runs.results.grouping import FEWEST_SEEDS, Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 
+_WHOLE_FROM = 10
+"""Means from which one decimal is enough."""
 _NAMED_POOLS = 4
 """Of one setting that have room beside a row."""
 _NOTHING = 0.01
@@ -103,7 +105,8 @@ class Across:
                 )
                 for label, row in zip(labels, rows, strict=True)
             ]  # fmt: skip
-            forest(axes, found, quantity.label, shows_small=quantity.scale is not Scale.DIFFERENCE)
+            digits = 1 if max(row.mean or 0 for row in found) >= _WHOLE_FROM else 2
+            forest(axes, found, quantity.label, digits, shows_small=quantity.scale is not Scale.DIFFERENCE)
             _scale(axes, quantity.scale, found)
         drawn = {run.run_id: run for row in rows for run in row.setting.runs}
         return DrawnFigure(figure, tuple(drawn.values()))
