@@ -52,9 +52,11 @@ def draw_f1(run: StoredRun) -> MatplotlibFigure | None:
 
 
 def line_of(name: str, among: Sequence[str]) -> tuple[str, str]:
-    """Colour and dashes of a detector's curve: dashes say its kind, colours tell those of one kind apart."""
+    """Colour and dashes of a detector's curve: dashes say its kind; of more than there are colours, colours tell those
+    of one kind apart."""
     kind = kind_of(name)
-    return colour_of(name, [other for other in among if kind_of(other) == kind]), LINE_STYLES[kind]
+    rivals = among if len(among) <= len(COLOURS) else [other for other in among if kind_of(other) == kind]
+    return colour_of(name, rivals), LINE_STYLES[kind]
 
 
 def _draw_curves(axes: Axes, run: StoredRun, key: str) -> None:
@@ -126,8 +128,8 @@ def draw_roc(run: StoredRun) -> MatplotlibFigure | None:
         label = f"{INDICATORS.get(name, spaced(name))}: area {number(run.metrics.get(f'indicator/{name}/roc_auc'), 3)}"
         colour, style = colour_of(name, indicators), line_style_of(name, indicators)
         draw_curve(axes, Curve(label, run.arrays["fpr"], curve, colour=colour, line_style=style))
-    axes.set_xlabel("share of other tokens ranked as high")
-    axes.set_ylabel("share of glitch tokens ranked as high")
+    axes.set_xlabel("other tokens above a cut (share)")
+    axes.set_ylabel("glitch tokens above it (share)")
     axes.set_xlim(-0.02, 1)
     axes.set_ylim(0, 1.02)
     legend_below(figure, axes, 1)
