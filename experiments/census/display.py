@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.census.agreement_tables import asked_wordings
 from experiments.census.figures import FIGURES
-from experiments.census.paper import PAPER
+from experiments.census.paper import EXPOSURES, PAPER
 from experiments.census.published_tables import SYMPTOMS, TYPES, tasks
 from experiments.census.tables import TABLES
 from harness.glitch.census.rules import VerdictRule
@@ -162,6 +162,6 @@ DISPLAY = Display(
     tables=TABLES,
     clouds=clouds,
     asked=asked,
-    paper_figures=PAPER.figures,
+    paper_figures=(*EXPOSURES.figures, *PAPER.figures),
     paper_tables=PAPER.tables,
 )

@@ -1,6 +1,7 @@
 """Glitch tokens across models and seeds."""
 
 from harness.reporting.figures.across import Across, Quantity, Scale
+from harness.reporting.figures.by_exposures import ByExposures
 
 PAPER = Across(
     "census",
@@ -11,4 +12,10 @@ PAPER = Across(
         Quantity("undecided_rate", "undecided (share)", Scale.FROM_ZERO),
         Quantity("prompt_dependent_share", "only by the wording (share)", Scale.FROM_ZERO),
     ),
+)
+EXPOSURES = ByExposures(
+    "census_by_exposures",
+    "Share of tokens that fail the census against how often training showed them.",
+    "glitch",
+    "share that fails the census",
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.copy_map.config import threshold_key
 from experiments.copy_map.figures import FIGURES
-from experiments.copy_map.paper import PAPER
+from experiments.copy_map.paper import EXPOSURES, PAPER
 from experiments.copy_map.tables import TABLES
 from harness.measure.formatting import number, with_interval
 from harness.reporting.display import Answer, Display, PointCloud
@@ -78,6 +78,6 @@ DISPLAY = Display(
     figures=FIGURES,
     tables=TABLES,
     clouds=clouds,
-    paper_figures=PAPER.figures,
+    paper_figures=(*EXPOSURES.figures, *PAPER.figures),
     paper_tables=PAPER.tables,
 )

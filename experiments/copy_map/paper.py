@@ -1,6 +1,7 @@
 """Tokens that are not copied, across models and seeds."""
 
 from harness.reporting.figures.across import Across, Quantity
+from harness.reporting.figures.by_exposures import ByExposures
 
 PAPER = Across(
     "copy_map",
@@ -11,4 +12,10 @@ PAPER = Across(
         Quantity("calibration/copied_share", "well-known, copied (share)"),
         Quantity("worst/not_copied_share", "lowest, asked again: not copied"),
     ),
+)
+EXPOSURES = ByExposures(
+    "copy_map_by_exposures",
+    "Share of tokens that are not copied against how often training showed them.",
+    "not_copied",
+    "share not copied",
 )

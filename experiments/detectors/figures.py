@@ -1,5 +1,7 @@
 """Pictures of one comparison, from its stored files."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
@@ -49,13 +51,21 @@ def draw_f1(run: StoredRun) -> MatplotlibFigure | None:
     return figure
 
 
+def line_of(name: str, among: Sequence[str]) -> tuple[str, str]:
+    """Colour and dashes of a detector's curve: dashes say its kind; of more than there are colours, colours tell those
+    of one kind apart."""
+    kind = kind_of(name)
+    rivals = among if len(among) <= len(COLOURS) else [other for other in among if kind_of(other) == kind]
+    return colour_of(name, rivals), LINE_STYLES[kind]
+
+
 def _draw_curves(axes: Axes, run: StoredRun, key: str) -> None:
     x = np.array(budgets(run)) * _PER_CENT
     for name in names(run):
         values = [run.interval(f"{name}/{budget_key(share)}/{key}") for share in budgets(run)]
         mean, low, high = (np.array([np.nan if v is None else v for v in part]) for part in zip(*values, strict=True))
         has_band = np.isfinite(low).all() and is_ours(name)
-        colour, style = colour_of(name, names(run)), LINE_STYLES[kind_of(name)]
+        colour, style = line_of(name, names(run))
         ends = (low, high) if has_band else (None, None)
         draw_curve(axes, Curve(name, x, mean, ends[0], ends[1], colour, style))
 
@@ -118,8 +128,8 @@ def draw_roc(run: StoredRun) -> MatplotlibFigure | None:
         label = f"{INDICATORS.get(name, spaced(name))}: area {number(run.metrics.get(f'indicator/{name}/roc_auc'), 3)}"
         colour, style = colour_of(name, indicators), line_style_of(name, indicators)
         draw_curve(axes, Curve(label, run.arrays["fpr"], curve, colour=colour, line_style=style))
-    axes.set_xlabel("share of other tokens ranked as high")
-    axes.set_ylabel("share of glitch tokens ranked as high")
+    axes.set_xlabel("other tokens above a cut (share)")
+    axes.set_ylabel("glitch tokens above it (share)")
     axes.set_xlim(-0.02, 1)
     axes.set_ylim(0, 1.02)
     legend_below(figure, axes, 1)

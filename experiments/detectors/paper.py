@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from experiments.detectors.figures import LINE_STYLES
+from experiments.detectors.figures import line_of
 from experiments.detectors.metrics import budget_key
 from experiments.detectors.tables import budget_words, budgets, kind_of, names
 from harness.measure.intervals import Interval, student_t
 from harness.reporting.display import PaperFigure, PaperTable
 from harness.reporting.figures.charts import Curve, draw_curve
-from harness.reporting.figures.families import colour_of
 from harness.reporting.figures.layout import legend_below
 from harness.reporting.figures.style import new_figure
 from harness.reporting.figures.tables import interval_columns
@@ -69,8 +68,8 @@ def draw_f1_over_models(runs: Sequence[StoredRun]) -> Canvas | None:
     x = np.array(shares) * _PER_CENT
     for name in shown:
         means = np.array([over_models(found, name, share).mean for share in shares])
-        axes_style = LINE_STYLES[kind_of(name)]
-        draw_curve(axes, Curve(name, x, means, colour=colour_of(name, shown), line_style=axes_style))
+        colour, dashes = line_of(name, shown)
+        draw_curve(axes, Curve(name, x, means, colour=colour, line_style=dashes))
     axes.set_xscale("log")
     axes.set_xticks(x, [f"{share:g}" for share in x])
     axes.minorticks_off()

@@ -17,8 +17,9 @@ _PASSES = "#C9D3DC"
 _UNKNOWN = "#ECECEC"
 _GLITCH = "#D55E00"
 _FAILING = matplotlib.colormaps["Oranges"]
-_SHARES = (0.0, 1e-9, 0.1, 0.5, 1.01)
+_SHARES = (-1.0, 0.0, 0.1, 0.5, 1.0)
 """Ends of the ranges of shares that are told apart; the first is none at all."""
+_SHARE_WORDS = ("none fails", "up to 10 % fail", "up to half fail", "more fail")
 
 
 def draw_map(run: StoredRun) -> MatplotlibFigure | None:
@@ -27,7 +28,8 @@ def draw_map(run: StoredRun) -> MatplotlibFigure | None:
         return None
     panels = [_draw_communities]
     if run.metrics.get("informative"):
-        panels += [_draw_verdicts, _draw_iterations]
+        # With one graph alone every token's last graph is the first.
+        panels += [_draw_verdicts, *([_draw_iterations] if run.arrays["last_iteration"].max() > 1 else ())]
     figure = new_figure(TWO_COLUMNS * len(panels) / 3, TWO_COLUMNS / 3 + 0.75)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, draw in zip(grid, panels, strict=True):
@@ -72,9 +74,8 @@ def _draw_communities(axes: Axes, run: StoredRun) -> None:
     _dots(axes, run, ~known, _UNKNOWN, "no token of it asked")
     shares = np.bincount(community, failed) / np.maximum(counts, 1)
     for number, (low, high) in enumerate(pairwise(_SHARES)):
-        chosen = known & (shares[community] >= low) & (shares[community] < high)
-        words = "none fails" if number == 0 else f"up to {min(high, 1.0):.0%} fail"
-        _dots(axes, run, chosen, [_FAILING(0.12 + 0.88 * number / (len(_SHARES) - 2))], words)
+        chosen = known & (shares[community] > low) & (shares[community] <= high)
+        _dots(axes, run, chosen, [_FAILING(0.12 + 0.88 * number / (len(_SHARES) - 2))], _SHARE_WORDS[number])
     _legend(axes)
 
 
@@ -186,8 +187,8 @@ FIGURES = (
     Figure(
         "embedding_map",
         "The tokens' input embeddings in two dimensions, to look at only: by the share of their community of the first "
-        "graph that fails, by verdict, and by the last graph a token was part of. The farthest 0.2 % of points on each "
-        "side lie outside the frame.",
+        "graph that fails, by verdict, and, of several graphs, by the last one a token was part of. The farthest 0.2 % "
+        "of points on each side lie outside the frame.",
         draw_map,
     ),
     Figure(

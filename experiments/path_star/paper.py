@@ -39,7 +39,11 @@ def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     row = 0
     for variant in variants:
         here = [cell for cell in found if cell.variant == variant]
-        axes.text(0, row, figure_text(_heading(variant, here), 60), va="center", fontsize=6.5, fontweight="bold")
+        heading = axes.annotate(
+            figure_text(_heading(variant, here), 64), (0.01, row), xycoords=("figure fraction", "data"), va="center",
+            fontsize=6.2, fontweight="bold",
+        )  # fmt: skip
+        heading.set_in_layout(False)
         for place, cell in enumerate(here, start=row + 1):
             names[place] = f"{cell.task} {cell.way.label}"
             _draw_cell(axes, place, cell, colour_of(cell.way.name, ways))
@@ -47,7 +51,7 @@ def draw_bars(runs: Sequence[StoredRun]) -> DrawnFigure | None:
     axes.set_yticks(list(names), list(names.values()))
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(row - 0.4, -0.6)
-    axes.set_xlim(0, 1.16)
+    axes.set_xlim(0, 1.22)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_xlabel("exact match")
     handles: list[Any] = [
@@ -77,7 +81,7 @@ def _draw_cell(axes: Axes, row: int, cell: Cell, colour: str) -> None:
     axes.plot(seeds, places, "o", color="black", markersize=2.2, markerfacecolor="white", markeredgewidth=0.6,
               clip_on=False, zorder=4)  # fmt: skip
     axes.plot([1 / cell.graph[0]] * 2, [row - 0.5, row + 0.5], "--", color="black", linewidth=0.8, zorder=3)
-    axes.text(1.15, row, f"{value.mean:.2f}", ha="right", va="center", fontsize=5.5)
+    axes.text(1.21, row, f"{value.mean:.2f}", ha="right", va="center", fontsize=5.5)
 
 
 def draw_lookup(runs: Sequence[StoredRun]) -> DrawnFigure | None:

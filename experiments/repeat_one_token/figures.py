@@ -6,7 +6,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import Curve, draw_curve
-from harness.reporting.figures.families import colour_of, line_style_of
+from harness.reporting.figures.families import colour_of, line_style_of, pool_title
 from harness.reporting.figures.layout import legend_below
 from harness.reporting.figures.style import QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.pools import pools_shown
@@ -75,7 +75,9 @@ def draw_sink(run: StoredRun) -> MatplotlibFigure | None:
     last = grid[-1]
     for pool in names:
         if any(f"{pool}/{name}" in run.arrays for name in ("norm/control", "attention/first_control")):
-            last.plot([], [], color=colour_of(pool, names), linestyle=_DOTS, label=f"{pool}, different tokens")
+            last.plot(
+                [], [], color=colour_of(pool, names), linestyle=_DOTS, label=f"{pool_title(pool)}, different tokens"
+            )
     legend_below(figure, last, 3)
     return figure
 
@@ -121,7 +123,7 @@ def _draw_attention(axes: Axes | None, run: StoredRun) -> bool:
 def _draw_quartiles(axes: Axes, values: np.ndarray, pool: str, names: list[str]) -> None:
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
     x = np.arange(1, values.shape[1] + 1)
-    draw_curve(axes, Curve(pool, x, middle, low, high, colour_of(pool, names), line_style_of(pool, names)))
+    draw_curve(axes, Curve(pool_title(pool), x, middle, low, high, colour_of(pool, names), line_style_of(pool, names)))
 
 
 def _draw_control(axes: Axes, values: np.ndarray, pool: str, names: list[str]) -> None:

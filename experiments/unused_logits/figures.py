@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from harness.reporting.display import Figure
-from harness.reporting.figures.families import colour_of, line_style_of, marker_of
+from harness.reporting.figures.families import colour_of, line_style_of, marker_of, pool_title
 from harness.reporting.figures.layout import legend_below
 from harness.reporting.figures.style import QUIET, new_figure
 from harness.reporting.pools import pools_shown
@@ -24,7 +24,7 @@ def draw_misreading(run: StoredRun) -> MatplotlibFigure:
         probability = np.maximum(run.arrays[f"{pool}/last/prob"].ravel(), _LEAST)
         axes.plot(
             logits, probability, marker_of(pool, names), color=colour_of(pool, names), markersize=2, alpha=0.5,
-            markeredgewidth=0, label=pool, rasterized=True,
+            markeredgewidth=0, label=pool_title(pool), rasterized=True,
         )  # fmt: skip
         edges += [float(logits.min()), float(logits.max())]
     line = np.linspace(min(edges), max(edges), 50)
@@ -47,7 +47,9 @@ def draw_text(run: StoredRun) -> MatplotlibFigure:
         total = np.sort(np.maximum(run.arrays[f"{pool}/text/total"], _LEAST))
         share = np.arange(1, len(total) + 1) / len(total)
         colour = colour_of(pool, names)
-        axes.plot(total, share, line_style_of(pool, names), color=colour, label=pool, drawstyle="steps-post")
+        axes.plot(
+            total, share, line_style_of(pool, names), color=colour, label=pool_title(pool), drawstyle="steps-post"
+        )
         uniform = run.metrics[f"{pool}/uniform_probability"]
         axes.axvline(uniform, color=colour, linewidth=0.6, linestyle=(0, (1, 2)))
     axes.plot([], [], color=QUIET, linewidth=0.6, linestyle=(0, (1, 2)), label="if all tokens were equally likely")

@@ -12,6 +12,7 @@ from experiments.where_it_breaks.metrics import cell_key
 from experiments.where_it_breaks.tables import attribution_parts, circuit_label, circuit_names, prefix
 from harness.reporting.display import Figure
 from harness.reporting.figures.charts import IntervalRow, forest, short_share
+from harness.reporting.figures.families import colour_of, line_style_of, pool_title
 from harness.reporting.figures.layout import error_lengths, legend_below
 from harness.reporting.figures.style import COLOURS, DIVERGING, MARKERS, QUIET, TWO_COLUMNS, new_figure
 from harness.reporting.figures.text import figure_text
@@ -76,7 +77,9 @@ def _map(run: StoredRun, names: list[str]) -> MatplotlibFigure:
         np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-_CLIP, vmax=_CLIP, aspect="auto", interpolation="none"
     )
     axes.set_yticks(range(len(shown)), [figure_text(one["label"], 52) for one in shown], fontsize=6)
-    axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=45, ha="right", fontsize=6)
+    axes.set_xticks(
+        range(len(names)), [figure_text(pool_title(pool), 24) for pool in names], rotation=45, ha="right", fontsize=6
+    )
     for (row, column), value in np.ndenumerate(values):
         if math.isfinite(value):
             text = short_share(value) if abs(value) < 1 else f"{value:.1f}".replace("-", "−")
@@ -98,15 +101,14 @@ def draw_by_layer(run: StoredRun) -> MatplotlibFigure | None:
     figure = new_figure(TWO_COLUMNS, 2.4 if len(known) < 5 else 3.2)
     first, second, lens = figure.subplots(1, 3)
     second.sharey(first)
-    for number, pool in enumerate(known):
-        colour = COLOURS[number % len(COLOURS)]
-        dashes = ("-", "--", ":")[number // len(COLOURS) % 3]
+    for pool in known:
+        colour, dashes, title = colour_of(pool, known), line_style_of(pool, known), pool_title(pool)
         before, has_band = prefix(run, pool), len(known) < 4
         for axes, half in zip((first, second), Half, strict=True):
-            _draw_layers(axes, run, f"{before}restored/residual_{half.value}_half_", pool, colour, dashes, has_band)
-        _draw_layers(lens, run, f"{before}lens/own_", pool, colour, dashes, has_band)
+            _draw_layers(axes, run, f"{before}restored/residual_{half.value}_half_", title, colour, dashes, has_band)
+        _draw_layers(lens, run, f"{before}lens/own_", title, colour, dashes, has_band)
         if has_band:
-            _draw_layers(lens, run, f"{before}lens/partner_", f"{pool}: partners", colour, (0, (1, 2)), has_band)
+            _draw_layers(lens, run, f"{before}lens/partner_", f"{title}: partners", colour, (0, (1, 2)), has_band)
     for axes in (first, second):
         for share in (0, 1):
             axes.axhline(share, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
@@ -158,7 +160,9 @@ def draw_stages(run: StoredRun) -> MatplotlibFigure | None:
             x, [mean for mean, _, _ in found], yerr=error_lengths(found), fmt=MARKERS[number], color=COLOURS[number],
             markersize=3.5, linewidth=1, label=label,
         )  # fmt: skip
-    axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=45, ha="right", fontsize=6)
+    axes.set_xticks(
+        range(len(names)), [figure_text(pool_title(pool), 24) for pool in names], rotation=45, ha="right", fontsize=6
+    )
     axes.set_ylim(-0.04, 1.04)
     axes.set_ylabel("share")
     legend_below(figure, axes, 2)
@@ -198,7 +202,7 @@ def _draw_cells(axes: Axes, run: StoredRun, pool: str) -> None:
     axes.set_xlim(-0.4, 1.4)
     axes.axhline(0, color=QUIET, linewidth=0.6, linestyle=_DASHES, zorder=0)
     axes.set_xlabel("copied token")
-    axes.set_title(figure_text(pool, 24))
+    axes.set_title(figure_text(pool_title(pool), 24))
 
 
 def draw_circuits(run: StoredRun) -> MatplotlibFigure | None:
@@ -224,7 +228,9 @@ def draw_circuits(run: StoredRun) -> MatplotlibFigure | None:
             axes.set_xticks(range(len(some)), shown, fontsize=6)
             axes.set_xlim(-0.5, len(some) - 0.5)
         else:
-            axes.set_xticks(range(len(names)), [figure_text(pool, 24) for pool in names], rotation=90, fontsize=6)
+            axes.set_xticks(
+                range(len(names)), [figure_text(pool_title(pool), 24) for pool in names], rotation=90, fontsize=6
+            )
         axes.set_yscale("log")
         axes.set_title(circuit_label(some[0]).split(", ")[0])
     panels[0].set_ylabel("reciprocal rank (1: first)")
@@ -287,7 +293,7 @@ _Map = tuple[str, list[str], list[str], Float[np.ndarray, "row column"]]
 def _by_part(run: StoredRun, names: list[str], whose: Whose) -> _Map:
     parts = attribution_parts(run, names[0])
     values = [[run.metrics[f"{prefix(run, pool)}attribution/{whose.value}_{part}"] for pool in names] for part in parts]
-    rows, columns = [part.replace("_", " ") for part in parts], [figure_text(pool, 24) for pool in names]
+    rows, columns = [part.replace("_", " ") for part in parts], [figure_text(pool_title(pool), 24) for pool in names]
     return _TITLES[whose], rows, columns, np.array(values, dtype=float)
 
 

@@ -20,6 +20,12 @@ from harness.reporting.figures.text import setting_text
 from harness.runs.results.grouping import FEWEST_SEEDS, Setting, group_by_setting
 from harness.runs.results.stored_run import StoredRun
 
+_WHOLE_FROM = 10
+"""Means from which one decimal is enough."""
+_NAMED_POOLS = 4
+"""Of one setting that have room beside a row."""
+_NOTHING = 0.01
+"""Differences below this are not magnified: they may be rounding errors."""
 _ROW_INCHES, _FRAME_INCHES = 0.24, 0.62
 _SEEDS = (
     "Points are means: of one run with its own 95 % interval, of three seeds and more with Student's t over them; two "
@@ -99,7 +105,8 @@ class Across:
                 )
                 for label, row in zip(labels, rows, strict=True)
             ]  # fmt: skip
-            forest(axes, found, quantity.label)
+            digits = 1 if max(row.mean or 0 for row in found) >= _WHOLE_FROM else 2
+            forest(axes, found, quantity.label, digits, shows_small=quantity.scale is not Scale.DIFFERENCE)
             _scale(axes, quantity.scale, found)
         drawn = {run.run_id: run for row in rows for run in row.setting.runs}
         return DrawnFigure(figure, tuple(drawn.values()))
@@ -157,7 +164,7 @@ def _scale(axes: Axes, scale: Scale, rows: Sequence[IntervalRow]) -> None:
         top = high or 1.0
         axes.set_xlim(-0.05 * top, 1.15 * top)
     else:
-        reach = max(abs(low), abs(high)) or 1.0
+        reach = max(abs(low), abs(high), _NOTHING)
         axes.axvline(0, color=QUIET, linewidth=0.6, zorder=0)
         axes.set_xlim(min(low, 0) - 0.15 * reach, max(high, 0) + 0.15 * reach)
     are_counts = all(isinstance(row.mean, int) for row in rows if row.mean is not None)
@@ -169,10 +176,18 @@ def _labels(rows: Sequence[_Row]) -> list[str]:
     columns = [[pool_title(row.part.label) for row in rows], [row.setting.model for row in rows]]
     columns.append([setting_text(row.setting.other) for row in rows])
     if not any(columns[0]):
-        columns.append([row.setting.pools for row in rows])
+        columns.append(_pools_words([row.setting for row in rows]))
     telling = [column for column in columns if len(set(column)) > 1]
     labels = [", ".join(text for text in texts if text) for texts in zip(*telling, strict=True)] if telling else []
     return labels or [row.part.label or row.setting.model for row in rows]
+
+
+def _pools_words(settings: Sequence[Setting]) -> list[str]:
+    """The names of each setting's pools where these tell settings apart, else how they were given."""
+    names = [list(setting.runs[0].config.get("pools") or {}) for setting in settings]
+    words = [", ".join(some) if len(some) <= _NAMED_POOLS else f"{len(some)} pools" for some in names]
+    given = [setting.pools for setting in settings]
+    return words if len(set(words)) == len(set(given)) else given
 
 
 def over_seeds(runs: Sequence[StoredRun], part: Part, quantity: Quantity) -> IntervalRow:

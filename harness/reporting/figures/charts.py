@@ -106,10 +106,11 @@ def head_map_grid(
 
 
 def _title(text: str, letters: int) -> str:
-    """A title over a narrow map: a difference that does not fit on one line goes on two."""
-    if len(text) <= letters:
-        return figure_text(text, letters)
-    return " −\n".join(figure_text(part, letters - 2) for part in text.split(" − "))
+    """A title over a narrow map: what does not fit on one line goes on several; only longer words are cut."""
+    lines = text.split(" − ") if len(text) > letters else [text]
+    return " −\n".join(
+        textwrap.fill(" ".join(figure_text(w, letters - 2) for w in line.split()), letters) for line in lines
+    )
 
 
 def _largest(maps: Sequence[HeadMap]) -> float:
@@ -177,10 +178,10 @@ class IntervalRow:
     """Values behind the mean that are too few for an interval, drawn as small hollow dots."""
 
 
-def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 2) -> None:
+def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 2, shows_small: bool = False) -> None:
     """Means with 95 % intervals, one row each from the top; published values as hollow diamonds.
 
-    Every mean is written with as many digits as it takes to be seen, whole numbers whole.
+    Whole numbers are written whole. `shows_small`: a mean that `digits` decimals round to 0 is written with more.
     """
     for position, row in enumerate(rows):
         if row.mean is not None:
@@ -188,7 +189,7 @@ def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 
             if row.low is not None and row.high is not None:
                 axes.plot([row.low, row.high], [position, position], color=row.colour, linewidth=1.2)
             axes.annotate(
-                value_text(row.mean, row.low, row.high, digits), (row.mean, position), xytext=(0, 4),
+                value_text(row.mean, row.low, row.high, digits, shows_small), (row.mean, position), xytext=(0, 4),
                 textcoords="offset points", ha="center", va="bottom", fontsize=6, color=_VALUES,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
             )  # fmt: skip
@@ -207,13 +208,17 @@ def forest(axes: Axes, rows: Sequence[IntervalRow], x_label: str, digits: int = 
 
 
 def value_text(
-    mean: float | int, low: float | int | None = None, high: float | int | None = None, digits: int = 2
+    mean: float | int,
+    low: float | int | None = None,
+    high: float | int | None = None,
+    digits: int = 2,
+    shows_small: bool = True,
 ) -> str:
-    """A mean as it stands in a picture: `1.4e−4` and not 0.00, but 0.00 where its interval is far wider than it."""
+    """A mean as it stands in a picture: 0.00014 and not 0.00, but 0.00 where its interval is far wider than it."""
     if isinstance(mean, int):
         return f"{mean:,}".replace("-", "−")
     widest = 0.0 if low is None or high is None else max(abs(low), abs(high))
-    places = decimals(mean, widest, digits)
+    places = decimals(mean, widest, digits) if shows_small else digits
     return number(mean, digits) if places > _MOST_PLACES and round(mean, places) else fixed(mean, places)
 
 

@@ -63,11 +63,16 @@ def figure_text(text: str, limit: int = 24) -> str:
 
 
 def setting_text(other: str) -> str:
-    """What distinguishes a setting (`Setting.other`) as words: `exp.seq_len=50 model.dtype=bfloat16` is `seq len 50,
-    dtype bfloat16`."""
+    """What distinguishes a setting as words: `exp.seq_len=50 exp.n_shots=3` is `seq len 50, 3 shots`."""
     parts = _KEY.split(other)[1:]
     pairs = zip(parts[::2], parts[1::2], strict=True)
-    return ", ".join(f"{key.rsplit('.', 1)[-1].replace('_', ' ')} {value.strip()}" for key, value in pairs)
+    return ", ".join(_setting_words(key.rsplit(".", 1)[-1], value.strip()) for key, value in pairs)
+
+
+def _setting_words(key: str, value: str) -> str:
+    if key.startswith("n_"):
+        return f"{value} {key.removeprefix('n_').replace('_', ' ')}"
+    return f"{key.replace('_', ' ')} {value}"
 
 
 def _for_picture(char: str) -> str:

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from experiments.detectors.figures import line_of
 from experiments.detectors.paper import comparable, draw_f1_over_models, f1_over_models
+from harness.glitch.detectors import roster
 from harness.runs.results.stored_run import StoredRun
 
 pytestmark = pytest.mark.unit
@@ -63,3 +65,9 @@ def test_runs_that_cannot_be_compared_make_no_table(run):
     assert f1_over_models([first, run("b", {}, glitch=None)]) is None
     less = run("b", {"random": (0.4, 0.8)}, detectors=("random",))
     assert f1_over_models([first, less])["detector"].tolist() == ["random"]
+
+
+def test_no_two_detectors_have_the_same_line() -> None:
+    every = [kind.name for kind in roster.DETECTORS]
+    for names in (every, every[:4]):
+        assert len({line_of(name, names) for name in names}) == len(names)

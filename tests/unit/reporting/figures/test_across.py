@@ -63,3 +63,19 @@ def test_rows_are_named_by_what_tells_them_apart_and_axes_start_at_zero(tmp_path
     table = across.build(runs)
     assert table is not None and list(table["tokens"]) == [27, 0]
     assert across.draw(_runs(tmp_path, "other", [1])) is None
+
+
+def test_pools_are_told_by_name_and_by_how_they_were_given_where_names_do_not_tell(tmp_path: Path) -> None:
+    across = Across("a", "A.", (Quantity("n", "tokens", Scale.FROM_ZERO),))
+    doses = {f"planted_{4**n}": f"planted:{4**n}" for n in range(5)}
+    for second, labels in (
+        (doses, ["5 pools", "unused, common"]),
+        ({"unused": "auto", "common": "auto"}, ["unused=177:188 common=exposures:1000:", "unused=auto common=auto"]),
+    ):
+        runs = [write_run(tmp_path, made) for made in (SMALL, replace(SMALL, pools=second))]
+        for run in runs:
+            run.metrics["n"] = 3
+        drawn = across.draw(runs)
+        assert drawn is not None
+        shown = [label.get_text().replace("\n", " ") for label in drawn.canvas.axes[0].get_yticklabels()]
+        assert sorted(shown) == labels
