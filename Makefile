@@ -106,7 +106,8 @@ reference: $(READY)
 	$(BIN)/python -m harness exp=detectors "exp.detectors=[cosine,centred_cosine,l2,logistic_indicators,active_census_verdicts,active_census]" exp.active_census.second_looks=false exp.active_census_verdicts.second_looks=false exp.without_budget=false tracker=none results_dir=results/pocket_detectors_once
 	cp results/pocket_detectors_once/detectors/*/tables/f1.csv results/reference/detectors/without_second_looks.csv
 
-# Small organisms that differ in one thing: about two hours on one core; an interrupted run goes on.
+# Small organisms that differ in one thing: two to three hours on one core; an interrupted run goes on. What is stored
+# leaves out the arms restarts and shown_softmax, whose three trainings were not finished.
 reference-cause: $(READY)
 	$(BIN)/python -m harness exp=train_organisms tracker=none results_dir=results/cause
 	rm -rf results/reference/cause && mkdir -p results/reference/cause
