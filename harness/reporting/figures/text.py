@@ -71,7 +71,8 @@ def setting_text(other: str) -> str:
 
 def _setting_words(key: str, value: str) -> str:
     if key.startswith("n_"):
-        return f"{value} {key.removeprefix('n_').replace('_', ' ')}"
+        counted = key.removeprefix("n_").replace("_", " ")
+        return f"{value} {counted.removesuffix('s') if value == '1' else counted}"
     return f"{key.replace('_', ' ')} {value}"
 
 

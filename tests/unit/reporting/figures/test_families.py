@@ -46,6 +46,7 @@ def test_doses_are_named_as_they_are_read() -> None:
 
 def test_a_setting_is_words() -> None:
     assert setting_text("exp.seq_len=50 model.dtype=bfloat16") == "seq len 50, dtype bfloat16"
+    assert setting_text("exp.n_seeds=1") == "1 seed"
     assert setting_text("exp.n_shots=3 exp.percentile=1.0") == "3 shots, percentile 1.0"
     assert setting_text("exp.graphs=[2x3,5x5]") == "graphs [2x3,5x5]"
     assert setting_text("") == ""
