@@ -111,7 +111,12 @@ def test_text_for_an_experiment_that_the_sweep_file_chooses_stays_text(sweep_of_
 
 @pytest.mark.parametrize(
     ("typed", "token"),
-    [("exp.token= the", " the"), ("exp.token=the", "the"), ("exp.token=' the'", " the"), ("exp.token= it's", " it's")],
+    [
+        ("exp.token= the", " the"),
+        ("exp.token=the", "the"),
+        ("exp.token=' the'", " the"),
+        ('exp.token=" it\'s"', " it's"),
+    ],
 )
 def test_a_space_before_a_text_stays(typed: str, token: str) -> None:
     assert compose_run(["exp=token_card", typed]).exp.token == token
