@@ -31,7 +31,7 @@ SMOLLM2_GLITCH := 1778,3028,8307,10365,12226,12993,13939,15201,25528,30856,31845
 SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
-.PHONY: run test test-all lint smollm2 reference reference-smollm2 reference-gpt2 reference-cause reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
+.PHONY: run test test-all lint smollm2 reference reference-smollm2 reference-gpt2 reference-cause reference-sample reference-organisms reference-path-star $(ORGANISMS:%=reference-organism%) clean-venv
 
 run: $(READY)
 	$(BIN)/python -m harness exp=repeat_tokens
@@ -105,6 +105,11 @@ reference: $(READY)
 	cp results/pocket_detectors/detectors/*/tables/*.csv results/reference/detectors
 	$(BIN)/python -m harness exp=detectors "exp.detectors=[cosine,centred_cosine,l2,logistic_indicators,active_census_verdicts,active_census]" exp.active_census.second_looks=false exp.active_census_verdicts.second_looks=false exp.without_budget=false tracker=none results_dir=results/pocket_detectors_once
 	cp results/pocket_detectors_once/detectors/*/tables/f1.csv results/reference/detectors/without_second_looks.csv
+
+# A report to look at.
+reference-sample: $(READY)
+	$(BIN)/python -m harness exp=census model=pocket exp.n_tokens=200 tracker=none results_dir=results/sample
+	mkdir -p results/reference/sample && cp results/sample/census/*/report.html results/reference/sample
 
 # Small organisms that differ in one thing: two to three hours on one core; an interrupted run goes on. What is stored
 # leaves out the arms restarts and shown_softmax, whose three trainings were not finished.
